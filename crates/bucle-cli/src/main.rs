@@ -1,0 +1,2 @@
+//! The `bucle` command.
+fn main() {}
