@@ -9,6 +9,7 @@
 
 #[cfg(target_os = "linux")]
 pub mod epoll;
+pub mod clock;
 pub mod limits;
 pub mod poll;
 pub mod socket;

@@ -1,0 +1,433 @@
+//! The table of watched file descriptors: who owns each, and what they wait for.
+//!
+//! One entry a descriptor, indexed by its number. An entry has a *generation*, which changes
+//! whenever its owner does; the selector's events carry the generation they were asked for, and an
+//! event of another generation is dropped. So an event that was collected for a descriptor which
+//! has since been closed, and whose number was given out again in the same turn, never reaches the
+//! new owner.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::panic::Location;
+use std::rc::Rc;
+
+use crate::selector::Selector;
+
+/// What a descriptor is watched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interest(u8);
+
+impl Interest {
+    /// Nothing: the descriptor keeps its owner but reports no event.
+    pub const NONE: Interest = Interest(0);
+    /// Data to read, the end of the stream, or an error.
+    pub const READ: Interest = Interest(1);
+    /// Room to write, or an error.
+    pub const WRITE: Interest = Interest(2);
+    /// Either.
+    pub const BOTH: Interest = Interest(3);
+
+    /// Whether reading is among it.
+    pub const fn reads(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// Whether writing is among it.
+    pub const fn writes(self) -> bool {
+        self.0 & 2 != 0
+    }
+
+    /// This and `other`.
+    #[must_use]
+    pub const fn with(self, other: Interest) -> Interest {
+        Interest(self.0 | other.0)
+    }
+
+    /// This without `other`.
+    #[must_use]
+    pub const fn without(self, other: Interest) -> Interest {
+        Interest(self.0 & !other.0)
+    }
+}
+
+/// What a descriptor is ready for. A hang-up or an error makes it ready for both, since either
+/// call would now tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Readiness(u8);
+
+impl Readiness {
+    /// Readable.
+    pub const READ: Readiness = Readiness(1);
+    /// Writable.
+    pub const WRITE: Readiness = Readiness(2);
+    /// Both: also what a hang-up and an error count as.
+    pub const BOTH: Readiness = Readiness(3);
+    /// Neither.
+    pub const NONE: Readiness = Readiness(0);
+
+    /// Whether a read would not block.
+    pub const fn readable(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// Whether a write would not block.
+    pub const fn writable(self) -> bool {
+        self.0 & 2 != 0
+    }
+
+    /// This and `other`.
+    #[must_use]
+    pub const fn with(self, other: Readiness) -> Readiness {
+        Readiness(self.0 | other.0)
+    }
+}
+
+/// The owner of a descriptor that is more than a callback: a transport, a listener.
+pub trait Source {
+    /// The descriptor is ready. Level-triggered: what is left undone is reported again.
+    fn ready(&self, readiness: Readiness);
+
+    /// The turn in which [`flush_soon`](crate::LoopRef::flush_soon) was called is ending.
+    fn flush(&self) {}
+}
+
+type Callback = Rc<RefCell<dyn FnMut()>>;
+
+/// A callback of `add_reader` or `add_writer`, and where it was added.
+#[derive(Clone)]
+pub(crate) struct Watcher {
+    pub(crate) callback: Callback,
+    pub(crate) location: &'static Location<'static>,
+}
+
+/// Who an event is for.
+pub(crate) enum Owner {
+    Source(Rc<dyn Source>),
+    Callbacks {
+        reader: Option<Watcher>,
+        writer: Option<Watcher>,
+    },
+}
+
+#[derive(Default)]
+enum Kind {
+    #[default]
+    Free,
+    Source(Rc<dyn Source>),
+    Callbacks(Box<Callbacks>),
+}
+
+#[derive(Default)]
+struct Callbacks {
+    reader: Option<Watcher>,
+    writer: Option<Watcher>,
+}
+
+struct FdEntry {
+    kind: Kind,
+    generation: u32,
+    interest: Interest,
+}
+
+impl FdEntry {
+    const EMPTY: FdEntry = FdEntry {
+        kind: Kind::Free,
+        generation: 0,
+        interest: Interest::NONE,
+    };
+}
+
+/// What the selector stores with a descriptor and gives back with its events.
+pub(crate) fn token(fd: i32, generation: u32) -> u64 {
+    (u64::from(generation) << 32) | u64::from(fd as u32)
+}
+
+/// The two halves of a [`token`].
+pub(crate) fn split_token(token: u64) -> (i32, u32) {
+    (token as u32 as i32, (token >> 32) as u32)
+}
+
+/// The table, with the selector it keeps in step.
+pub(crate) struct FdTable {
+    entries: Vec<FdEntry>,
+    pub(crate) selector: Box<dyn Selector>,
+    /// Descriptors that have an owner.
+    watched: usize,
+}
+
+/// Something taken out of the table, to be dropped when the table is no longer borrowed: its
+/// destructor may call back into the loop.
+#[must_use]
+pub(crate) struct Removed {
+    _kind: Kind,
+    _watcher: Option<Watcher>,
+}
+
+impl FdTable {
+    pub(crate) fn new(selector: Box<dyn Selector>) -> FdTable {
+        FdTable {
+            entries: Vec::new(),
+            selector,
+            watched: 0,
+        }
+    }
+
+    pub(crate) fn watched(&self) -> usize {
+        self.watched
+    }
+
+    fn entry(&mut self, fd: i32) -> &mut FdEntry {
+        let index = fd as usize;
+        if index >= self.entries.len() {
+            self.entries.resize_with(index + 1, || FdEntry::EMPTY);
+        }
+        &mut self.entries[index]
+    }
+
+    /// Whom an event is for; `None` if its generation has passed.
+    #[inline]
+    pub(crate) fn owner(&self, fd: i32, generation: u32) -> Option<Owner> {
+        let entry = self.entries.get(fd as usize)?;
+        if entry.generation != generation {
+            return None;
+        }
+        match &entry.kind {
+            Kind::Free => None,
+            Kind::Source(source) => Some(Owner::Source(source.clone())),
+            Kind::Callbacks(callbacks) => Some(Owner::Callbacks {
+                reader: callbacks.reader.clone(),
+                writer: callbacks.writer.clone(),
+            }),
+        }
+    }
+
+    /// Gives `fd` to `source`. Whatever the table still held for that number belonged to a
+    /// descriptor that was closed behind its back.
+    pub(crate) fn register(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        interest: Interest,
+        source: Rc<dyn Source>,
+    ) -> io::Result<(u32, Removed)> {
+        let number = fd.as_raw_fd();
+        let entry = self.entry(number);
+        entry.generation = entry.generation.wrapping_add(1);
+        let generation = entry.generation;
+        let old = std::mem::replace(&mut entry.kind, Kind::Source(source));
+        entry.interest = interest;
+        if matches!(old, Kind::Free) {
+            self.watched += 1;
+        }
+        let removed = Removed {
+            _kind: old,
+            _watcher: None,
+        };
+        if interest != Interest::NONE
+            && let Err(error) = self
+                .selector
+                .add(fd, token(number, generation), interest)
+        {
+            let entry = self.entry(number);
+            entry.kind = Kind::Free;
+            entry.interest = Interest::NONE;
+            self.watched -= 1;
+            return Err(error);
+        }
+        Ok((generation, removed))
+    }
+
+    /// Changes what the owner of this generation waits for.
+    pub(crate) fn set_interest(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        generation: u32,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let number = fd.as_raw_fd();
+        let entry = self.entry(number);
+        if entry.generation != generation || entry.interest == interest {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut entry.interest, interest);
+        let token = token(number, generation);
+        let result = match (before, interest) {
+            // Without interest a descriptor is not watched at all: a hang-up would be reported
+            // whatever was asked for, again and again.
+            (_, Interest::NONE) => self.selector.remove(fd),
+            (Interest::NONE, _) => self.selector.add(fd, token, interest),
+            _ => self.selector.modify(fd, token, interest),
+        };
+        if result.is_err() {
+            self.entry(number).interest = before;
+        }
+        result
+    }
+
+    /// Ends the ownership of this generation; its events that are still on their way are dropped.
+    pub(crate) fn deregister(&mut self, fd: BorrowedFd<'_>, generation: u32) -> Option<Removed> {
+        let entry = self.entry(fd.as_raw_fd());
+        if entry.generation != generation || matches!(entry.kind, Kind::Free) {
+            return None;
+        }
+        Some(self.free(fd))
+    }
+
+    fn free(&mut self, fd: BorrowedFd<'_>) -> Removed {
+        let entry = self.entry(fd.as_raw_fd());
+        entry.generation = entry.generation.wrapping_add(1);
+        let kind = std::mem::take(&mut entry.kind);
+        if std::mem::replace(&mut entry.interest, Interest::NONE) != Interest::NONE {
+            // It may have been closed already, in which case the system has forgotten it.
+            let _ = self.selector.remove(fd);
+        }
+        self.watched -= 1;
+        Removed {
+            _kind: kind,
+            _watcher: None,
+        }
+    }
+
+    /// Sets the reader or writer callback of a descriptor that no source owns.
+    pub(crate) fn add_watcher(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        side: Interest,
+        watcher: Watcher,
+    ) -> io::Result<Removed> {
+        let number = fd.as_raw_fd();
+        let entry = self.entry(number);
+        let callbacks = match &mut entry.kind {
+            Kind::Source(_) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::ResourceBusy,
+                    format!(
+                        "file descriptor {number} is owned by a transport; use the transport, or \
+                         watch a duplicate of the descriptor"
+                    ),
+                ));
+            }
+            Kind::Callbacks(callbacks) => callbacks,
+            Kind::Free => {
+                entry.generation = entry.generation.wrapping_add(1);
+                entry.kind = Kind::Callbacks(Box::default());
+                self.watched += 1;
+                match &mut self.entries[number as usize].kind {
+                    Kind::Callbacks(callbacks) => callbacks,
+                    _ => unreachable!("set one line above"),
+                }
+            }
+        };
+        let place = if side.reads() {
+            &mut callbacks.reader
+        } else {
+            &mut callbacks.writer
+        };
+        let old = place.replace(watcher);
+        let removed = Removed {
+            _kind: Kind::Free,
+            _watcher: old,
+        };
+        let entry = &mut self.entries[number as usize];
+        let before = entry.interest;
+        entry.interest = before.with(side);
+        let token = token(number, entry.generation);
+        // Asked for even where nothing seems to change: the number may be that of a new file, of
+        // which the selector knows nothing yet.
+        let result = if before == Interest::NONE {
+            self.selector.add(fd, token, side)
+        } else {
+            self.selector.modify(fd, token, before.with(side))
+        };
+        match result {
+            Ok(()) => Ok(removed),
+            Err(error) => {
+                drop(removed);
+                // The watcher is dropped by the caller with the error in hand.
+                let _ = self.remove_watcher(fd, side);
+                Err(describe(error, number))
+            }
+        }
+    }
+
+    /// Takes the reader or writer callback away; `None` if there was none.
+    pub(crate) fn remove_watcher(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        side: Interest,
+    ) -> Option<Removed> {
+        let number = fd.as_raw_fd();
+        let entry = self.entry(number);
+        let Kind::Callbacks(callbacks) = &mut entry.kind else {
+            return None;
+        };
+        let place = if side.reads() {
+            &mut callbacks.reader
+        } else {
+            &mut callbacks.writer
+        };
+        let watcher = place.take()?;
+        if callbacks.reader.is_none() && callbacks.writer.is_none() {
+            let mut removed = self.free(fd);
+            removed._watcher = Some(watcher);
+            return Some(removed);
+        }
+        entry.interest = entry.interest.without(side);
+        let (interest, token) = (entry.interest, token(number, entry.generation));
+        let _ = self.selector.modify(fd, token, interest);
+        Some(Removed {
+            _kind: Kind::Free,
+            _watcher: Some(watcher),
+        })
+    }
+
+    /// Empties the table, for `close`.
+    pub(crate) fn clear(&mut self) -> Vec<Removed> {
+        self.watched = 0;
+        self.entries
+            .iter_mut()
+            .filter(|entry| !matches!(entry.kind, Kind::Free))
+            .map(|entry| {
+                entry.generation = entry.generation.wrapping_add(1);
+                entry.interest = Interest::NONE;
+                Removed {
+                    _kind: std::mem::take(&mut entry.kind),
+                    _watcher: None,
+                }
+            })
+            .collect()
+    }
+}
+
+fn describe(error: io::Error, fd: i32) -> io::Error {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        return io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!(
+                "file descriptor {fd} can't be waited for: it is a regular file or a directory, \
+                 which is always ready; read it in a thread instead"
+            ),
+        );
+    }
+    error
+}
+
+/// The ownership of a watched descriptor, given up by [`close`](Registration::close).
+///
+/// Dropping it without closing leaves the source in the loop's table until the loop closes.
+#[derive(Debug)]
+pub struct Registration {
+    pub(crate) generation: u32,
+}
+
+impl Registration {
+    /// The generation of this ownership: it tells two owners of one descriptor number apart.
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+}
+
+/// A number that can be shown in a message.
+pub(crate) fn raw(fd: &impl AsFd) -> i32 {
+    fd.as_fd().as_raw_fd()
+}

@@ -1,0 +1,52 @@
+//! The ready queue: what runs in this turn or the next, in the order it became ready.
+//!
+//! An entry is at most two words, whatever it stands for, and queueing one allocates nothing once
+//! the queue has grown to its working size. The queue runs nothing itself.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use crate::fds::Readiness;
+use crate::handles::HandleCell;
+use crate::task::cell::TaskRef;
+
+/// Something that is ready to run.
+pub(crate) enum Entry {
+    /// A task that was woken or has just been spawned.
+    Task(TaskRef),
+    /// A callback of `call_soon`, or of a timer that is due.
+    Callback(Rc<HandleCell>),
+    /// An event of a file descriptor, for the owner it had when the selector saw it.
+    Io {
+        fd: i32,
+        generation: u32,
+        readiness: Readiness,
+    },
+}
+
+const _: () = assert!(size_of::<Entry>() <= 2 * size_of::<usize>());
+
+/// First in, first out.
+#[derive(Default)]
+pub(crate) struct ReadyQueue {
+    entries: RefCell<VecDeque<Entry>>,
+}
+
+impl ReadyQueue {
+    pub(crate) fn push(&self, entry: Entry) {
+        self.entries.borrow_mut().push_back(entry);
+    }
+
+    pub(crate) fn pop(&self) -> Option<Entry> {
+        self.entries.borrow_mut().pop_front()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.borrow().len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.borrow().is_empty()
+    }
+}

@@ -1,0 +1,94 @@
+//! Linux epoll, level-triggered.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use bucle_sys::epoll::{Epoll, Event as RawEvent, EventFlags};
+
+use super::{Event, Selector};
+use crate::fds::{Interest, Readiness};
+
+/// Events taken in one call. More wait in the kernel for the next turn, where they come first, so
+/// that a busy set of descriptors can't starve timers and callbacks.
+const EVENTS_PER_CALL: usize = 256;
+
+pub(crate) struct EpollSelector {
+    epoll: Epoll,
+    raw: Vec<RawEvent>,
+}
+
+impl EpollSelector {
+    pub(crate) fn new() -> io::Result<EpollSelector> {
+        Ok(EpollSelector {
+            epoll: Epoll::new()?,
+            raw: Vec::with_capacity(EVENTS_PER_CALL),
+        })
+    }
+}
+
+fn flags(interest: Interest) -> EventFlags {
+    let mut flags = EventFlags::empty();
+    if interest.reads() {
+        flags |= EventFlags::IN;
+    }
+    if interest.writes() {
+        flags |= EventFlags::OUT;
+    }
+    flags
+}
+
+impl Selector for EpollSelector {
+    fn name(&self) -> &'static str {
+        "epoll"
+    }
+
+    fn add(&mut self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
+        match self.epoll.add(fd, token, flags(interest)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.epoll.modify(fd, token, flags(interest))
+            }
+            result => result,
+        }
+    }
+
+    fn modify(&mut self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
+        match self.epoll.modify(fd, token, flags(interest)) {
+            // The number was closed and given out again: the kernel forgot the old file.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.epoll.add(fd, token, flags(interest))
+            }
+            result => result,
+        }
+    }
+
+    fn remove(&mut self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        self.epoll.delete(fd)
+    }
+
+    fn select(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        self.raw.clear();
+        self.epoll.wait(&mut self.raw, timeout)?;
+        events.extend(self.raw.iter().map(|raw| {
+            let flags = raw.flags;
+            let readiness = if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
+                Readiness::BOTH
+            } else {
+                let mut readiness = Readiness::NONE;
+                if flags.intersects(EventFlags::IN) {
+                    readiness = readiness.with(Readiness::READ);
+                }
+                if flags.intersects(EventFlags::OUT) {
+                    readiness = readiness.with(Readiness::WRITE);
+                }
+                readiness
+            };
+            let data = raw.data;
+            Event {
+                token: data.u64(),
+                readiness,
+            }
+        }));
+        Ok(())
+    }
+}
