@@ -18,16 +18,15 @@ use std::ops::Deref;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::clock::{Clock, nanos};
+use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::exceptions::{ExceptionContext, panic_message};
-use crate::fds::{
-    FdTable, Interest, Owner, Registration, Source, Watcher, raw, split_token,
-};
+use crate::fds::{FdTable, Interest, Owner, Registration, Source, Watcher, split_token};
 use crate::handles::{Action, Handle, HandleCell, TimerHandle};
 use crate::inbox::{Inbox, Message};
 use crate::ready::{Entry, ReadyQueue};
@@ -37,7 +36,7 @@ use crate::selector::{Event, SelectorKind};
 use crate::signals::Signals;
 use crate::slow::SlowWatch;
 use crate::task::table::TaskTable;
-use crate::task::{Task, TaskError};
+use crate::task::{Cancelled, Task, TaskError, TaskTag};
 use crate::timers::TimerQueue;
 
 /// How long a callback may run before it is reported (asyncio's `slow_callback_duration`).
@@ -70,7 +69,6 @@ pub(crate) struct Core {
     pub(crate) tasks: TaskTable,
     pub(crate) counters: Counters,
     fds: RefCell<FdTable>,
-    wake: std::sync::Arc<bucle_sys::wake::WakeFd>,
     signals: RefCell<Signals>,
     to_flush: RefCell<Vec<Rc<dyn Source>>>,
     read_buffer: Cell<Option<Box<[u8]>>>,
@@ -169,7 +167,7 @@ impl EventLoop {
     fn with(fds: FdTable, clock: Rc<Clock>, debug: bool) -> io::Result<EventLoop> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let wake = std::sync::Arc::new(bucle_sys::wake::WakeFd::new()?);
+        let wake = Arc::new(bucle_sys::wake::WakeFd::new()?);
         let inbox = {
             let wake = wake.clone();
             Inbox::acquire(id, Box::new(move || wake.wake()))
@@ -185,7 +183,6 @@ impl EventLoop {
                 tasks: TaskTable::default(),
                 counters: Counters::default(),
                 fds: RefCell::new(fds),
-                wake: wake.clone(),
                 signals: RefCell::default(),
                 to_flush: RefCell::default(),
                 read_buffer: Cell::new(None),
@@ -202,7 +199,11 @@ impl EventLoop {
             .core
             .fds
             .borrow_mut()
-            .register(wake.as_fd(), Interest::READ, Rc::new(WakeSource(wake.clone())))?
+            .register(
+                wake.as_fd(),
+                Interest::READ,
+                Rc::new(WakeSource(wake.clone())),
+            )?
             .1
             .discard();
         Ok(event_loop)
@@ -226,17 +227,15 @@ impl EventLoop {
     {
         let mut main = self.spawn(future);
         let stop = self.handle.clone();
-        main.on_done(move || stop.stop());
+        main.add_done_callback(move || stop.stop());
         self.run_forever();
-        match main.try_result() {
-            Some(result) => result,
-            None => {
-                main.abandon("the loop stopped before the future was done");
-                main.try_result().unwrap_or_else(|| {
-                    unreachable!("an abandoned task has a result")
-                })
-            }
+        if let Some(result) = main.try_result() {
+            return result;
         }
+        let why = Cancelled::new("the loop was stopped before the future was done");
+        let task = main.handle();
+        self.core.tasks.abandon(self, task.task_ref(), why.clone());
+        main.try_result().unwrap_or(Err(TaskError::Cancelled(why)))
     }
 
     /// Closes the loop: see [`LoopRef::close`]. Dropping does the same.
@@ -384,7 +383,9 @@ impl LoopRef {
         while let Some(cell) = core.timers.pop_due(now) {
             // A sleep wakes its task here; a callback goes through the queue like any other.
             match cell.take() {
-                Some(Action::Wake(waker)) => wake(waker),
+                Some(Action::Wake(waker)) => {
+                    self.guard("waker", Some(cell.location()), || waker.wake())
+                }
                 Some(action) => {
                     cell.put_back(action);
                     core.ready.push(Entry::Callback(cell));
@@ -435,7 +436,7 @@ impl LoopRef {
             Entry::Task(task) => {
                 core.tasks.run(self, &task);
                 if let Some(took) = core.slow.check() {
-                    self.report_slow("task", task.name(), task.location(), took);
+                    self.report_slow("task", Some(task.tag()), task.location(), took);
                 }
             }
             Entry::Callback(cell) => {
@@ -563,14 +564,13 @@ impl LoopRef {
             let mut entry = Some(entry);
             discard(&mut || drop(entry.take()));
         }
-        let signals = core.signals.take();
-        signals.close();
+        drop(core.signals.take());
         let removed = core.fds.borrow_mut().clear();
         for removed in removed {
             let mut removed = Some(removed);
             discard(&mut || drop(removed.take()));
         }
-        for message in core.inbox.close() {
+        for message in core.inbox.close(core.id) {
             let mut message = Some(message);
             discard(&mut || drop(message.take()));
         }
@@ -581,7 +581,7 @@ impl LoopRef {
         }
         let handler = core.exception_handler.take();
         drop(handler);
-        *core.fds.borrow_mut() = FdTable::closed();
+        core.fds.borrow_mut().close();
         core.state.set(State::Closed);
         drop(entered);
     }
@@ -624,6 +624,18 @@ impl LoopRef {
     pub(crate) fn wake_at(&self, when: Instant, waker: Waker) -> TimerHandle {
         let cell = HandleCell::new(Action::Wake(waker), Location::caller());
         self.arm(when, cell)
+    }
+
+    /// `call_soon` for a callback that was given elsewhere.
+    pub(crate) fn call_soon_from(
+        &self,
+        callback: Box<dyn FnOnce()>,
+        location: &'static Location<'static>,
+    ) {
+        if !self.is_closed() {
+            let cell = HandleCell::new(Action::Call(callback), location);
+            self.core.ready.push(Entry::Callback(cell));
+        }
     }
 
     fn arm(&self, when: Instant, cell: Rc<HandleCell>) -> TimerHandle {
@@ -708,12 +720,12 @@ impl LoopRef {
         &self,
         fd: impl AsFd,
         side: Interest,
-        mut callback: Box<dyn FnMut()>,
+        callback: Box<dyn FnMut()>,
         location: &'static Location<'static>,
     ) -> io::Result<()> {
         self.check_open()?;
         let watcher = Watcher {
-            callback: Rc::new(RefCell::new(move || callback())),
+            callback: Rc::new(RefCell::new(callback)),
             location,
         };
         let removed = self
@@ -773,11 +785,10 @@ impl LoopRef {
         registration: &Registration,
         interest: Interest,
     ) -> io::Result<()> {
-        self.core.fds.borrow_mut().set_interest(
-            fd.as_fd(),
-            registration.generation,
-            interest,
-        )
+        self.core
+            .fds
+            .borrow_mut()
+            .set_interest(fd.as_fd(), registration.generation, interest)
     }
 
     /// Ends a registration, before its descriptor is closed. Events of it that are still on their
@@ -828,18 +839,26 @@ impl LoopRef {
     pub fn add_signal_handler(
         &self,
         signal: i32,
-        callback: impl FnMut() + 'static,
+        mut callback: impl FnMut() + 'static,
     ) -> io::Result<()> {
         self.check_open()?;
-        let (fd, drain) = self.core.signals.borrow_mut().add(signal)?;
-        let mut callback = callback;
-        self.add_watcher(
-            &*fd.clone(),
-            Interest::READ,
-            Box::new(move || {
-                drain.drain(&fd);
+        if self.core.clock.is_virtual() {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "signals are real; a simulated loop has none",
+            ));
+        }
+        let pipe = self.core.signals.borrow_mut().add(signal)?;
+        let source = pipe.clone();
+        let watcher = move || {
+            for _ in 0..source.drain() {
                 callback();
-            }),
+            }
+        };
+        self.add_watcher(
+            &*pipe,
+            Interest::READ,
+            Box::new(watcher),
             Location::caller(),
         )
     }
@@ -847,13 +866,7 @@ impl LoopRef {
     /// Gives `signal` its default effect back; true if a handler was there.
     pub fn remove_signal_handler(&self, signal: i32) -> bool {
         let removed = self.core.signals.borrow_mut().remove(signal);
-        match removed {
-            Some(fd) => {
-                self.remove_reader(&*fd);
-                true
-            }
-            None => false,
-        }
+        removed.is_some_and(|pipe| self.remove_reader(&*pipe))
     }
 
     fn check_open(&self) -> io::Result<()> {
@@ -927,13 +940,13 @@ impl LoopRef {
     fn report_slow(
         &self,
         source: &'static str,
-        name: Option<Rc<str>>,
+        task: Option<TaskTag>,
         location: &'static Location<'static>,
         took: Duration,
     ) {
         self.core.counters.slow_callbacks.add(1);
         let context = ExceptionContext {
-            name: name.map(|name| name.to_string()),
+            name: task.map(|task| task.to_string()),
             location: Some(location),
             ..ExceptionContext::new(
                 source,
@@ -994,7 +1007,7 @@ impl<E> Drop for Leave<E> {
 }
 
 /// Clears the wake descriptor after another thread has ended the wait with it.
-struct WakeSource(std::sync::Arc<bucle_sys::wake::WakeFd>);
+struct WakeSource(Arc<bucle_sys::wake::WakeFd>);
 
 impl Source for WakeSource {
     fn ready(&self, _: crate::fds::Readiness) {
@@ -1006,4 +1019,33 @@ impl Source for WakeSource {
 pub(crate) fn far(now: Instant, delay: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 100);
     now.checked_add(delay).unwrap_or_else(|| now + FAR)
+}
+
+/// Runs `future` on a new loop of this thread, and returns what it came to. asyncio's `run`.
+///
+/// Tasks that are left when it is done are dropped with the loop.
+///
+/// # Errors
+/// The system's when it can't give the descriptors a loop needs; `InvalidInput` when
+/// `BUCLE_SELECTOR` names no selector; `Interrupted` when the loop was stopped, or the task of
+/// `future` cancelled, before it was done.
+///
+/// # Panics
+/// When the future panics, with its panic; when a loop is running in this thread already.
+#[track_caller]
+pub fn run<F: Future>(future: F) -> io::Result<F::Output>
+where
+    F: 'static,
+{
+    let event_loop = EventLoop::new()?;
+    match event_loop.run_until_complete(future) {
+        Ok(value) => Ok(value),
+        Err(TaskError::Cancelled(cancelled)) => {
+            Err(io::Error::new(io::ErrorKind::Interrupted, cancelled))
+        }
+        Err(TaskError::Panicked(panic)) => match panic.take_payload() {
+            Some(payload) => resume_unwind(payload),
+            None => panic!("{panic}"),
+        },
+    }
 }

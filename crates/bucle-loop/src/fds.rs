@@ -8,11 +8,12 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::panic::Location;
 use std::rc::Rc;
+use std::time::Duration;
 
-use crate::selector::Selector;
+use crate::selector::{Event, Selector};
 
 /// What a descriptor is watched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +165,11 @@ pub(crate) struct Removed {
     _watcher: Option<Watcher>,
 }
 
+impl Removed {
+    /// Drops it, from a place where the table is not borrowed.
+    pub(crate) fn discard(self) {}
+}
+
 impl FdTable {
     pub(crate) fn new(selector: Box<dyn Selector>) -> FdTable {
         FdTable {
@@ -202,6 +208,31 @@ impl FdTable {
         }
     }
 
+    /// Whether `watcher` is still the one to call for a side of this generation.
+    pub(crate) fn watches(
+        &self,
+        fd: i32,
+        generation: u32,
+        side: Interest,
+        watcher: &Watcher,
+    ) -> bool {
+        let Some(entry) = self.entries.get(fd as usize) else {
+            return false;
+        };
+        let Kind::Callbacks(callbacks) = &entry.kind else {
+            return false;
+        };
+        let now = if side.reads() {
+            &callbacks.reader
+        } else {
+            &callbacks.writer
+        };
+        entry.generation == generation
+            && now
+                .as_ref()
+                .is_some_and(|now| Rc::ptr_eq(&now.callback, &watcher.callback))
+    }
+
     /// Gives `fd` to `source`. Whatever the table still held for that number belonged to a
     /// descriptor that was closed behind its back.
     pub(crate) fn register(
@@ -224,9 +255,7 @@ impl FdTable {
             _watcher: None,
         };
         if interest != Interest::NONE
-            && let Err(error) = self
-                .selector
-                .add(fd, token(number, generation), interest)
+            && let Err(error) = self.selector.add(fd, token(number, generation), interest)
         {
             let entry = self.entry(number);
             entry.kind = Kind::Free;
@@ -351,11 +380,7 @@ impl FdTable {
     }
 
     /// Takes the reader or writer callback away; `None` if there was none.
-    pub(crate) fn remove_watcher(
-        &mut self,
-        fd: BorrowedFd<'_>,
-        side: Interest,
-    ) -> Option<Removed> {
+    pub(crate) fn remove_watcher(&mut self, fd: BorrowedFd<'_>, side: Interest) -> Option<Removed> {
         let number = fd.as_raw_fd();
         let entry = self.entry(number);
         let Kind::Callbacks(callbacks) = &mut entry.kind else {
@@ -379,6 +404,11 @@ impl FdTable {
             _kind: Kind::Free,
             _watcher: Some(watcher),
         })
+    }
+
+    /// Gives the selector, and its descriptors, back to the system.
+    pub(crate) fn close(&mut self) {
+        self.selector = Box::new(Closed);
     }
 
     /// Empties the table, for `close`.
@@ -427,7 +457,27 @@ impl Registration {
     }
 }
 
-/// A number that can be shown in a message.
-pub(crate) fn raw(fd: &impl AsFd) -> i32 {
-    fd.as_fd().as_raw_fd()
+/// What a closed loop has for a selector.
+struct Closed;
+
+impl Selector for Closed {
+    fn name(&self) -> &'static str {
+        "closed"
+    }
+
+    fn add(&mut self, _: BorrowedFd<'_>, _: u64, _: Interest) -> io::Result<()> {
+        Err(io::Error::other("the event loop is closed"))
+    }
+
+    fn modify(&mut self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
+        self.add(fd, token, interest)
+    }
+
+    fn remove(&mut self, _: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn select(&mut self, _: Option<Duration>, _: &mut Vec<Event>) -> io::Result<()> {
+        Err(io::Error::other("the event loop is closed"))
+    }
 }

@@ -42,6 +42,11 @@ impl HandleCell {
         self.action.take()
     }
 
+    /// Undoes a [`take`](HandleCell::take).
+    pub(crate) fn put_back(&self, action: Action) {
+        self.action.set(Some(action));
+    }
+
     /// Replaces the waker of a sleep that was polled by another task. Keeps the old one where it
     /// wakes the same task.
     pub(crate) fn set_waker(&self, waker: &Waker) {

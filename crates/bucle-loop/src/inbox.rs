@@ -18,6 +18,8 @@
 //! The signal is one atomic, so that "a message came" and "I'm going to sleep" have one order: whichever is second sees
 //! the first. No wake-up is lost, whatever the timing.
 
+use std::panic::Location;
+
 use crate::primitives::{AtomicU8, Mutex, Ordering, lock};
 use crate::task::cell::RemoteTask;
 
@@ -32,7 +34,7 @@ pub(crate) enum Message {
     /// A task was woken.
     Task(RemoteTask),
     /// A callback is to be called.
-    Call(Box<dyn FnOnce() + Send>),
+    Call(Box<dyn FnOnce() + Send>, &'static Location<'static>),
 }
 
 /// Interrupts the sleep of a loop: writes to its eventfd. Called under the inbox's lock: it must not call the inbox.
@@ -71,7 +73,11 @@ impl Inbox {
     fn new() -> Inbox {
         Inbox {
             signal: AtomicU8::new(0),
-            state: Mutex::new(State { loop_id: 0, messages: Vec::new(), notify: None }),
+            state: Mutex::new(State {
+                loop_id: 0,
+                messages: Vec::new(),
+                notify: None,
+            }),
         }
     }
 
@@ -129,7 +135,10 @@ impl Inbox {
     ///
     /// After true every push calls the notifier, until one has or `awake` was called.
     pub(crate) fn prepare_sleep(&self) -> bool {
-        match self.signal.compare_exchange(0, SLEEPING, Ordering::AcqRel, Ordering::Acquire) {
+        match self
+            .signal
+            .compare_exchange(0, SLEEPING, Ordering::AcqRel, Ordering::Acquire)
+        {
             Ok(_) => true,
             Err(signal) => signal & PENDING == 0,
         }
@@ -205,6 +214,3 @@ mod pool {
 
     pub(super) fn give(_: &'static Inbox) {}
 }
-
-#[cfg(all(test, not(loom)))]
-mod tests;

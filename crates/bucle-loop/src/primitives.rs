@@ -20,7 +20,9 @@ pub(crate) use loom::{
 
 /// Locks without regard to poison: nothing that runs under our locks leaves what they guard half changed.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// A number that stands for the calling thread and is never given to another one; 0 if the thread never asked for one with
@@ -109,7 +111,10 @@ mod tracker {
 
     impl Tracker {
         pub(crate) fn new() -> Tracker {
-            Tracker { alive: loom::cell::UnsafeCell::new(()), _leak: loom::alloc::Track::new(()) }
+            Tracker {
+                alive: loom::cell::UnsafeCell::new(()),
+                _leak: loom::alloc::Track::new(()),
+            }
         }
 
         pub(crate) fn touch(&self) {

@@ -44,6 +44,16 @@ impl Remote {
             LoopClosed
         })
     }
+
+    /// Makes the loop take a turn, if it sleeps. False if the loop is closed.
+    pub fn wake(&self) -> bool {
+        self.inbox.wake(self.id)
+    }
+
+    /// Whether the loop is closed, or was when this looked.
+    pub fn is_closed(&self) -> bool {
+        self.inbox.is_closed(self.id)
+    }
 }
 
 impl fmt::Debug for Remote {

@@ -7,9 +7,9 @@
 //!
 //! Every socket made here is non-blocking and close-on-exec from its first moment.
 
+pub mod clock;
 #[cfg(target_os = "linux")]
 pub mod epoll;
-pub mod clock;
 pub mod limits;
 pub mod poll;
 pub mod socket;

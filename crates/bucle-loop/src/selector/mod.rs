@@ -90,7 +90,9 @@ impl SelectorKind {
     pub(crate) fn open(self) -> io::Result<Box<dyn Selector>> {
         match self {
             #[cfg(target_os = "linux")]
-            SelectorKind::Default | SelectorKind::Epoll => Ok(Box::new(epoll::EpollSelector::new()?)),
+            SelectorKind::Default | SelectorKind::Epoll => {
+                Ok(Box::new(epoll::EpollSelector::new()?))
+            }
             #[cfg(not(target_os = "linux"))]
             SelectorKind::Epoll => Err(io::Error::new(
                 io::ErrorKind::Unsupported,

@@ -20,7 +20,11 @@ pub struct TaskTag {
 }
 
 impl TaskTag {
-    pub(crate) fn new(id: u64, name: Option<Arc<str>>, location: &'static Location<'static>) -> TaskTag {
+    pub(crate) fn new(
+        id: u64,
+        name: Option<Arc<str>>,
+        location: &'static Location<'static>,
+    ) -> TaskTag {
         TaskTag { id, name, location }
     }
 
@@ -62,7 +66,10 @@ struct CancelledInner {
 impl Cancelled {
     /// A cancellation for a reason, which may be empty.
     pub fn new(reason: impl Into<String>) -> Cancelled {
-        Cancelled(Arc::new(CancelledInner { reason: reason.into().into_boxed_str(), by: None }))
+        Cancelled(Arc::new(CancelledInner {
+            reason: reason.into().into_boxed_str(),
+            by: None,
+        }))
     }
 
     /// The same cancellation, asked for by the task `by`.
@@ -119,7 +126,11 @@ impl Panic {
         } else {
             Box::from("(the panic's payload is not a text)")
         };
-        Panic(Arc::new(PanicInner { message, task, payload: Mutex::new(Some(payload)) }))
+        Panic(Arc::new(PanicInner {
+            message,
+            task,
+            payload: Mutex::new(Some(payload)),
+        }))
     }
 
     /// What the panic said.
@@ -134,20 +145,32 @@ impl Panic {
 
     /// The panic's payload, for [`std::panic::resume_unwind`]; `None` if it was taken already, from this or from a clone.
     pub fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
-        self.0.payload.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0
+            .payload
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }
 
 impl fmt::Debug for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Panic").field("message", &self.message()).field("task", self.task()).finish_non_exhaustive()
+        f.debug_struct("Panic")
+            .field("message", &self.message())
+            .field("task", self.task())
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Display for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let task = self.task();
-        write!(f, "task {task} (spawned at {}) panicked: {}", task.location(), self.message())
+        write!(
+            f,
+            "task {task} (spawned at {}) panicked: {}",
+            task.location(),
+            self.message()
+        )
     }
 }
 
@@ -155,7 +178,11 @@ impl Error for Panic {}
 
 impl Drop for PanicInner {
     fn drop(&mut self) {
-        let payload = self.payload.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let payload = self
+            .payload
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(payload) = payload {
             discard(payload);
         }
@@ -231,7 +258,10 @@ mod tests {
     #[test]
     fn cancelled_says_who_and_why() {
         assert_eq!(Cancelled::new("").to_string(), "cancelled");
-        assert_eq!(Cancelled::new("too slow").to_string(), "cancelled: too slow");
+        assert_eq!(
+            Cancelled::new("too slow").to_string(),
+            "cancelled: too slow"
+        );
         let by = Cancelled::new("too slow").asked_by(tag(None));
         assert_eq!(by.to_string(), "cancelled by task Task-7: too slow");
     }

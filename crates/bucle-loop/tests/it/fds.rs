@@ -1,0 +1,319 @@
+//! Readers, writers, sources: level-triggered, and never given another owner's event.
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+
+use bucle_loop::{Interest, LoopRef, Readiness, Source};
+
+use crate::{WATCHDOG, new_loop, within};
+
+fn pair() -> (UnixStream, UnixStream) {
+    let (a, b) = UnixStream::pair().unwrap();
+    a.set_nonblocking(true).unwrap();
+    b.set_nonblocking(true).unwrap();
+    (a, b)
+}
+
+#[test]
+fn a_reader_is_called_as_long_as_there_is_something_to_read() {
+    within(WATCHDOG, || {
+        let event_loop = new_loop();
+        let (a, mut b) = pair();
+        let a = Rc::new(a);
+        let calls = Rc::new(Cell::new(0));
+        event_loop
+            .add_reader(&*a, {
+                let (a, calls, reference) = (a.clone(), calls.clone(), event_loop.clone());
+                move || {
+                    calls.set(calls.get() + 1);
+                    // Level-triggered: one byte at a time, still all of them.
+                    let mut byte = [0];
+                    assert_eq!((&*a).read(&mut byte).unwrap(), 1);
+                    if byte[0] == b'!' {
+                        assert!(reference.remove_reader(&*a));
+                        reference.stop();
+                    }
+                }
+            })
+            .unwrap();
+        b.write_all(b"hello!").unwrap();
+        event_loop.run_forever();
+        assert_eq!(calls.get(), 6);
+        assert!(!event_loop.remove_reader(&*a));
+    });
+}
+
+#[test]
+fn reader_and_writer_of_one_descriptor_are_independent() {
+    within(WATCHDOG, || {
+        let event_loop = new_loop();
+        let (a, mut b) = pair();
+        let log = Rc::new(RefCell::new(Vec::new()));
+        let note = |what: &'static str| {
+            let log = log.clone();
+            move || log.borrow_mut().push(what)
+        };
+        event_loop.add_reader(&a, note("read")).unwrap();
+        event_loop.add_writer(&a, note("write")).unwrap();
+        event_loop.call_soon(|| {});
+        event_loop.turn();
+        assert_eq!(*log.borrow(), ["write"]);
+        b.write_all(b"x").unwrap();
+        event_loop.turn();
+        assert_eq!(*log.borrow(), ["write", "read", "write"]);
+        assert!(event_loop.remove_writer(&a));
+        event_loop.turn();
+        assert_eq!(*log.borrow(), ["write", "read", "write", "read"]);
+        assert!(event_loop.remove_reader(&a));
+        assert_eq!(event_loop.watched_fds(), 0);
+    });
+}
+
+#[test]
+fn a_hang_up_wakes_both_sides() {
+    let event_loop = new_loop();
+    let (a, b) = pair();
+    let seen = Rc::new(Cell::new((0, 0)));
+    event_loop
+        .add_reader(&a, {
+            let seen = seen.clone();
+            move || seen.set((seen.get().0 + 1, seen.get().1))
+        })
+        .unwrap();
+    event_loop
+        .add_writer(&a, {
+            let seen = seen.clone();
+            move || seen.set((seen.get().0, seen.get().1 + 1))
+        })
+        .unwrap();
+    drop(b);
+    event_loop.turn();
+    assert_eq!(seen.get(), (1, 1));
+    event_loop.remove_reader(&a);
+    event_loop.remove_writer(&a);
+}
+
+#[test]
+fn a_regular_file_is_refused_clearly() {
+    let event_loop = new_loop();
+    let file = File::open(std::env::current_exe().unwrap()).unwrap();
+    let error = event_loop.add_reader(&file, || {}).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("regular file"), "{error}");
+    assert_eq!(event_loop.watched_fds(), 0);
+}
+
+#[test]
+fn pipes_and_descriptors_of_any_pollable_kind_work() {
+    within(WATCHDOG, || {
+        let event_loop = new_loop();
+        let (read, mut write) = std::io::pipe().unwrap();
+        let stop = event_loop.clone();
+        event_loop.add_reader(&read, move || stop.stop()).unwrap();
+        write.write_all(b"x").unwrap();
+        event_loop.run_forever();
+        event_loop.remove_reader(&read);
+    });
+}
+
+struct Recorder {
+    name: &'static str,
+    log: Rc<RefCell<Vec<&'static str>>>,
+    then: RefCell<Option<Box<dyn FnOnce()>>>,
+}
+
+impl Source for Recorder {
+    fn ready(&self, readiness: Readiness) {
+        assert!(readiness.readable());
+        self.log.borrow_mut().push(self.name);
+        if let Some(then) = self.then.borrow_mut().take() {
+            then();
+        }
+    }
+}
+
+/// Closes a descriptor whose event is still on its way in this turn, opens another one that gets
+/// the same number, and registers it, all from inside the first event: the second event must reach
+/// nobody.
+#[test]
+fn a_recycled_descriptor_gets_no_event_of_its_predecessor() {
+    let event_loop = new_loop();
+    let log = Rc::new(RefCell::new(Vec::new()));
+    let (first, mut first_peer) = pair();
+    let (second, mut second_peer) = pair();
+    let number = second.as_raw_fd();
+    let recorder = |name, then: Option<Box<dyn FnOnce()>>| {
+        Rc::new(Recorder {
+            name,
+            log: log.clone(),
+            then: RefCell::new(then),
+        })
+    };
+    let second = Rc::new(RefCell::new(Some(OwnedFd::from(second))));
+    let registration = event_loop
+        .register(
+            second.borrow().as_ref().unwrap(),
+            Interest::READ,
+            recorder("old owner", None),
+        )
+        .unwrap();
+    let kept = Rc::new(RefCell::new(Vec::new()));
+    let swap = {
+        let reference: LoopRef = event_loop.clone();
+        let (log, kept, second) = (log.clone(), kept.clone(), second.clone());
+        move || {
+            let old = second.borrow_mut().take().unwrap();
+            reference.deregister(&old, registration);
+            drop(old);
+            // Open descriptors until the number comes round again; other tests open some too.
+            for _ in 0..200 {
+                let (a, b) = pair();
+                let found = a.as_raw_fd() == number || b.as_raw_fd() == number;
+                for fd in [a, b] {
+                    let registration = reference
+                        .register(
+                            &fd,
+                            Interest::READ,
+                            Rc::new(Recorder {
+                                name: "new owner",
+                                log: log.clone(),
+                                then: RefCell::new(None),
+                            }),
+                        )
+                        .unwrap();
+                    kept.borrow_mut().push((fd, registration));
+                }
+                if found {
+                    break;
+                }
+            }
+        }
+    };
+    // Whichever of the two is reported first does the swap.
+    event_loop
+        .register(
+            &first,
+            Interest::READ,
+            recorder("first", Some(Box::new(swap))),
+        )
+        .unwrap();
+    first_peer.write_all(b"x").unwrap();
+    second_peer.write_all(b"x").unwrap();
+    event_loop.turn();
+    let log = log.borrow();
+    assert!(!log.contains(&"new owner"), "{log:?}");
+    if log[0] == "first" {
+        assert_eq!(*log, ["first"]);
+        assert_eq!(event_loop.counters().stale_events, 1);
+    }
+}
+
+#[test]
+fn a_reader_taken_away_in_the_turn_is_not_called() {
+    let event_loop = new_loop();
+    let (a, mut a_peer) = pair();
+    let (b, mut b_peer) = pair();
+    let (a, b) = (Rc::new(a), Rc::new(b));
+    let calls = Rc::new(Cell::new(0));
+    for (this, other) in [(&a, &b), (&b, &a)] {
+        let (calls, reference, other) = (calls.clone(), event_loop.clone(), other.clone());
+        event_loop
+            .add_reader(&**this, move || {
+                calls.set(calls.get() + 1);
+                reference.remove_reader(&*other);
+            })
+            .unwrap();
+    }
+    a_peer.write_all(b"x").unwrap();
+    b_peer.write_all(b"x").unwrap();
+    event_loop.turn();
+    assert_eq!(calls.get(), 1);
+}
+
+#[test]
+fn a_descriptor_closed_behind_the_loops_back_can_be_used_again() {
+    within(WATCHDOG, || {
+        let event_loop = new_loop();
+        // Number reuse is forced by dup2-like behaviour of the lowest free number; try a few times.
+        for _ in 0..20 {
+            let (a, _keep) = pair();
+            event_loop
+                .add_reader(&a, || panic!("nothing was ever written here"))
+                .unwrap();
+            drop(a);
+            let (b, mut b_peer) = pair();
+            let stop = event_loop.clone();
+            event_loop.add_reader(&b, move || stop.stop()).unwrap();
+            b_peer.write_all(b"x").unwrap();
+            event_loop.run_forever();
+            assert!(event_loop.remove_reader(&b));
+        }
+    });
+}
+
+#[test]
+fn a_descriptor_of_a_transport_is_not_to_be_watched() {
+    let event_loop = new_loop();
+    let (a, _b) = pair();
+    let source = Rc::new(Recorder {
+        name: "owner",
+        log: Rc::default(),
+        then: RefCell::new(None),
+    });
+    let registration = event_loop.register(&a, Interest::READ, source).unwrap();
+    let error = event_loop.add_reader(&a, || {}).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ResourceBusy);
+    event_loop.deregister(&a, registration);
+    event_loop.add_reader(&a, || {}).unwrap();
+    event_loop.remove_reader(&a);
+}
+
+#[test]
+fn no_interest_reports_nothing_not_even_a_hang_up() {
+    let event_loop = new_loop();
+    let (a, b) = pair();
+    let log = Rc::new(RefCell::new(Vec::new()));
+    let source = Rc::new(Recorder {
+        name: "paused",
+        log: log.clone(),
+        then: RefCell::new(None),
+    });
+    let registration = event_loop.register(&a, Interest::READ, source).unwrap();
+    event_loop
+        .set_interest(&a, &registration, Interest::NONE)
+        .unwrap();
+    drop(b);
+    event_loop.call_soon(|| {});
+    event_loop.turn();
+    assert!(log.borrow().is_empty());
+    event_loop
+        .set_interest(&a, &registration, Interest::READ)
+        .unwrap();
+    event_loop.turn();
+    assert_eq!(*log.borrow(), ["paused"]);
+    event_loop.deregister(&a, registration);
+}
+
+#[test]
+fn a_panicking_reader_is_told_and_stays() {
+    let event_loop = new_loop();
+    let told = Rc::new(Cell::new(0));
+    event_loop.set_exception_handler({
+        let told = told.clone();
+        move |_, context| {
+            assert_eq!(context.source, "reader");
+            told.set(told.get() + 1);
+        }
+    });
+    let (a, mut b) = pair();
+    event_loop.add_reader(&a, || panic!("ouch")).unwrap();
+    b.write_all(b"x").unwrap();
+    event_loop.turn();
+    event_loop.turn();
+    assert_eq!(told.get(), 2);
+    event_loop.remove_reader(&a);
+}
