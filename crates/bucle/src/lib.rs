@@ -1,1 +1,19 @@
-//! Placeholder.
+//! Bucle (Spanish for *loop*): an event loop in the shape of Python's asyncio, and what belongs on
+//! it.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! #[bucle::main]
+//! async fn main() {
+//!     let greetings = bucle::gather((1..=3).map(|n| async move {
+//!         bucle::sleep(Duration::from_millis(n)).await;
+//!         format!("hello {n}")
+//!     }));
+//!     assert_eq!(greetings.await.unwrap(), ["hello 1", "hello 2", "hello 3"]);
+//! }
+//! ```
+#![forbid(unsafe_code)]
+
+pub use bucle_loop::*;
+pub use bucle_macros::{main, test};

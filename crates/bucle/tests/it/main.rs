@@ -1,0 +1,3 @@
+//! The façade: the examples run, and say what they should.
+
+mod examples;
