@@ -33,7 +33,7 @@ const SLEEPING: u8 = 1 << 1;
 pub(crate) enum Message {
     /// A task was woken.
     Task(RemoteTask),
-    /// A callback is to be called.
+    /// A callback is to be called; it was sent from this place.
     Call(Box<dyn FnOnce() + Send>, &'static Location<'static>),
 }
 
@@ -214,3 +214,8 @@ mod pool {
 
     pub(super) fn give(_: &'static Inbox) {}
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;
+#[cfg(all(test, not(loom)))]
+mod tests;

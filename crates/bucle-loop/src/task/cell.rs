@@ -1,254 +1,508 @@
-//! STUB, to be replaced.
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::future::Future;
+//! The task cell: one heap allocation a task, which holds its future, then its output, and all that wakes it.
+//!
+//! This module is the crate's only home of `unsafe`. It never blocks, and it runs nobody's code but the future, its
+//! destructor, its output's, and the wakers and callbacks it was given.
+//!
+//! # Who holds a cell
+//!
+//! | reference               | lives on              | counted in                                           |
+//! |-------------------------|-----------------------|------------------------------------------------------|
+//! | [`TaskRef`] [`JoinRef`] | the owner's thread    | `refs`, a plain number                               |
+//! | `Waker`, [`RemoteTask`] | any thread            | `local_wakers` on the owner's thread, `shared_wakers` (atomic) elsewhere |
+//!
+//! The *owner* is the thread that made the task. While an owner's reference exists nobody has to know the number of wakers,
+//! so a clone here that is dropped there may leave one of the two numbers negative: only their sum has a meaning. When the
+//! last owner's reference goes, everything that belongs to the task is dropped, on the owner's thread; then the two numbers
+//! are *merged* into the atomic one, and whoever drops the last waker, on whichever thread, frees the memory. See [`count`].
+//!
+//! # Who touches what
+//!
+//! | field                                        | written by               | read by            |
+//! |----------------------------------------------|--------------------------|--------------------|
+//! | `vtable` `owner` `inbox` `loop_id`            | nobody after `new`       | all                |
+//! | `shared_wakers` `remote_notified`             | all, atomically          | all                |
+//! | everything else, and the stage               | the owner's thread       | the owner's thread |
+//!
+//! # States
+//!
+//! ```text
+//!            schedule, wake
+//!        ┌──────────────────┐
+//!        ▼                  │
+//!    SCHEDULED ──run──▶ RUNNING ──Pending──▶ idle ◀── new
+//!                           │ value, panic,   │ abandon, last owner's
+//!                           │ CANCEL          │ reference dropped
+//!                           └───▶ CLOSED ◀────┘      the future is being dropped or gone: wakes do nothing
+//!                                   ▼
+//!                                 DONE               the result is there, or was taken
+//! ```
+#![allow(unsafe_code)]
+
+mod count;
+mod join;
+mod stage;
+mod waker;
+
+#[cfg(all(test, loom))]
+mod loom_tests;
+#[cfg(all(test, not(loom)))]
+mod model_tests;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use std::cell::Cell as PlainCell;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::pin::Pin;
-use std::rc::{Rc, Weak};
+use std::ptr::NonNull;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Waker};
 
-use super::{Cancelled, Panic, TaskError, TaskTag};
-use crate::inbox::{Inbox, Message};
+pub(crate) use join::JoinRef;
+pub(crate) use waker::RemoteTask;
+
+use crate::inbox::Inbox;
+use crate::primitives::{AtomicBool, AtomicI64, Cell, Tracker, assign_thread_token, thread_token};
 use crate::ready::{Entry, ReadyQueue};
+use crate::task::error::discard;
+use crate::task::{Cancelled, Panic, TaskError, TaskTag};
+use stage::{Polled, TaskCell, VTable};
 
-thread_local!(static ALL: RefCell<HashMap<u64, Weak<Inner>>> = RefCell::default());
+/// In the ready queue. Cleared by `run`, before the poll: a wake during it schedules again.
+const SCHEDULED: u8 = 1 << 0;
+/// Inside the future's `poll`.
+const RUNNING: u8 = 1 << 1;
+/// The future will not be polled again; it is being dropped, or it is gone. Never taken back.
+const CLOSED: u8 = 1 << 2;
+/// The result is there, or was taken. Only with `CLOSED`. Never taken back.
+const DONE: u8 = 1 << 3;
+/// The stage holds the output. Only with `CLOSED` and `JOINED`.
+const VALUE: u8 = 1 << 4;
+/// A `JoinRef` exists. Set by `new`, cleared for good when that is dropped.
+const JOINED: u8 = 1 << 5;
+/// `Extra::cancel` holds a request that the next run obeys. Never with `DONE`.
+const CANCEL: u8 = 1 << 6;
 
+/// What a cell has whatever its future; the first field of [`TaskCell`].
+struct Header {
+    vtable: &'static VTable,
+    /// The owner's [`thread_token`].
+    owner: u64,
+    inbox: &'static Inbox,
+    loop_id: u64,
+    /// Wakers cloned minus wakers dropped, on other threads than the owner's, in steps of `count::ONE`; lowest bit: merged.
+    shared_wakers: AtomicI64,
+    /// From [`Rc::into_raw`]; given back with the last owner's reference.
+    ready: NonNull<ReadyQueue>,
+    id: u64,
+    location: &'static Location<'static>,
+    /// Waits for the end of the task.
+    joiner: Cell<Option<Waker>>,
+    extra: Cell<Option<Box<Extra>>>,
+    /// References of the owner's thread. 0 means merged, for good.
+    refs: Cell<u32>,
+    /// Wakers cloned minus wakers dropped, on the owner's thread; without meaning once merged.
+    local_wakers: Cell<i32>,
+    key: PlainCell<u32>,
+    flags: Cell<u8>,
+    /// A `RemoteTask` is on its way through the inbox, or was refused for ever because the loop is closed.
+    remote_notified: AtomicBool,
+    tracker: Tracker,
+}
+
+#[cfg(all(not(loom), not(test), target_pointer_width = "64"))]
+const _: () = assert!(size_of::<Header>() <= 104);
+
+/// What few tasks have, so that the others don't carry it.
+#[derive(Default)]
+struct Extra {
+    name: Option<Arc<str>>,
+    cancel: Option<Cancelled>,
+    error: Option<TaskError>,
+    /// The panic in `error` was given to `unseen_panic`.
+    seen: bool,
+    callbacks: Vec<Box<dyn FnOnce()>>,
+}
+
+/// What came of [`TaskRef::run`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ran {
+    /// Polled, and it waits for something.
     Pending,
+    /// It ended in this run: the loop sees to its callbacks.
     Done,
+    /// Not polled: it had ended before, or it is being polled further up the stack.
     Skipped,
 }
-struct Inner {
-    tag: TaskTag,
-    ready: Rc<ReadyQueue>,
-    key: Cell<usize>,
-    scheduled: Cell<bool>,
-    done: Cell<bool>,
-    detached: Cell<bool>,
-    running: Cell<bool>,
-    cancel: RefCell<Option<Cancelled>>,
-    future: RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>>,
-    output: RefCell<Option<Result<(), TaskError>>>,
-    joiner: Cell<Option<Waker>>,
-    callbacks: RefCell<Vec<Box<dyn FnOnce()>>>,
-    waker: RefCell<Option<Waker>>,
-}
-struct W {
-    id: u64,
-    loop_id: u64,
-    inbox: &'static Inbox,
-}
-impl Wake for W {
-    fn wake(self: Arc<W>) {
-        let found = ALL
-            .try_with(|all| all.borrow().get(&self.id).cloned())
-            .ok()
-            .flatten();
-        if let Some(t) = found {
-            if let Some(t) = t.upgrade() {
-                TaskRef(t).schedule();
-            }
-        } else {
-            let _ = self
-                .inbox
-                .push(self.loop_id, Message::Task(RemoteTask(self.id)));
-        }
-    }
-}
-pub(crate) struct RemoteTask(u64);
-impl RemoteTask {
-    pub(crate) fn wake_from_inbox(self) {
-        let found = ALL.with(|all| all.borrow().get(&self.0).cloned());
-        if let Some(t) = found.and_then(|t| t.upgrade()) {
-            TaskRef(t).schedule();
-        }
-    }
-}
-#[derive(Clone)]
-pub(crate) struct TaskRef(Rc<Inner>);
-pub(crate) struct JoinRef<T> {
-    task: TaskRef,
-    slot: Rc<RefCell<Option<T>>>,
+
+/// A task, for the thread that made it. One word; a clone costs an addition.
+///
+/// When the last of these and the [`JoinRef`] are gone, a future that is still there is dropped.
+pub(crate) struct TaskRef {
+    ptr: NonNull<Header>,
 }
 
 impl TaskRef {
-    pub(crate) fn new<F: Future + 'static>(
+    /// Makes a task of the loop `loop_id`. Doesn't schedule it.
+    ///
+    /// The calling thread becomes its owner; a wake on another one travels through `inbox`.
+    pub(crate) fn new<F>(
         future: F,
         tag: TaskTag,
         loop_id: u64,
         inbox: &'static Inbox,
         ready: Rc<ReadyQueue>,
-    ) -> (TaskRef, JoinRef<F::Output>) {
-        let id = tag.id();
-        let slot = Rc::new(RefCell::new(None));
-        let inner = Rc::new(Inner {
-            tag,
-            ready,
-            key: Cell::new(0),
-            scheduled: Cell::new(false),
-            done: Cell::new(false),
-            detached: Cell::new(false),
-            running: Cell::new(false),
-            cancel: RefCell::default(),
-            future: RefCell::new(Some(Box::pin({
-                let slot = slot.clone();
-                async move {
-                    let v = future.await;
-                    *slot.borrow_mut() = Some(v);
-                }
-            }))),
-            output: RefCell::default(),
-            joiner: Cell::default(),
-            callbacks: RefCell::default(),
-            waker: RefCell::new(Some(Arc::new(W { id, loop_id, inbox }).into())),
+    ) -> (TaskRef, JoinRef<F::Output>)
+    where
+        F: Future + 'static,
+    {
+        let (id, name, location) = tag.into_parts();
+        let extra = name.map(|name| {
+            Box::new(Extra {
+                name: Some(name),
+                ..Extra::default()
+            })
         });
-        ALL.with(|all| all.borrow_mut().insert(id, Rc::downgrade(&inner)));
-        (
-            TaskRef(inner.clone()),
-            JoinRef {
-                task: TaskRef(inner),
-                slot,
-            },
-        )
+        // SAFETY: `Rc::into_raw` never gives null.
+        let ready = unsafe { NonNull::new_unchecked(Rc::into_raw(ready).cast_mut()) };
+        let header = Header {
+            vtable: VTable::of::<F>(),
+            owner: assign_thread_token(),
+            inbox,
+            loop_id,
+            shared_wakers: AtomicI64::new(0),
+            ready,
+            id,
+            location,
+            joiner: Cell::new(None),
+            extra: Cell::new(extra),
+            // The two that are returned.
+            refs: Cell::new(2),
+            local_wakers: Cell::new(0),
+            key: PlainCell::new(0),
+            flags: Cell::new(JOINED),
+            remote_notified: AtomicBool::new(false),
+            tracker: Tracker::new(),
+        };
+        let ptr = TaskCell::allocate(header, future);
+        (TaskRef { ptr }, JoinRef::new(TaskRef { ptr }))
     }
+
+    #[inline]
+    fn header(&self) -> &Header {
+        // SAFETY: the cell lives at least as long as `refs`, in which `self` is counted, isn't 0; it was made from a whole
+        // `Header` and no `&mut Header` is ever made. What isn't for all threads is reached through `TaskRef` and `JoinRef`
+        // only, which don't leave the owner's thread, or by wakers after they compared the owner's token.
+        unsafe { self.ptr.as_ref() }
+    }
+
+    /// Puts the task into its loop's ready queue, unless it is there or has ended.
+    #[inline]
     pub(crate) fn schedule(&self) {
-        if !self.0.done.get() && !self.0.scheduled.replace(true) {
-            self.0.ready.push(Entry::Task(self.clone()));
+        let header = self.header();
+        let flags = header.flags.get();
+        if flags & (SCHEDULED | CLOSED) == 0 {
+            header.flags.set(flags | SCHEDULED);
+            header.ready().push(Entry::Task(self.clone()));
         }
     }
-    pub(crate) fn tag(&self) -> TaskTag {
-        self.0.tag.clone()
-    }
-    pub(crate) fn location(&self) -> &'static Location<'static> {
-        self.0.tag.location()
-    }
-    pub(crate) fn key(&self) -> usize {
-        self.0.key.get()
-    }
-    pub(crate) fn set_key(&self, key: usize) {
-        self.0.key.set(key)
-    }
+
+    /// Polls the future once, or ends the task if that was asked for. Never unwinds.
     pub(crate) fn run(&self) -> Ran {
-        self.0.scheduled.set(false);
-        if self.0.done.get() {
+        let header = self.header();
+        let flags = header.flags.get();
+        if flags & (RUNNING | CLOSED | CANCEL) != 0 {
+            return self.run_otherwise();
+        }
+        header.flags.set(flags & !SCHEDULED | RUNNING);
+        // SAFETY: the stage holds the future: CLOSED isn't set. Nobody else polls or drops it: RUNNING wasn't set, and now
+        // is. We are on the owner's thread, as `self` is, and `self` keeps the cell alive.
+        let polled = unsafe {
+            let waker = ManuallyDrop::new(waker::borrowed(self.ptr));
+            (header.vtable.poll)(self.ptr, &mut Context::from_waker(&waker))
+        };
+        let flags = header.flags.get();
+        match polled {
+            Polled::Pending => {
+                header.flags.set(flags & !RUNNING);
+                return Ran::Pending;
+            }
+            Polled::Ready if flags & CANCEL == 0 => self.finish(None),
+            // As in asyncio: who asked for the end of a task is not told "yes" and then given a value.
+            Polled::Ready => {
+                let cancelled = header.with_extra(|extra| extra.cancel.take());
+                self.finish(cancelled.map(TaskError::Cancelled));
+            }
+            Polled::Panicked(payload) => {
+                self.finish(Some(TaskError::Panicked(Panic::new(payload, self.tag()))));
+            }
+        }
+        Ran::Done
+    }
+
+    #[cold]
+    fn run_otherwise(&self) -> Ran {
+        let header = self.header();
+        let flags = header.flags.get() & !SCHEDULED;
+        header.flags.set(flags);
+        if flags & CLOSED != 0 {
             return Ran::Skipped;
         }
-        if self.0.running.get() {
+        if flags & RUNNING != 0 {
+            // A loop inside the loop came here. The outer one will find the task in the queue.
             self.schedule();
             return Ran::Skipped;
         }
-        if let Some(c) = self.0.cancel.take() {
-            self.finish(Err(TaskError::Cancelled(c)));
-            return Ran::Done;
-        }
-        self.0.running.set(true);
-        let waker = self.0.waker.borrow().clone().expect("live");
-        let mut future = self.0.future.take().expect("live");
-        let r = catch_unwind(AssertUnwindSafe(|| {
-            future.as_mut().poll(&mut Context::from_waker(&waker))
-        }));
-        self.0.running.set(false);
-        match r {
-            Ok(Poll::Pending) => {
-                self.0.future.replace(Some(future));
-                Ran::Pending
-            }
-            Ok(Poll::Ready(())) => {
-                drop(future);
-                self.finish(Ok(()));
-                Ran::Done
-            }
-            Err(p) => {
-                drop(future);
-                self.finish(Err(TaskError::Panicked(Panic::new(p, self.tag()))));
-                Ran::Done
-            }
-        }
+        let cancelled = header.with_extra(|extra| extra.cancel.take());
+        self.drop_future(cancelled.unwrap_or_else(|| Cancelled::new("")));
+        Ran::Done
     }
-    fn finish(&self, result: Result<(), TaskError>) {
-        self.0.done.set(true);
-        let future = self.0.future.take();
-        let result = match catch_unwind(AssertUnwindSafe(|| drop(future))) {
-            Ok(()) => result,
-            Err(p) => Err(TaskError::Panicked(Panic::new(p, self.tag()))),
-        };
-        self.0.output.replace(Some(result));
-        if let Some(w) = self.0.joiner.take() {
-            w.wake();
-        }
-        self.0.waker.take();
-    }
+
+    /// Ends the task now: drops its future, and the joiner gets `cancelled`, or the reason of a cancel that came first.
+    ///
+    /// Does nothing if the task has ended; called from inside the task it is a [`cancel`](TaskRef::cancel).
     pub(crate) fn abandon(&self, cancelled: Cancelled) {
-        if self.0.running.get() {
+        let header = self.header();
+        let flags = header.flags.get();
+        if flags & CLOSED != 0 {
+            return;
+        }
+        if flags & RUNNING != 0 {
             self.cancel(cancelled);
             return;
         }
-        if !self.0.done.get() {
-            self.finish(Err(TaskError::Cancelled(cancelled)));
+        let earlier = header.peek_extra(|extra| extra.cancel.take()).flatten();
+        self.drop_future(earlier.unwrap_or(cancelled));
+    }
+
+    /// The end of a task that is neither closed nor running.
+    fn drop_future(&self, cancelled: Cancelled) {
+        let header = self.header();
+        header.flags.set(header.flags.get() | CLOSED);
+        // SAFETY: the stage held the future, as CLOSED wasn't set until now; nobody polls it, as RUNNING isn't set; from now
+        // on nobody will, nor drop it again. The owner's thread, alive: as in `run`.
+        let dropped = unsafe { (header.vtable.drop_future)(self.ptr) };
+        self.finish(Some(match dropped {
+            Ok(()) => TaskError::Cancelled(cancelled),
+            Err(payload) => TaskError::Panicked(Panic::new(payload, self.tag())),
+        }));
+    }
+
+    /// The future is gone and the value, if there is one, is stored: say so.
+    #[inline]
+    fn finish(&self, error: Option<TaskError>) {
+        let header = self.header();
+        if let Some(error) = error {
+            header.with_extra(|extra| extra.error = Some(error));
+        }
+        let flags = header.flags.get();
+        debug_assert_ne!(flags & CLOSED, 0, "only a closed task is done");
+        header.flags.set(flags & !(RUNNING | CANCEL) | DONE);
+        if let Some(joiner) = header.joiner.take()
+            // A waker of somebody else's making may panic; `run` doesn't.
+            && let Err(payload) = catch_unwind(AssertUnwindSafe(|| joiner.wake()))
+        {
+            discard(payload);
         }
     }
+
+    /// Asks the task to end when the loop next comes to it. False if it has ended. The first request's reason is kept.
     pub(crate) fn cancel(&self, cancelled: Cancelled) -> bool {
-        if self.0.done.get() {
+        let header = self.header();
+        let flags = header.flags.get();
+        if flags & CLOSED != 0 {
             return false;
         }
-        self.0.cancel.borrow_mut().get_or_insert(cancelled);
-        self.schedule();
+        if flags & CANCEL == 0 {
+            header.with_extra(|extra| extra.cancel = Some(cancelled));
+            header.flags.set(flags | CANCEL);
+            self.schedule();
+        }
         true
     }
+
+    /// Whether the task has ended, in whatever way.
+    #[inline]
     pub(crate) fn is_done(&self) -> bool {
-        self.0.done.get()
+        self.header().flags.get() & DONE != 0
     }
+
+    /// Whether nobody can take the task's result any more.
+    #[inline]
     pub(crate) fn is_detached(&self) -> bool {
-        self.0.detached.get()
+        self.header().flags.get() & JOINED == 0
     }
-    pub(crate) fn take_done_callbacks(&self) -> Vec<Box<dyn FnOnce()>> {
-        self.0.callbacks.take()
-    }
-    pub(crate) fn add_done_callback(&self, c: Box<dyn FnOnce()>) -> Result<(), Box<dyn FnOnce()>> {
+
+    /// Keeps `callback` for [`take_done_callbacks`](TaskRef::take_done_callbacks), or gives it back if the task has ended.
+    pub(crate) fn add_done_callback(
+        &self,
+        callback: Box<dyn FnOnce()>,
+    ) -> Result<(), Box<dyn FnOnce()>> {
         if self.is_done() {
-            return Err(c);
+            return Err(callback);
         }
-        self.0.callbacks.borrow_mut().push(c);
+        self.header()
+            .with_extra(|extra| extra.callbacks.push(callback));
         Ok(())
     }
+
+    /// The callbacks, in the order they were added. Whoever ends a task takes them and sees that they run.
+    pub(crate) fn take_done_callbacks(&self) -> Vec<Box<dyn FnOnce()>> {
+        self.header()
+            .peek_extra(|extra| std::mem::take(&mut extra.callbacks))
+            .unwrap_or_default()
+    }
+
+    /// The panic that ended the task, if its result was not taken and this was not asked before.
     pub(crate) fn unseen_panic(&self) -> Option<Panic> {
-        if let Some(Err(TaskError::Panicked(p))) = &*self.0.output.borrow() {
-            return Some(p.clone());
-        }
-        None
+        self.header()
+            .peek_extra(|extra| match &extra.error {
+                Some(TaskError::Panicked(panic)) if !extra.seen => {
+                    extra.seen = true;
+                    Some(panic.clone())
+                }
+                _ => None,
+            })
+            .flatten()
+    }
+
+    /// Pushes an entry to the ready queue of the task's loop, whether or not the task has ended.
+    pub(crate) fn ready_queue_push(&self, entry: Entry) {
+        self.header().ready().push(entry);
+    }
+
+    /// Who it is.
+    pub(crate) fn tag(&self) -> TaskTag {
+        TaskTag::new(self.id(), self.name(), self.location())
+    }
+
+    /// The task's number.
+    #[inline]
+    pub(crate) fn id(&self) -> u64 {
+        self.header().id
+    }
+
+    /// The task's name, if it was given one.
+    #[inline]
+    pub(crate) fn name(&self) -> Option<Arc<str>> {
+        self.header()
+            .peek_extra(|extra| extra.name.clone())
+            .flatten()
+    }
+
+    /// Where the task was spawned.
+    #[inline]
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.header().location
+    }
+
+    /// The task's place in its loop's table: what `set_key` said last.
+    #[inline]
+    pub(crate) fn key(&self) -> usize {
+        self.header().key.get() as usize
+    }
+
+    /// Notes the task's place in its loop's table.
+    ///
+    /// # Panics
+    /// At 2^32 tasks.
+    #[inline]
+    pub(crate) fn set_key(&self, key: usize) {
+        let key = u32::try_from(key).expect("a loop holds fewer than 2^32 tasks");
+        self.header().key.set(key);
     }
 }
-impl<T> JoinRef<T> {
-    pub(crate) fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, TaskError>> {
-        match self.try_take() {
-            Some(r) => Poll::Ready(r),
-            None => {
-                self.task.0.joiner.set(Some(cx.waker().clone()));
-                Poll::Pending
+
+impl Clone for TaskRef {
+    #[inline]
+    fn clone(&self) -> TaskRef {
+        self.header().add_ref(self.ptr)
+    }
+}
+
+impl Drop for TaskRef {
+    #[inline]
+    fn drop(&mut self) {
+        let header = self.header();
+        match header.refs.get() {
+            1 => self.drop_last(),
+            refs => header.refs.set(refs - 1),
+        }
+    }
+}
+
+impl TaskRef {
+    /// Drops all that belongs to the task, then leaves the memory to the wakers. `refs` is 1 meanwhile, so whatever the
+    /// destructors do with references and wakers of this task counts as ever and doesn't come back here.
+    #[inline(never)]
+    fn drop_last(&mut self) {
+        let header = self.header();
+        let flags = header.flags.get();
+        if flags & CLOSED == 0 {
+            header.flags.set(flags | CLOSED);
+            // SAFETY: as in `TaskRef::drop_future`. RUNNING isn't set: whoever runs the task holds a reference.
+            if let Err(payload) = unsafe { (header.vtable.drop_future)(self.ptr) } {
+                // Nobody is left to be told; the panic hook was.
+                discard(payload);
             }
         }
-    }
-    pub(crate) fn try_take(&mut self) -> Option<Result<T, TaskError>> {
-        self.task
-            .0
-            .output
-            .take()
-            .map(|r| r.map(|()| self.slot.take().expect("set")))
-    }
-}
-impl<T> JoinRef<T> {
-    pub(crate) fn task(&self) -> &TaskRef {
-        &self.task
-    }
-}
-impl<T> Drop for JoinRef<T> {
-    fn drop(&mut self) {
-        self.task.0.detached.set(true);
+        drop(header.joiner.take());
+        drop(header.extra.take());
+        // SAFETY: `ready` came from `Rc::into_raw` and is given back this once: this is the last reference, and as CLOSED is
+        // set no waker makes a new one or uses the queue.
+        drop(unsafe { Rc::from_raw(header.ready.as_ptr().cast_const()) });
+        // Destructors may have cloned the reference they were given by somebody who has one. Nobody had but we.
+        debug_assert_eq!(
+            header.refs.get(),
+            1,
+            "a reference was made from the last one"
+        );
+        // SAFETY: the last owner's reference, on the owner's thread; all that a destructor has to be run for on this thread
+        // is gone.
+        unsafe { count::release_owner(self.ptr) };
     }
 }
-impl Drop for Inner {
-    fn drop(&mut self) {
-        let _ = ALL.try_with(|all| all.borrow_mut().remove(&self.tag.id()));
+
+impl Header {
+    /// Whether this is the owner's thread.
+    #[inline]
+    fn is_owner(&self) -> bool {
+        self.owner == thread_token()
+    }
+
+    /// Counts one more owner's reference. `ptr` is this header's; the caller is on the owner's thread and knows that there
+    /// is an owner's reference already.
+    #[inline]
+    fn add_ref(&self, ptr: NonNull<Header>) -> TaskRef {
+        match self.refs.get().checked_add(1) {
+            Some(refs) => self.refs.set(refs),
+            // As `Rc` does: 2^32 references can only be leaked ones, and a count that wraps would free what is used.
+            None => std::process::abort(),
+        }
+        TaskRef { ptr }
+    }
+
+    #[inline]
+    fn ready(&self) -> &ReadyQueue {
+        // SAFETY: the `Rc` behind it is dropped with the last owner's reference; who calls this holds one, or is a waker on
+        // the owner's thread that found CLOSED not set, so that an owner's reference exists.
+        unsafe { self.ready.as_ref() }
+    }
+
+    /// Looks at the rare things, making them if there are none. `look` calls nobody's code.
+    fn with_extra<R>(&self, look: impl FnOnce(&mut Extra) -> R) -> R {
+        let mut extra = self.extra.take().unwrap_or_default();
+        let seen = look(&mut extra);
+        self.extra.set(Some(extra));
+        seen
+    }
+
+    /// Looks at the rare things if there are any. `look` calls nobody's code.
+    #[inline]
+    fn peek_extra<R>(&self, look: impl FnOnce(&mut Extra) -> R) -> Option<R> {
+        let mut extra = self.extra.take()?;
+        let seen = look(&mut extra);
+        self.extra.set(Some(extra));
+        Some(seen)
     }
 }

@@ -28,6 +28,10 @@ impl TaskTag {
         TaskTag { id, name, location }
     }
 
+    pub(crate) fn into_parts(self) -> (u64, Option<Arc<str>>, &'static Location<'static>) {
+        (self.id, self.name, self.location)
+    }
+
     /// The task's number; never reused within a process.
     pub fn id(&self) -> u64 {
         self.id

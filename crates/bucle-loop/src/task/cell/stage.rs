@@ -1,0 +1,178 @@
+//! The half of a cell that knows the future's type: the memory, and the few functions through which the rest calls it.
+
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::mem::{ManuallyDrop, offset_of};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll};
+
+use super::{CLOSED, Header, JOINED, VALUE};
+use crate::primitives::Cell;
+use crate::task::error::discard;
+
+/// A whole cell.
+#[repr(C)]
+pub(super) struct TaskCell<F: Future> {
+    /// First, so that a pointer to the cell is one to its header.
+    header: Header,
+    stage: UnsafeCell<Stage<F>>,
+}
+
+/// The future until `CLOSED`, the output while `VALUE`, else nothing. Which one, say the header's flags; nothing here is
+/// dropped by itself.
+union Stage<F: Future> {
+    future: ManuallyDrop<F>,
+    value: ManuallyDrop<F::Output>,
+}
+
+pub(super) struct VTable {
+    /// Polls the future, never unwinding. If it is ready or panics, drops it; then stores the value if somebody may come for
+    /// it.
+    ///
+    /// # Safety
+    /// On the owner's thread; the stage holds the future and nobody else is using it.
+    pub(super) poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Polled,
+    /// Drops the future, never unwinding.
+    ///
+    /// # Safety
+    /// As for `poll`; the caller has set `CLOSED`.
+    pub(super) drop_future: unsafe fn(NonNull<Header>) -> Result<(), Payload>,
+    /// Frees the memory.
+    ///
+    /// # Safety
+    /// The stage holds neither future nor value; nobody uses the cell now or later.
+    pub(super) deallocate: unsafe fn(NonNull<Header>),
+    /// Where in the cell the value lies.
+    pub(super) value_offset: usize,
+}
+
+/// What a panic carries.
+pub(super) type Payload = Box<dyn Any + Send>;
+
+pub(super) enum Polled {
+    Pending,
+    /// `VALUE` is set if the value was kept.
+    Ready,
+    /// `CLOSED` is set and the future is gone, as in `Ready`.
+    Panicked(Payload),
+}
+
+impl VTable {
+    pub(super) fn of<F: Future + 'static>() -> &'static VTable {
+        const {
+            &VTable {
+                poll: poll::<F>,
+                drop_future: drop_future::<F>,
+                deallocate: deallocate::<F>,
+                value_offset: offset_of!(TaskCell<F>, stage),
+            }
+        }
+    }
+}
+
+impl<F: Future> TaskCell<F> {
+    /// A new cell whose stage holds `future`. `header.vtable` is `VTable::of::<F>()`.
+    #[inline]
+    pub(super) fn allocate(header: Header, future: F) -> NonNull<Header> {
+        let stage = UnsafeCell::new(Stage {
+            future: ManuallyDrop::new(future),
+        });
+        let cell = Box::into_raw(Box::new(TaskCell { header, stage }));
+        // SAFETY: a box's pointer isn't null. It stays one to the whole cell: only its type changes.
+        unsafe { NonNull::new_unchecked(cell).cast() }
+    }
+}
+
+/// The stage of a cell whose future is an `F`.
+///
+/// # Safety
+/// `ptr` came from `TaskCell::<F>::allocate` and the cell is alive.
+#[inline]
+unsafe fn stage<F: Future>(ptr: NonNull<Header>) -> *mut Stage<F> {
+    let cell = ptr.as_ptr().cast::<TaskCell<F>>();
+    // SAFETY: in bounds of the cell; no reference to the cell is made.
+    UnsafeCell::raw_get(unsafe { &raw const (*cell).stage })
+}
+
+#[inline]
+unsafe fn flags<'a>(ptr: NonNull<Header>) -> &'a Cell<u8> {
+    // SAFETY: the caller of one of the functions below keeps the cell alive for the call, and is on the owner's thread.
+    unsafe { &(*ptr.as_ptr()).flags }
+}
+
+unsafe fn poll<F: Future>(ptr: NonNull<Header>, cx: &mut Context<'_>) -> Polled {
+    // SAFETY: the vtable is that of `F`, so the cell is too.
+    let stage = unsafe { stage::<F>(ptr) };
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the caller says that the stage holds the future and that nobody else uses it, so this is the only reference
+        // to it. It is pinned: until it is dropped in place it isn't moved, as the cell isn't, and `F` is never given out.
+        let future = unsafe { Pin::new_unchecked(&mut *(*stage).future) };
+        future.poll(cx)
+    }));
+    match polled {
+        Ok(Poll::Pending) => Polled::Pending,
+        // SAFETY: as the caller says, and the reference above is gone.
+        Ok(Poll::Ready(value)) => unsafe { complete::<F>(ptr, value) },
+        Err(payload) => {
+            // SAFETY: the caller keeps the cell alive.
+            let flags = unsafe { flags(ptr) };
+            flags.set(flags.get() | CLOSED);
+            // SAFETY: as the caller says; CLOSED is set.
+            if let Err(another) = unsafe { drop_future::<F>(ptr) } {
+                // The first panic is the one to tell of.
+                discard(another);
+            }
+            Polled::Panicked(payload)
+        }
+    }
+}
+
+/// # Safety
+/// As for `VTable::poll`.
+#[inline]
+unsafe fn complete<F: Future>(ptr: NonNull<Header>, value: F::Output) -> Polled {
+    // SAFETY: the caller keeps the cell alive.
+    let flags = unsafe { flags(ptr) };
+    flags.set(flags.get() | CLOSED);
+    // SAFETY: as the caller says; CLOSED is set.
+    let dropped = unsafe { drop_future::<F>(ptr) };
+    let now = flags.get();
+    if dropped.is_ok() && now & (JOINED | super::CANCEL) == JOINED {
+        // SAFETY: the caller says that nobody else uses the stage; it is empty, as the future was dropped.
+        unsafe { (&raw mut (*stage::<F>(ptr)).value).write(ManuallyDrop::new(value)) };
+        flags.set(now | VALUE);
+        return Polled::Ready;
+    }
+    // Nobody will come for the value. Neither what it does when dropped nor what the future did may unwind from here.
+    let value = catch_unwind(AssertUnwindSafe(|| drop(value)));
+    match (dropped, value) {
+        (Ok(()), Ok(())) => Polled::Ready,
+        (Ok(()), Err(payload)) | (Err(payload), Ok(())) => Polled::Panicked(payload),
+        (Err(payload), Err(another)) => {
+            discard(another);
+            Polled::Panicked(payload)
+        }
+    }
+}
+
+#[inline]
+unsafe fn drop_future<F: Future>(ptr: NonNull<Header>) -> Result<(), Payload> {
+    if !std::mem::needs_drop::<F>() {
+        return Ok(());
+    }
+    // SAFETY: the vtable is that of `F`, so the cell is too.
+    let stage = unsafe { stage::<F>(ptr) };
+    catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the caller says that the stage holds the future and nobody else uses it. It isn't dropped again, even if
+        // this panics half-way, as CLOSED is set.
+        unsafe { ManuallyDrop::drop(&mut (*stage).future) }
+    }))
+}
+
+unsafe fn deallocate<F: Future>(ptr: NonNull<Header>) {
+    // SAFETY: made by `Box` in `allocate` with this type, and nobody uses it any more. The header has nothing left whose
+    // destructor would have to run on another thread than this one.
+    drop(unsafe { Box::from_raw(ptr.as_ptr().cast::<TaskCell<F>>()) });
+}

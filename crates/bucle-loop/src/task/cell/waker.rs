@@ -1,0 +1,139 @@
+//! Wakers: the references to a cell that may be on any thread.
+
+use std::ptr::NonNull;
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+use super::count::{add_shared, add_waker, release_shared, release_waker};
+use super::{CLOSED, Header, SCHEDULED};
+use crate::inbox::Message;
+use crate::primitives::Ordering;
+use crate::ready::Entry;
+
+/// One table for all types of futures: `Waker::will_wake` compares its address.
+static WAKER: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, release);
+
+/// A waker that isn't counted, for the time of a poll.
+///
+/// # Safety
+/// The cell stays alive while the waker is used, and the waker is forgotten, not dropped.
+#[inline]
+pub(super) unsafe fn borrowed(ptr: NonNull<Header>) -> Waker {
+    // SAFETY: the four functions below do what `RawWaker` asks of them, on any thread.
+    unsafe { Waker::from_raw(RawWaker::new(ptr.as_ptr().cast_const().cast(), &WAKER)) }
+}
+
+/// # Safety
+/// `data` is that of a waker of ours.
+#[inline]
+unsafe fn header_of(data: *const ()) -> NonNull<Header> {
+    // SAFETY: `borrowed` and `clone` put the cell's pointer there, which isn't null.
+    unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
+}
+
+unsafe fn clone(data: *const ()) -> RawWaker {
+    // SAFETY: the caller has a waker, whose data this is and which keeps the cell alive.
+    unsafe { add_waker(header_of(data)) };
+    RawWaker::new(data, &WAKER)
+}
+
+unsafe fn release(data: *const ()) {
+    // SAFETY: the caller gives up a waker, whose data this is.
+    unsafe { release_waker(header_of(data)) };
+}
+
+unsafe fn wake_by_ref(data: *const ()) {
+    // SAFETY: the caller has a waker, whose data this is and which keeps the cell alive.
+    unsafe {
+        let ptr = header_of(data);
+        let header = ptr.as_ref();
+        header.tracker.touch();
+        if header.is_owner() {
+            wake_here(ptr);
+        } else if !header.remote_notified.swap(true, Ordering::AcqRel) {
+            add_shared(header);
+            send(ptr);
+        }
+    }
+}
+
+unsafe fn wake(data: *const ()) {
+    // SAFETY: the caller gives up a waker, whose data this is. Until that is counted out, or has become the message's, it
+    // keeps the cell alive; after it nothing is touched.
+    unsafe {
+        let ptr = header_of(data);
+        let header = ptr.as_ref();
+        header.tracker.touch();
+        if header.is_owner() {
+            wake_here(ptr);
+            release_waker(ptr);
+        } else if !header.remote_notified.swap(true, Ordering::AcqRel) {
+            send(ptr);
+        } else {
+            release_shared(ptr);
+        }
+    }
+}
+
+/// Puts the task into the ready queue.
+///
+/// # Safety
+/// On the owner's thread; the caller has something that keeps the cell alive.
+#[inline]
+unsafe fn wake_here(ptr: NonNull<Header>) {
+    // SAFETY: as the caller says.
+    let header = unsafe { ptr.as_ref() };
+    let flags = header.flags.get();
+    if flags & (SCHEDULED | CLOSED) == 0 {
+        header.flags.set(flags | SCHEDULED);
+        // An owner's reference exists, as CLOSED isn't set: it is set when the last one goes, before that is counted out.
+        header.ready().push(Entry::Task(header.add_ref(ptr)));
+    }
+}
+
+/// Sends the task to its loop. `remote_notified` is set, so that no second message is on its way.
+///
+/// # Safety
+/// The caller gives up a waker.
+unsafe fn send(ptr: NonNull<Header>) {
+    // SAFETY: the waker keeps the cell alive, and these two never change.
+    let (inbox, loop_id) = unsafe { ((*ptr.as_ptr()).inbox, (*ptr.as_ptr()).loop_id) };
+    // A closed loop polls nothing any more: a message that is refused is dropped, and with it the count. The flag stays, so
+    // that later wakes don't try again.
+    drop(inbox.push(loop_id, Message::Task(RemoteTask { ptr })));
+}
+
+/// A wake on its way to the owner's thread. Counts as a waker.
+pub(crate) struct RemoteTask {
+    ptr: NonNull<Header>,
+}
+
+// SAFETY: it is a waker, and what is done with it on a thread that isn't the owner's is done to the header's fields that all
+// threads may use.
+unsafe impl Send for RemoteTask {}
+
+impl RemoteTask {
+    /// Schedules the task.
+    ///
+    /// # Panics
+    /// On another thread than the owner's.
+    pub(crate) fn wake_from_inbox(self) {
+        // SAFETY: `self` counts as a waker and keeps the cell alive.
+        let header = unsafe { self.ptr.as_ref() };
+        assert!(
+            header.is_owner(),
+            "a loop's messages are read on its own thread"
+        );
+        // Cleared before the poll, so that a wake during it sends another message. By a swap, not a store: a thread that
+        // found the flag set sent nothing, and what it did before must have happened before the poll.
+        header.remote_notified.swap(false, Ordering::AcqRel);
+        // SAFETY: the owner's thread; alive, as above.
+        unsafe { wake_here(self.ptr) };
+    }
+}
+
+impl Drop for RemoteTask {
+    fn drop(&mut self) {
+        // SAFETY: `self` counts as a waker and goes.
+        unsafe { release_waker(self.ptr) };
+    }
+}
