@@ -1,0 +1,27 @@
+//! SIGINT, SIGTERM and SIGHUP end the run in order: loops look here, errors unwind, guards put everything back.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Result, bail};
+
+static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// Installs the handlers. A second signal ends the process at once.
+pub(crate) fn install() -> Result<()> {
+    let flag = ASKED.get_or_init(Arc::default);
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(flag))?;
+        signal_hook::flag::register(signal, Arc::clone(flag))?;
+    }
+    Ok(())
+}
+
+/// An error once a signal came.
+pub(crate) fn check() -> Result<()> {
+    if ASKED.get().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+        bail!("stopped by a signal");
+    }
+    Ok(())
+}
