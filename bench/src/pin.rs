@@ -13,7 +13,9 @@ pub(crate) fn this_thread(cpu: usize) -> Result<()> {
 /// The CPUs this process may use: the last for servers, the first for load. An error with fewer than two.
 pub(crate) fn choose() -> Result<(usize, usize)> {
     let allowed = sched_getaffinity(None)?;
-    let cpus: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu)).collect();
+    let cpus: Vec<usize> = (0..CpuSet::MAX_CPU)
+        .filter(|&cpu| allowed.is_set(cpu))
+        .collect();
     match cpus[..] {
         [first, .., last] => Ok((last, first)),
         _ => bail!("two CPUs are needed: one for the server, one for the load"),

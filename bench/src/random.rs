@@ -32,7 +32,9 @@ impl Random {
     /// `length` letters and digits.
     pub(crate) fn word(&mut self, length: usize) -> String {
         const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-        (0..length).map(|_| LETTERS[self.below(LETTERS.len())] as char).collect()
+        (0..length)
+            .map(|_| LETTERS[self.below(LETTERS.len())] as char)
+            .collect()
     }
 
     /// Any order, each as likely (Fisher and Yates).

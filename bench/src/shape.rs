@@ -1,7 +1,9 @@
 //! The shapes of load: what is asked for, over how many connections, how many requests at once on each.
 
+use serde::Serialize;
+
 /// What the requests ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum Content {
     /// `Hello, World!` from a handler.
     Plaintext,
@@ -28,6 +30,21 @@ pub(crate) struct Shape {
     pub(crate) reconnect: bool,
     /// Part of a run that names no shapes.
     pub(crate) by_default: bool,
+}
+
+impl Shape {
+    /// One request at a time on each of some connections, for the scenarios that are not timed.
+    pub(crate) fn keep_alive(content: Content, connections: usize) -> Shape {
+        Shape {
+            name: "keep-alive",
+            about: "",
+            content,
+            connections,
+            depth: 1,
+            reconnect: false,
+            by_default: false,
+        }
+    }
 }
 
 /// Every shape there is.
@@ -69,7 +86,7 @@ pub(crate) const SHAPES: &[Shape] = &[
         by_default: true,
     },
     Shape {
-        name: "files",
+        name: "file",
         about: "1,000 static files of 0.2 to 4 KiB, keep-alive, 64 connections",
         content: Content::Files,
         connections: 64,

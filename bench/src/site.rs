@@ -29,23 +29,37 @@ pub(crate) struct Site {
 impl Site {
     /// Writes the files.
     pub(crate) fn create() -> Result<Site> {
-        let folder = tempfile::Builder::new().prefix("bucle-bench-").tempdir().context("no temporary folder")?;
+        let folder = tempfile::Builder::new()
+            .prefix("bucle-bench-")
+            .tempdir()
+            .context("no temporary folder")?;
         let mut random = Random::new(1_000);
         let mut files = Vec::with_capacity(FILES);
         for number in 0..FILES {
             let kind = KINDS[number % KINDS.len()];
-            let path = format!("/{kind}/{}-{number:03}.{kind}", random.word(6).to_lowercase());
+            let path = format!(
+                "/{kind}/{}-{number:03}.{kind}",
+                random.word(6).to_lowercase()
+            );
             files.push((path, text(&mut random, SMALLEST, LARGEST)));
         }
-        let site = Site { folder, files, one_kib: (ONE_KIB.to_owned(), text(&mut random, 1_024, 1_024)) };
+        let site = Site {
+            folder,
+            files,
+            one_kib: (ONE_KIB.to_owned(), text(&mut random, 1_024, 1_024)),
+        };
         for kind in KINDS {
             std::fs::create_dir_all(site.root().join(kind))?;
         }
         for (path, content) in site.files.iter().chain([&site.one_kib]) {
             let file = site.root().join(&path[1..]);
-            std::fs::write(&file, content).with_context(|| format!("cannot write {}", file.display()))?;
+            std::fs::write(&file, content)
+                .with_context(|| format!("cannot write {}", file.display()))?;
             // Files of a real site are not a second old; a server may treat new ones with more care.
-            File::options().write(true).open(&file)?.set_modified(SystemTime::now() - Duration::from_secs(86_400))?;
+            File::options()
+                .write(true)
+                .open(&file)?
+                .set_modified(SystemTime::now() - Duration::from_secs(86_400))?;
         }
         Ok(site)
     }
@@ -76,12 +90,22 @@ mod tests {
 
     #[test]
     fn the_files_are_as_promised_and_the_same_every_time() {
-        let (one, two) = (Site::create().expect("a site"), Site::create().expect("a site"));
+        let (one, two) = (
+            Site::create().expect("a site"),
+            Site::create().expect("a site"),
+        );
         assert_eq!(one.files, two.files);
         assert_eq!(one.files.len(), FILES);
-        assert!(one.files.iter().all(|(_, content)| (SMALLEST..=LARGEST).contains(&content.len())));
+        assert!(
+            one.files
+                .iter()
+                .all(|(_, content)| (SMALLEST..=LARGEST).contains(&content.len()))
+        );
         assert_eq!(one.one_kib.1.len(), 1_024);
         let (path, content) = &one.files[7];
-        assert_eq!(&std::fs::read(one.root().join(&path[1..])).expect("the file"), content);
+        assert_eq!(
+            &std::fs::read(one.root().join(&path[1..])).expect("the file"),
+            content
+        );
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 
@@ -11,17 +12,34 @@ static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 /// Installs the handlers. A second signal ends the process at once.
 pub(crate) fn install() -> Result<()> {
     let flag = ASKED.get_or_init(Arc::default);
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+    for signal in [
+        signal_hook::consts::SIGINT,
+        signal_hook::consts::SIGTERM,
+        signal_hook::consts::SIGHUP,
+    ] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(flag))?;
         signal_hook::flag::register(signal, Arc::clone(flag))?;
     }
     Ok(())
 }
 
+/// Asks for the end by itself after `limit`, should a server have found a way around every other time limit.
+pub(crate) fn after(limit: Duration) {
+    let flag = Arc::clone(ASKED.get_or_init(Arc::default));
+    std::thread::spawn(move || {
+        std::thread::sleep(limit);
+        eprintln!(
+            "the benchmark has run for {} s, far longer than it should: stopping",
+            limit.as_secs()
+        );
+        flag.store(true, Ordering::Relaxed);
+    });
+}
+
 /// An error once a signal came.
 pub(crate) fn check() -> Result<()> {
     if ASKED.get().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
-        bail!("stopped by a signal");
+        bail!("stopped by a signal or for running too long");
     }
     Ok(())
 }

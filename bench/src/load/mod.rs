@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 pub(crate) use requests::{REQUESTS, Requests};
-pub(crate) use responses::{Head, Heads};
+pub(crate) use responses::{Heads, header};
 
 use crate::shape::Shape;
 use crate::stop;
@@ -56,7 +56,11 @@ pub(crate) struct Load<'a> {
 
 impl<'a> Load<'a> {
     /// Opens `shape.connections` connections to `server`.
-    pub(crate) fn open(server: SocketAddr, shape: &'a Shape, requests: &'a Requests) -> Result<Load<'a>> {
+    pub(crate) fn open(
+        server: SocketAddr,
+        shape: &'a Shape,
+        requests: &'a Requests,
+    ) -> Result<Load<'a>> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let mut load = Load {
             server,
@@ -73,7 +77,13 @@ impl<'a> Load<'a> {
         };
         for number in 0..shape.connections {
             let socket = load.connect(number)?;
-            load.connections.push(Connection { socket, first: 0, answered: 0, body_left: 0, carry: Vec::new() });
+            load.connections.push(Connection {
+                socket,
+                first: 0,
+                answered: 0,
+                body_left: 0,
+                carry: Vec::new(),
+            });
         }
         Ok(load)
     }
@@ -96,7 +106,11 @@ impl<'a> Load<'a> {
             }
             let mut events = std::mem::take(&mut self.events);
             events.clear();
-            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&NO_WAIT)) {
+            match epoll::wait(
+                &self.epoll,
+                rustix::buffer::spare_capacity(&mut events),
+                Some(&NO_WAIT),
+            ) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error).context("epoll_wait"),
             }
@@ -119,7 +133,11 @@ impl<'a> Load<'a> {
         let mut count = 0;
         let mut buffer = std::mem::take(&mut self.buffer);
         loop {
-            let read = match recv(&self.connections[number].socket, buffer.as_mut_slice(), RecvFlags::empty()) {
+            let read = match recv(
+                &self.connections[number].socket,
+                buffer.as_mut_slice(),
+                RecvFlags::empty(),
+            ) {
                 Ok((read, _)) => read,
                 Err(Errno::AGAIN) => break,
                 Err(Errno::INTR) => continue,
@@ -169,7 +187,10 @@ impl<'a> Load<'a> {
                 connection.carry.extend_from_slice(bytes);
                 return Ok(count);
             };
-            let wanted = self.requests.body(connection.first + connection.answered).len();
+            let wanted = self
+                .requests
+                .body(connection.first + connection.answered)
+                .len();
             if head.body != wanted {
                 bail!("an answer of {} bytes where {wanted} were due", head.body);
             }
@@ -195,7 +216,10 @@ impl<'a> Load<'a> {
         // A burst is a few KiB and the last one was answered, so the send buffer has room for it.
         match send(&connection.socket, bytes, SendFlags::NOSIGNAL) {
             Ok(sent) if sent == bytes.len() => Ok(()),
-            Ok(sent) => bail!("only {sent} of {} bytes of requests could be sent", bytes.len()),
+            Ok(sent) => bail!(
+                "only {sent} of {} bytes of requests could be sent",
+                bytes.len()
+            ),
             // Told apart from an answer cut short when the end of the stream is read.
             Err(Errno::PIPE | Errno::CONNRESET) if !self.shape.reconnect => self.reopen(number),
             Err(error) => Err(error).context("sending a request"),
@@ -235,9 +259,17 @@ impl<'a> Load<'a> {
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
         let socket = OwnedFd::from(stream);
-        epoll::add(&self.epoll, &socket, EventData::new_u64(number as u64), EventFlags::IN | EventFlags::ET)?;
+        epoll::add(
+            &self.epoll,
+            &socket,
+            EventData::new_u64(number as u64),
+            EventFlags::IN | EventFlags::ET,
+        )?;
         Ok(socket)
     }
 }
 
-const NO_WAIT: rustix::event::Timespec = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+const NO_WAIT: rustix::event::Timespec = rustix::event::Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};

@@ -33,9 +33,18 @@ impl Requests {
         let bodies: Vec<Vec<u8>> = match shape.content {
             Content::Plaintext => vec![b"Hello, World!".to_vec()],
             Content::OneKib => vec![site.one_kib.1.clone()],
-            Content::Files => site.files.iter().map(|(_, content)| content.clone()).collect(),
+            Content::Files => site
+                .files
+                .iter()
+                .map(|(_, content)| content.clone())
+                .collect(),
         };
-        let mut all = Requests { bytes: Vec::new(), cuts: vec![0], wanted: Vec::new(), bodies };
+        let mut all = Requests {
+            bytes: Vec::new(),
+            cuts: vec![0],
+            wanted: Vec::new(),
+            bodies,
+        };
         for _ in 0..REQUESTS {
             let body = random.below(all.bodies.len());
             let path = match shape.content {
@@ -77,7 +86,11 @@ fn one_request(random: &mut Random, path: &str, close: bool) -> String {
         0 => String::new(),
         1 => format!("?v={}", random.below(100_000)),
         2 => format!("?q={}&page={}", word(random, 2, 16), random.below(50)),
-        _ => format!("?utm_source={}&t={}&lang=es", word(random, 3, 8), random.bits() % 10_000_000_000),
+        _ => format!(
+            "?utm_source={}&t={}&lang=es",
+            word(random, 3, 8),
+            random.bits() % 10_000_000_000
+        ),
     };
     let mut headers = vec![
         "Host: bench.example".to_owned(),
@@ -97,10 +110,16 @@ fn one_request(random: &mut Random, path: &str, close: bool) -> String {
         headers.push("Connection: keep-alive".to_owned());
     }
     if random.below(4) == 0 {
-        headers.push(format!("Referer: http://bench.example/{}", word(random, 4, 20)));
+        headers.push(format!(
+            "Referer: http://bench.example/{}",
+            word(random, 4, 20)
+        ));
     }
     random.shuffle(&mut headers);
-    format!("GET {path}{query} HTTP/1.1\r\n{}\r\n\r\n", headers.join("\r\n"))
+    format!(
+        "GET {path}{query} HTTP/1.1\r\n{}\r\n\r\n",
+        headers.join("\r\n")
+    )
 }
 
 #[cfg(test)]
@@ -119,8 +138,16 @@ mod tests {
                 assert!(request.starts_with(b"GET /") && request.ends_with(b"\r\n\r\n"));
                 seen.insert(request.to_vec());
             }
-            assert!(seen.len() > REQUESTS * 9 / 10, "{}: {} different", shape.name, seen.len());
-            assert_eq!(memchr::memmem::find_iter(requests.burst(5, 16), b"\r\n\r\n").count(), 16);
+            assert!(
+                seen.len() > REQUESTS * 9 / 10,
+                "{}: {} different",
+                shape.name,
+                seen.len()
+            );
+            assert_eq!(
+                memchr::memmem::find_iter(requests.burst(5, 16), b"\r\n\r\n").count(),
+                16
+            );
         }
     }
 }

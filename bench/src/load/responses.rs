@@ -51,7 +51,10 @@ impl Heads {
         };
         let head = &bytes[..end + 2];
         if !head.starts_with(GOOD) {
-            bail!("answered with {:?}", String::from_utf8_lossy(&head[..head.len().min(60)]));
+            bail!(
+                "answered with {:?}",
+                String::from_utf8_lossy(&head[..head.len().min(60)])
+            );
         }
         let mut found = None;
         let mut start = 0;
@@ -61,7 +64,10 @@ impl Heads {
                 if found.is_some() {
                     bail!("two Content-Length headers");
                 }
-                let Some(length) = std::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok()) else {
+                let Some(length) = std::str::from_utf8(value)
+                    .ok()
+                    .and_then(|text| text.trim().parse().ok())
+                else {
                     bail!("Content-Length is no number");
                 };
                 self.line.clear();
@@ -73,10 +79,23 @@ impl Heads {
             }
             start = line_end + 1;
         }
-        let Some(body) = found else { bail!("no Content-Length in the answer") };
-        self.last = Some(Head { length: end + 4, body });
+        let Some(body) = found else {
+            bail!("no Content-Length in the answer")
+        };
+        self.last = Some(Head {
+            length: end + 4,
+            body,
+        });
         Ok(self.last)
     }
+}
+
+/// The value of the first header of that name, in any case of letters.
+pub(crate) fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    head.split(|&byte| byte == b'\n').skip(1).find_map(|line| {
+        let value = value_of(line, name.as_bytes())?.strip_prefix(b":")?;
+        Some(value.trim_ascii())
+    })
 }
 
 fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
@@ -88,18 +107,38 @@ fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 mod tests {
     use super::*;
 
-    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nServer: x\r\ncontent-length: 13\r\n\r\nHello, World!";
+    const ANSWER: &[u8] =
+        b"HTTP/1.1 200 OK\r\nServer: x\r\ncontent-length: 13\r\n\r\nHello, World!";
 
     #[test]
     fn a_head_is_found_whole_or_not_at_all() {
-        let whole = Head { length: ANSWER.len() - 13, body: 13 };
+        let whole = Head {
+            length: ANSWER.len() - 13,
+            body: 13,
+        };
         let mut warm = Heads::default();
         assert_eq!(warm.read(ANSWER).expect("valid"), Some(whole));
         for cut in 0..ANSWER.len() {
             let expected = (cut >= whole.length).then_some(whole);
-            assert_eq!(Heads::default().read(&ANSWER[..cut]).expect("valid"), expected, "cold, cut at {cut}");
-            assert_eq!(warm.read(&ANSWER[..cut]).expect("valid"), expected, "warm, cut at {cut}");
+            assert_eq!(
+                Heads::default().read(&ANSWER[..cut]).expect("valid"),
+                expected,
+                "cold, cut at {cut}"
+            );
+            assert_eq!(
+                warm.read(&ANSWER[..cut]).expect("valid"),
+                expected,
+                "warm, cut at {cut}"
+            );
         }
+    }
+
+    #[test]
+    fn headers_are_found_by_name() {
+        assert_eq!(header(ANSWER, "Content-Length"), Some(&b"13"[..]));
+        assert_eq!(header(ANSWER, "SERVER"), Some(&b"x"[..]));
+        assert_eq!(header(ANSWER, "Content"), None);
+        assert_eq!(header(ANSWER, "HTTP/1.1 200 OK"), None);
     }
 
     #[test]
@@ -108,8 +147,16 @@ mod tests {
         heads.read(ANSWER).expect("valid");
         let longer = b"HTTP/1.1 200 OK\r\nServer: x\r\ncontent-length: 14\r\n\r\n";
         assert_eq!(heads.read(longer).expect("valid").expect("whole").body, 14);
-        assert!(heads.read(b"HTTP/1.1 404 No\r\nServer: x\r\ncontent-length: 14\r\n\r\n").is_err());
+        assert!(
+            heads
+                .read(b"HTTP/1.1 404 No\r\nServer: x\r\ncontent-length: 14\r\n\r\n")
+                .is_err()
+        );
         assert!(heads.read(b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n").is_err());
-        assert!(heads.read(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n").is_err());
+        assert!(
+            heads
+                .read(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n")
+                .is_err()
+        );
     }
 }

@@ -17,5 +17,6 @@ pub(super) const KIND: Kind = Kind {
         }
         Ok(command)
     },
+    announces: false,
     version: |_| "answers without parsing; rustix, epoll".to_owned(),
 };

@@ -13,6 +13,7 @@ pub(super) const KIND: Kind = Kind {
         command.arg(job.port.to_string());
         Ok(command)
     },
+    announces: false,
     version: |_| format!("hyper {}, tokio {}", locked("hyper"), locked("tokio")),
 };
 
@@ -20,6 +21,8 @@ pub(super) const KIND: Kind = Kind {
 pub(super) fn locked(name: &str) -> String {
     let lock = include_str!("../../Cargo.lock");
     let entry = format!("name = \"{name}\"\nversion = \"");
-    let version = lock.split_once(&entry).and_then(|(_, rest)| rest.split_once('"'));
+    let version = lock
+        .split_once(&entry)
+        .and_then(|(_, rest)| rest.split_once('"'));
     version.map_or_else(|| "unknown".to_owned(), |(version, _)| version.to_owned())
 }

@@ -12,6 +12,7 @@ pub(super) const KIND: Kind = Kind {
     name: "lighttpd",
     serves: |content| content != Content::Plaintext,
     command,
+    announces: false,
     version: |_| first_line("lighttpd", "-v"),
 };
 

@@ -34,7 +34,7 @@ pub(crate) struct Job<'a> {
     pub(crate) content: Content,
     /// The files.
     pub(crate) site: &'a Site,
-    /// The port to take on 127.0.0.1.
+    /// The port to take on 127.0.0.1, for a server that does not choose one itself.
     pub(crate) port: u16,
     /// The folder with the executables of this workspace.
     pub(crate) peers: &'a Path,
@@ -50,12 +50,20 @@ pub(crate) struct Kind {
     pub(crate) serves: fn(Content) -> bool,
     /// Makes the command, and writes its configuration. An error says what is missing.
     command: fn(&Job<'_>) -> Result<Command>,
-    /// Its version, in one line.
+    /// Whether it takes any free port and prints `http://127.0.0.1:PORT` once it listens; else it takes `Job::port`.
+    announces: bool,
+    /// Its version, in one line, given Bucle's executable.
     pub(crate) version: fn(&Path) -> String,
 }
 
 /// Every server there is. The first that is present is what the ratios are taken to.
-pub(crate) const KINDS: &[Kind] = &[bare::KIND, nginx::KIND, lighttpd::KIND, hyper::KIND, bucle::KIND];
+pub(crate) const KINDS: &[Kind] = &[
+    bare::KIND,
+    nginx::KIND,
+    lighttpd::KIND,
+    hyper::KIND,
+    bucle::KIND,
+];
 
 /// A running server.
 pub(crate) struct Server {
@@ -66,6 +74,11 @@ pub(crate) struct Server {
 }
 
 impl Kind {
+    /// What keeps this server from taking part, if anything.
+    pub(crate) fn missing(&self, job: &Job<'_>) -> Option<String> {
+        (self.command)(job).err().map(|error| format!("{error:#}"))
+    }
+
     /// Starts the server on `cpu` and waits until it accepts connections.
     pub(crate) fn start(&self, job: &Job<'_>, cpu: usize, rest: usize) -> Result<Server> {
         let wanted = (self.command)(job)?;
@@ -73,36 +86,77 @@ impl Kind {
         let out = std::fs::File::create(&log)?;
         // A parent that dies without a word takes the server along.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(wanted.get_program()).args(wanted.get_args());
-        command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).process_group(0);
+        command
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(wanted.get_program())
+            .args(wanted.get_args());
+        command
+            .stdin(Stdio::null())
+            .stdout(out.try_clone()?)
+            .stderr(out)
+            .process_group(0);
         // The child inherits the CPU it may run on, so no thread of it ever ran elsewhere.
         pin::this_thread(cpu)?;
-        let spawned = command.spawn().context("cannot run setpriv (Debian package util-linux)");
+        let spawned = command
+            .spawn()
+            .context("cannot run setpriv (Debian package util-linux)");
         pin::this_thread(rest)?;
         let child = spawned?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, job.port));
-        let mut server = Server { address, pids: vec![child.id()], child };
-        server.wait_until_ready().with_context(|| format!("{} did not start: {}", self.name, tail(&log)))?;
+        let mut server = Server {
+            address,
+            pids: vec![child.id()],
+            child,
+        };
+        let announced = self.announces.then_some(log.as_path());
+        server
+            .wait_until_ready(announced)
+            .with_context(|| format!("{} did not start: {}", self.name, tail(&log)))?;
         server.pids = account::family(server.child.id());
         Ok(server)
     }
 }
 
 impl Server {
-    fn wait_until_ready(&mut self) -> Result<()> {
+    /// Waits until it accepts connections: on the port it was given, or on the one it announces in `output`.
+    fn wait_until_ready(&mut self, output: Option<&Path>) -> Result<()> {
         let end = Instant::now() + PATIENCE;
-        while TcpStream::connect_timeout(&self.address, PATIENCE).is_err() {
+        loop {
             stop::check()?;
+            let known = match output {
+                None => true,
+                Some(output) => {
+                    let port = announced_port(&std::fs::read_to_string(output).unwrap_or_default());
+                    port.inspect(|&port| self.address.set_port(port)).is_some()
+                }
+            };
+            if known && TcpStream::connect_timeout(&self.address, PATIENCE).is_ok() {
+                return Ok(());
+            }
             if let Some(status) = self.child.try_wait()? {
                 bail!("it ended with {status}");
             }
             if Instant::now() > end {
-                bail!("it does not listen on {} after {} s", self.address, PATIENCE.as_secs());
+                let place = if known {
+                    self.address.to_string()
+                } else {
+                    "any port it told".to_owned()
+                };
+                bail!(
+                    "it does not listen on {place} after {} s",
+                    PATIENCE.as_secs()
+                );
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        Ok(())
     }
+}
+
+/// The port in the first `http://127.0.0.1:PORT` of what a server printed; none while that may still be half printed.
+fn announced_port(printed: &str) -> Option<u16> {
+    let (_, rest) = printed.split_once("http://127.0.0.1:")?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+    rest[..digits].parse().ok()
 }
 
 impl Drop for Server {
@@ -136,14 +190,19 @@ fn signal(pid: u32, signal: Signal) {
 
 /// A port that was free a moment ago.
 pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
 }
 
 /// Finds an executable on the PATH and in the places where Debian keeps daemons.
-fn find(name: &str) -> Option<PathBuf> {
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from));
-    folders.map(|folder| folder.join(name)).find(|file| file.is_file())
+    let folders = std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from));
+    folders
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
 }
 
 /// As [`find`], with an error that names the Debian package.
@@ -162,14 +221,72 @@ fn built(folder: &Path, name: &str) -> Result<PathBuf> {
 
 /// The first line a program prints about its version, on either stream.
 fn first_line(program: &str, argument: &str) -> String {
-    let Some(file) = find(program) else { return "not installed".to_owned() };
-    let Ok(output) = Command::new(file).arg(argument).output() else { return "unknown".to_owned() };
+    let Some(file) = find(program) else {
+        return "not installed".to_owned();
+    };
+    let Ok(output) = Command::new(file).arg(argument).output() else {
+        return "unknown".to_owned();
+    };
     let both = [output.stdout, output.stderr].concat();
-    String::from_utf8_lossy(&both).lines().next().unwrap_or("unknown").to_owned()
+    String::from_utf8_lossy(&both)
+        .lines()
+        .next()
+        .unwrap_or("unknown")
+        .to_owned()
 }
 
 fn tail(log: &Path) -> String {
-    let Ok(file) = std::fs::File::open(log) else { return String::new() };
+    let Ok(file) = std::fs::File::open(log) else {
+        return String::new();
+    };
     let lines: Vec<String> = BufReader::new(file).lines().map_while(Result::ok).collect();
     lines[lines.len().saturating_sub(5)..].join(" | ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_taken_from_a_whole_announcement() {
+        assert_eq!(
+            announced_port("serving /srv on http://127.0.0.1:8080/ with 1 worker\n"),
+            Some(8080)
+        );
+        assert_eq!(announced_port("http://127.0.0.1:80"), None);
+        assert_eq!(
+            announced_port("http://127.0.0.1:80\nhttp://127.0.0.1:81\n"),
+            Some(80)
+        );
+        assert_eq!(announced_port("listening\n"), None);
+        assert_eq!(announced_port("http://127.0.0.1:99999\n"), None);
+    }
+
+    #[test]
+    fn a_server_that_ends_at_once_or_is_not_there_is_an_error() {
+        let site = Site::create().expect("a site");
+        let nowhere = Path::new("/nonexistent");
+        let job = Job {
+            content: Content::Plaintext,
+            site: &site,
+            port: 1,
+            peers: nowhere,
+            bucle: nowhere,
+        };
+        assert!(
+            bare::KIND
+                .missing(&job)
+                .is_some_and(|reason| reason.contains("not built"))
+        );
+        let (server_cpu, load_cpu) = pin::choose().expect("two CPUs");
+        let ends = Kind {
+            command: |_| Ok(Command::new("true")),
+            ..bare::KIND
+        };
+        let error = ends
+            .start(&job, server_cpu, load_cpu)
+            .err()
+            .expect("it is no server");
+        assert!(format!("{error:#}").contains("it ended"), "{error:#}");
+    }
 }

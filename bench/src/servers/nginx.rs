@@ -7,8 +7,13 @@ use anyhow::Result;
 
 use super::{Job, Kind, first_line, require};
 
-pub(super) const KIND: Kind =
-    Kind { name: "nginx", serves: |_| true, command, version: |_| first_line("nginx", "-v") };
+pub(super) const KIND: Kind = Kind {
+    name: "nginx",
+    serves: |_| true,
+    command,
+    announces: false,
+    version: |_| first_line("nginx", "-v"),
+};
 
 fn command(job: &Job<'_>) -> Result<Command> {
     let program = require("nginx", "nginx-light")?;

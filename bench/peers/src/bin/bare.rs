@@ -24,7 +24,10 @@ struct Connection {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let port: u16 = arguments.next().ok_or("usage: bare PORT [BODY_FILE]")?.parse()?;
+    let port: u16 = arguments
+        .next()
+        .ok_or("usage: bare PORT [BODY_FILE]")?
+        .parse()?;
     let body = match arguments.next() {
         Some(path) => std::fs::read(path)?,
         None => b"Hello, World!".to_vec(),
@@ -44,7 +47,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     net::listen(&listener, 1024)?;
     let poll = epoll::create(CreateFlags::CLOEXEC)?;
     let accept_key = listener.as_raw_fd() as u64;
-    epoll::add(&poll, &listener, EventData::new_u64(accept_key), EventFlags::IN)?;
+    epoll::add(
+        &poll,
+        &listener,
+        EventData::new_u64(accept_key),
+        EventFlags::IN,
+    )?;
 
     let blank_line = Finder::new(b"\r\n\r\n");
     let answers = answer.repeat(MOST_AT_ONCE);
@@ -63,14 +71,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 while let Ok(socket) = net::accept_with(&listener, flags) {
                     sockopt::set_tcp_nodelay(&socket, true)?;
                     let place = socket.as_raw_fd() as usize;
-                    epoll::add(&poll, &socket, EventData::new_u64(place as u64), EventFlags::IN)?;
+                    epoll::add(
+                        &poll,
+                        &socket,
+                        EventData::new_u64(place as u64),
+                        EventFlags::IN,
+                    )?;
                     if connections.len() <= place {
                         connections.resize_with(place + 1, || None);
                     }
-                    connections[place] = Some(Connection { socket, tail: [0; 3] });
+                    connections[place] = Some(Connection {
+                        socket,
+                        tail: [0; 3],
+                    });
                 }
             } else if let Some(slot) = connections.get_mut(key as usize)
-                && !slot.as_mut().is_some_and(|c| answer_one(c, &mut buffer, &blank_line, &answers, answer.len()))
+                && !slot.as_mut().is_some_and(|c| {
+                    answer_one(c, &mut buffer, &blank_line, &answers, answer.len())
+                })
             {
                 *slot = None;
             }
@@ -79,7 +97,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Reads once, answers every blank line read. False: the connection is over.
-fn answer_one(c: &mut Connection, buffer: &mut [u8], blank_line: &Finder<'_>, answers: &[u8], one: usize) -> bool {
+fn answer_one(
+    c: &mut Connection,
+    buffer: &mut [u8],
+    blank_line: &Finder<'_>,
+    answers: &[u8],
+    one: usize,
+) -> bool {
     let read = match net::recv(&c.socket, &mut *buffer, net::RecvFlags::empty()) {
         Ok((0, _)) => return false,
         Ok((read, _)) => read,
@@ -93,7 +117,11 @@ fn answer_one(c: &mut Connection, buffer: &mut [u8], blank_line: &Finder<'_>, an
     seam[3..3 + head.len()].copy_from_slice(head);
     count += usize::from(blank_line.find(&seam[..3 + head.len()]).is_some());
     let end = 3 + head.len();
-    c.tail.copy_from_slice(if read >= 3 { &bytes[read - 3..] } else { &seam[end - 3..end] });
+    c.tail.copy_from_slice(if read >= 3 {
+        &bytes[read - 3..]
+    } else {
+        &seam[end - 3..end]
+    });
     while count > 0 {
         let now = count.min(MOST_AT_ONCE);
         // A peer that does not read its answers is dropped: this server keeps no queue.

@@ -1,0 +1,255 @@
+//! The bars Bucle is held to, and what a run says about each.
+
+use serde::Serialize;
+
+use crate::idle::Idle;
+use crate::shape::Content;
+use crate::stats::{Spread, Verdict, Wanted};
+use crate::syscalls::Syscalls;
+use crate::timed::{Row, Sample, Timed};
+
+/// Which figure of a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Figure {
+    /// CPU time a request.
+    Cpu,
+    /// Requests a second.
+    Rate,
+}
+
+impl Figure {
+    /// The figure of one sample.
+    pub(crate) fn of(self, sample: &Sample) -> f64 {
+        match self {
+            Figure::Cpu => sample.cpu(),
+            Figure::Rate => sample.rate(),
+        }
+    }
+}
+
+struct Bar {
+    scenario: &'static str,
+    figure: Figure,
+    to: &'static str,
+    wanted: Wanted,
+    bar: f64,
+}
+
+const fn bar(
+    scenario: &'static str,
+    figure: Figure,
+    to: &'static str,
+    wanted: Wanted,
+    bar: f64,
+) -> Bar {
+    Bar {
+        scenario,
+        figure,
+        to,
+        wanted,
+        bar,
+    }
+}
+
+/// Ratios of Bucle to another server, within the round.
+const BARS: &[Bar] = &[
+    bar("plaintext", Figure::Cpu, "bare", Wanted::AtMost, 1.15),
+    bar("plaintext", Figure::Cpu, "nginx", Wanted::AtMost, 0.80),
+    bar("pipelined", Figure::Rate, "bare", Wanted::AtLeast, 0.45),
+    bar("one-kib", Figure::Cpu, "nginx", Wanted::AtMost, 0.70),
+    bar("one-kib", Figure::Cpu, "lighttpd", Wanted::AtMost, 1.0),
+    bar("file", Figure::Cpu, "nginx", Wanted::AtMost, 0.70),
+    bar("file", Figure::Cpu, "lighttpd", Wanted::AtMost, 1.0),
+];
+
+/// System calls a request: on one connection (the rest is a timer now and then), and on 32.
+const CALLS_ON_ONE: f64 = 3.01;
+const CALLS_ON_MANY: f64 = 2.2;
+/// Bytes of user memory an idle connection.
+const IDLE_BYTES: f64 = 400.0;
+
+/// One bar and what came out.
+#[derive(Debug, Serialize)]
+pub(crate) struct Judged {
+    /// What is asked.
+    pub(crate) bar: String,
+    /// What was measured, for people.
+    pub(crate) measured: String,
+    /// None: not measured, since a server of the two is missing.
+    pub(crate) verdict: Option<Verdict>,
+}
+
+impl Judged {
+    /// In one line.
+    pub(crate) fn line(&self) -> String {
+        let word = match self.verdict {
+            Some(Verdict::Met) => "MET   ",
+            Some(Verdict::Tie) => "TIE   ",
+            Some(Verdict::Missed) => "MISSED",
+            None => "-     ",
+        };
+        format!("{word} {}: {}", self.bar, self.measured)
+    }
+}
+
+/// The ratios of `ours` to `theirs`, round by round.
+pub(crate) fn ratio(ours: &Row, theirs: &Row, figure: Figure) -> Option<Spread> {
+    Spread::of(
+        ours.samples
+            .iter()
+            .zip(&theirs.samples)
+            .map(|(a, b)| figure.of(a) / figure.of(b)),
+    )
+}
+
+/// The bars of a timed scenario.
+pub(crate) fn of_timed(timed: &Timed) -> Vec<Judged> {
+    let row = |name: &str| timed.rows.iter().find(|row| row.server == name);
+    let bars = BARS.iter().filter(|bar| bar.scenario == timed.name);
+    bars.map(|bar| {
+        let spread = row("bucle")
+            .zip(row(bar.to))
+            .and_then(|(ours, theirs)| ratio(ours, theirs, bar.figure));
+        let side = if bar.wanted == Wanted::AtMost {
+            "at most"
+        } else {
+            "at least"
+        };
+        let what = if bar.figure == Figure::Cpu {
+            "CPU"
+        } else {
+            "requests/s"
+        };
+        Judged {
+            bar: format!(
+                "{}: {what} {side} {:.2} x {}'s",
+                bar.scenario, bar.bar, bar.to
+            ),
+            measured: spread.map_or_else(
+                || "not measured".to_owned(),
+                |s| {
+                    format!(
+                        "{:.3} (quartiles {:.3} to {:.3}, {} rounds)",
+                        s.median, s.low, s.high, s.count
+                    )
+                },
+            ),
+            verdict: spread.map(|spread| spread.against(bar.bar, bar.wanted)),
+        }
+    })
+    .collect()
+}
+
+/// The bars on system calls.
+pub(crate) fn of_syscalls(syscalls: &Syscalls) -> Vec<Judged> {
+    let mut all = Vec::new();
+    for content in [Content::Plaintext, Content::Files] {
+        let ours = syscalls
+            .rows
+            .iter()
+            .find(|row| row.server == "bucle" && row.content == content);
+        for (place, bar, figure) in [
+            ("one connection", CALLS_ON_ONE, ours.map(|row| row.one)),
+            ("32 connections", CALLS_ON_MANY, ours.map(|row| row.many)),
+        ] {
+            all.push(plain(
+                format!("{content:?}: at most {bar} system calls a request on {place}"),
+                bar,
+                figure,
+            ));
+        }
+    }
+    all
+}
+
+/// The bars on idle connections.
+pub(crate) fn of_idle(idle: &Idle) -> Vec<Judged> {
+    let contents = [Content::Plaintext, Content::Files].into_iter();
+    contents
+        .map(|content| {
+            let ours = idle
+                .rows
+                .iter()
+                .find(|row| row.server == "bucle" && row.content == content);
+            let bar = format!("{content:?}: at most {IDLE_BYTES} bytes an idle connection");
+            plain(bar, IDLE_BYTES, ours.map(|row| row.each()))
+        })
+        .collect()
+}
+
+/// A bar on a count, which has no spread.
+fn plain(bar: String, limit: f64, figure: Option<f64>) -> Judged {
+    Judged {
+        bar,
+        measured: figure.map_or_else(
+            || "not measured".to_owned(),
+            |figure| format!("{figure:.2}"),
+        ),
+        verdict: figure.map(|figure| {
+            if figure <= limit {
+                Verdict::Met
+            } else {
+                Verdict::Missed
+            }
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::CpuTime;
+
+    fn row(server: &'static str, micros: &[u64]) -> Row {
+        let sample = |micros: u64| Sample {
+            requests: 1_000,
+            elapsed: 1_000_000_000,
+            cpu: CpuTime {
+                total: micros * 1_000_000,
+                ..CpuTime::default()
+            },
+            foreign: 0.0,
+            reopened: 0,
+        };
+        Row {
+            server,
+            samples: micros.iter().map(|&micros| sample(micros)).collect(),
+        }
+    }
+
+    fn plaintext(rows: Vec<Row>) -> Timed {
+        Timed {
+            name: "plaintext",
+            about: "",
+            connections: 64,
+            depth: 1,
+            request_bytes: 0,
+            void: 0,
+            void_kept: false,
+            rows,
+            skipped: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn ratios_are_taken_within_the_round() {
+        // The machine was twice as slow in the second round, for both.
+        let ratio =
+            ratio(&row("bucle", &[4, 8]), &row("nginx", &[5, 10]), Figure::Cpu).expect("rounds");
+        assert_eq!((ratio.low, ratio.median, ratio.high), (0.8, 0.8, 0.8));
+    }
+
+    #[test]
+    fn verdicts_of_a_scenario() {
+        let judged = of_timed(&plaintext(vec![
+            row("bucle", &[4, 4, 4]),
+            row("bare", &[4, 4, 4]),
+            row("nginx", &[4, 5, 6]),
+        ]));
+        assert_eq!(judged[0].verdict, Some(Verdict::Met));
+        assert_eq!(judged[1].verdict, Some(Verdict::Tie));
+        let without = of_timed(&plaintext(vec![row("bare", &[4])]));
+        assert!(without.iter().all(|judged| judged.verdict.is_none()));
+        assert!(without[0].line().contains("not measured"));
+    }
+}
