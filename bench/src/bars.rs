@@ -51,6 +51,20 @@ const fn bar(
     }
 }
 
+impl Bar {
+    fn text(&self) -> String {
+        let what = match self.figure {
+            Figure::Cpu => "CPU",
+            Figure::Rate => "requests/s",
+        };
+        let side = match self.wanted {
+            Wanted::AtMost => "at most",
+            Wanted::AtLeast => "at least",
+        };
+        format!("{what} {side} {:.2}", self.bar)
+    }
+}
+
 /// Ratios of Bucle to another server, within the round.
 const BARS: &[Bar] = &[
     bar("plaintext", Figure::Cpu, "bare", Wanted::AtMost, 1.15),
@@ -75,7 +89,7 @@ pub(crate) struct Judged {
     pub(crate) bar: String,
     /// What was measured, for people.
     pub(crate) measured: String,
-    /// None: not measured, since a server of the two is missing.
+    /// None: not measured, since a server of the two is missing, or void.
     pub(crate) verdict: Option<Verdict>,
 }
 
@@ -110,31 +124,27 @@ pub(crate) fn of_timed(timed: &Timed) -> Vec<Judged> {
         let spread = row("bucle")
             .zip(row(bar.to))
             .and_then(|(ours, theirs)| ratio(ours, theirs, bar.figure));
-        let side = if bar.wanted == Wanted::AtMost {
-            "at most"
-        } else {
-            "at least"
+        let void = timed.void_kept && bar.to == "bare";
+        let mut measured = match spread {
+            None => "not measured".to_owned(),
+            Some(Spread {
+                low,
+                median,
+                high,
+                count,
+            }) => {
+                format!("{median:.3} (quartiles {low:.3} to {high:.3}, {count} rounds)")
+            }
         };
-        let what = if bar.figure == Figure::Cpu {
-            "CPU"
-        } else {
-            "requests/s"
-        };
+        if void && spread.is_some() {
+            measured.push_str(", void: the bare loop was not bare");
+        }
         Judged {
-            bar: format!(
-                "{}: {what} {side} {:.2} x {}'s",
-                bar.scenario, bar.bar, bar.to
-            ),
-            measured: spread.map_or_else(
-                || "not measured".to_owned(),
-                |s| {
-                    format!(
-                        "{:.3} (quartiles {:.3} to {:.3}, {} rounds)",
-                        s.median, s.low, s.high, s.count
-                    )
-                },
-            ),
-            verdict: spread.map(|spread| spread.against(bar.bar, bar.wanted)),
+            bar: format!("{}: {} x {}'s", bar.scenario, bar.text(), bar.to),
+            measured,
+            verdict: spread
+                .filter(|_| !void)
+                .map(|spread| spread.against(bar.bar, bar.wanted)),
         }
     })
     .collect()
@@ -251,5 +261,14 @@ mod tests {
         let without = of_timed(&plaintext(vec![row("bare", &[4])]));
         assert!(without.iter().all(|judged| judged.verdict.is_none()));
         assert!(without[0].line().contains("not measured"));
+        let rows = vec![row("bucle", &[4]), row("bare", &[4]), row("nginx", &[8])];
+        let void = of_timed(&Timed {
+            void_kept: true,
+            ..plaintext(rows)
+        });
+        assert_eq!(
+            (void[0].verdict, void[1].verdict),
+            (None, Some(Verdict::Met))
+        );
     }
 }

@@ -9,7 +9,8 @@ use anyhow::{Result, bail};
 
 static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// Installs the handlers. A second signal ends the process at once.
+/// Installs the handlers. However often the signal comes, the end is in order, so that nothing stays changed; every wait of the
+/// benchmark has a limit of seconds.
 pub(crate) fn install() -> Result<()> {
     let flag = ASKED.get_or_init(Arc::default);
     for signal in [
@@ -17,7 +18,6 @@ pub(crate) fn install() -> Result<()> {
         signal_hook::consts::SIGTERM,
         signal_hook::consts::SIGHUP,
     ] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(flag))?;
         signal_hook::flag::register(signal, Arc::clone(flag))?;
     }
     Ok(())

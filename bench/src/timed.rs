@@ -14,7 +14,7 @@ use crate::check;
 use crate::load::{Load, Requests};
 use crate::random::Random;
 use crate::servers::Kind;
-use crate::shape::Shape;
+use crate::shape::{Content, Shape};
 use crate::stop;
 
 /// The bare loop's user time a request, in microseconds, above which a round is void: it then did not measure the floor.
@@ -97,6 +97,21 @@ pub(crate) fn run(bench: &Bench<'_>, shape: &Shape) -> Result<Timed> {
         skipped: Vec::new(),
     };
     let mut kinds = bench.able(shape.content, &mut timed.skipped);
+    if shape.depth > 1 {
+        let in_order = |kind: &&Kind| {
+            let wrong = order(bench, shape.depth, kind).err();
+            if let Some(error) = &wrong {
+                let reason = format!("{error:#}");
+                timed.skipped.push(Skipped {
+                    server: kind.name,
+                    reason,
+                });
+            }
+            wrong.is_none()
+        };
+        kinds.retain(in_order);
+        stop::check()?;
+    }
     timed.rows = kinds
         .iter()
         .map(|kind| Row {
@@ -171,6 +186,21 @@ pub(crate) fn run(bench: &Bench<'_>, shape: &Shape) -> Result<Timed> {
         }
     }
     Ok(timed)
+}
+
+/// Whether answers to pipelined requests come in order. Every plaintext answer is the same, so files are asked for, from those that
+/// serve them.
+fn order(bench: &Bench<'_>, depth: usize, kind: &Kind) -> Result<()> {
+    if !(kind.serves)(Content::Files) {
+        return Ok(());
+    }
+    let shape = Shape {
+        depth,
+        ..Shape::keep_alive(Content::Files, 1)
+    };
+    let server = bench.start(kind, shape.content)?;
+    let requests = Requests::build(&shape, bench.site);
+    check::answers(server.address, &shape, &requests).context("pipelined files")
 }
 
 fn sample_is_void(samples: &[(&str, Option<Sample>)]) -> bool {

@@ -111,7 +111,7 @@ impl Kind {
         let announced = self.announces.then_some(log.as_path());
         server
             .wait_until_ready(announced)
-            .with_context(|| format!("{} did not start: {}", self.name, tail(&log)))?;
+            .with_context(|| format!("{} did not start{}", self.name, tail(&log)))?;
         server.pids = account::family(server.child.id());
         Ok(server)
     }
@@ -235,12 +235,18 @@ fn first_line(program: &str, argument: &str) -> String {
         .to_owned()
 }
 
+/// The last lines a server printed, if any, to be put behind a message.
 fn tail(log: &Path) -> String {
     let Ok(file) = std::fs::File::open(log) else {
         return String::new();
     };
     let lines: Vec<String> = BufReader::new(file).lines().map_while(Result::ok).collect();
-    lines[lines.len().saturating_sub(5)..].join(" | ")
+    let last = lines[lines.len().saturating_sub(5)..].join(" | ");
+    if last.is_empty() {
+        last
+    } else {
+        format!(" ({last})")
+    }
 }
 
 #[cfg(test)]

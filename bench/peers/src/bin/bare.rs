@@ -3,23 +3,25 @@
 //!
 //! `bare PORT [BODY_FILE]` listens on 127.0.0.1; the body is `Hello, World!` unless a file is named.
 
-use std::net::Ipv4Addr;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use memchr::memmem::Finder;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, SendFlags, SocketFlags, SocketType, sockopt};
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 
 /// How many answers one write may carry; more blank lines in one read than this take several writes.
 const MOST_AT_ONCE: usize = 64;
 
+/// A blank line without its last byte.
+const TAIL: usize = 3;
+
 /// A connection, and the last bytes it read, since a blank line may arrive in two pieces.
 struct Connection {
     socket: OwnedFd,
-    tail: [u8; 3],
+    tail: [u8; TAIL],
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -82,50 +84,33 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     }
                     connections[place] = Some(Connection {
                         socket,
-                        tail: [0; 3],
+                        tail: [0; TAIL],
                     });
                 }
-            } else if let Some(slot) = connections.get_mut(key as usize)
-                && !slot.as_mut().is_some_and(|c| {
-                    answer_one(c, &mut buffer, &blank_line, &answers, answer.len())
-                })
+            } else if let Some(Some(connection)) = connections.get_mut(key as usize)
+                && !serve(connection, &mut buffer, &blank_line, &answers)
             {
-                *slot = None;
+                connections[key as usize] = None;
             }
         }
     }
 }
 
 /// Reads once, answers every blank line read. False: the connection is over.
-fn answer_one(
-    c: &mut Connection,
-    buffer: &mut [u8],
-    blank_line: &Finder<'_>,
-    answers: &[u8],
-    one: usize,
-) -> bool {
-    let read = match net::recv(&c.socket, &mut *buffer, net::RecvFlags::empty()) {
+fn serve(c: &mut Connection, buffer: &mut [u8], blank_line: &Finder, answers: &[u8]) -> bool {
+    buffer[..TAIL].copy_from_slice(&c.tail);
+    let end = match net::recv(&c.socket, &mut buffer[TAIL..], RecvFlags::empty()) {
         Ok((0, _)) => return false,
-        Ok((read, _)) => read,
+        Ok((read, _)) => TAIL + read,
         Err(error) => return error == Errno::AGAIN,
     };
-    let bytes = &buffer[..read];
-    let mut count = blank_line.find_iter(bytes).count();
-    let head = &bytes[..read.min(3)];
-    let mut seam = [0_u8; 6];
-    seam[..3].copy_from_slice(&c.tail);
-    seam[3..3 + head.len()].copy_from_slice(head);
-    count += usize::from(blank_line.find(&seam[..3 + head.len()]).is_some());
-    let end = 3 + head.len();
-    c.tail.copy_from_slice(if read >= 3 {
-        &bytes[read - 3..]
-    } else {
-        &seam[end - 3..end]
-    });
+    c.tail.copy_from_slice(&buffer[end - TAIL..end]);
+    let mut count = blank_line.find_iter(&buffer[..end]).count();
     while count > 0 {
         let now = count.min(MOST_AT_ONCE);
+        let bytes = &answers[..now * (answers.len() / MOST_AT_ONCE)];
         // A peer that does not read its answers is dropped: this server keeps no queue.
-        if net::send(&c.socket, &answers[..now * one], SendFlags::NOSIGNAL) != Ok(now * one) {
+        if net::send(&c.socket, bytes, SendFlags::NOSIGNAL) != Ok(bytes.len()) {
             return false;
         }
         count -= now;
