@@ -79,6 +79,8 @@ const BARS: &[Bar] = &[
 /// System calls a request: on one connection (the rest is a timer now and then), and on 32.
 const CALLS_ON_ONE: f64 = 3.01;
 const CALLS_ON_MANY: f64 = 2.2;
+/// Rates of a server that was on its CPU for less of the time than this are not judged.
+const BUSY_ENOUGH: f64 = 0.9;
 /// Bytes of user memory an idle connection.
 const IDLE_BYTES: f64 = 400.0;
 
@@ -121,10 +123,9 @@ pub(crate) fn of_timed(timed: &Timed) -> Vec<Judged> {
     let row = |name: &str| timed.rows.iter().find(|row| row.server == name);
     let bars = BARS.iter().filter(|bar| bar.scenario == timed.name);
     bars.map(|bar| {
-        let spread = row("bucle")
-            .zip(row(bar.to))
-            .and_then(|(ours, theirs)| ratio(ours, theirs, bar.figure));
-        let void = timed.void_kept && bar.to == "bare";
+        let pair = row("bucle").zip(row(bar.to));
+        let spread = pair.and_then(|(ours, theirs)| ratio(ours, theirs, bar.figure));
+        let doubt = pair.and_then(|(ours, theirs)| doubt(bar, timed, [ours, theirs]));
         let mut measured = match spread {
             None => "not measured".to_owned(),
             Some(Spread {
@@ -136,18 +137,40 @@ pub(crate) fn of_timed(timed: &Timed) -> Vec<Judged> {
                 format!("{median:.3} (quartiles {low:.3} to {high:.3}, {count} rounds)")
             }
         };
-        if void && spread.is_some() {
-            measured.push_str(", void: the bare loop was not bare");
+        if let Some(doubt) = &doubt {
+            measured.push_str(&format!(", not judged: {doubt}"));
         }
         Judged {
             bar: format!("{}: {} x {}'s", bar.scenario, bar.text(), bar.to),
             measured,
             verdict: spread
-                .filter(|_| !void)
+                .filter(|_| doubt.is_none())
                 .map(|spread| spread.against(bar.bar, bar.wanted)),
         }
     })
     .collect()
+}
+
+/// Why a bar can't be judged by this run, if so.
+fn doubt(bar: &Bar, timed: &Timed, rows: [&Row; 2]) -> Option<String> {
+    if timed.void_kept && bar.to == "bare" {
+        return Some("too many void rounds, the bare loop was not bare".to_owned());
+    }
+    if bar.figure == Figure::Cpu {
+        return None;
+    }
+    // A server that waited for the load generator, or for its CPU, has a rate that is not its own.
+    rows.iter().find_map(|row| {
+        let busy = Spread::of(row.samples.iter().map(Sample::busy))?.median;
+        let words = || {
+            format!(
+                "{} was on its CPU only {:.0} % of the time",
+                row.server,
+                busy * 100.0
+            )
+        };
+        (busy < BUSY_ENOUGH).then(words)
+    })
 }
 
 /// The bars on system calls.
