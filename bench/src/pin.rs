@@ -1,0 +1,23 @@
+//! Which CPU a thread may run on.
+
+use anyhow::{Context, Result, bail};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// Pins the calling thread, and what it spawns from now on, to one CPU.
+pub(crate) fn this_thread(cpu: usize) -> Result<()> {
+    let mut only = CpuSet::new();
+    only.set(cpu);
+    sched_setaffinity(None, &only).with_context(|| format!("cannot run on CPU {cpu}"))
+}
+
+/// The CPUs this process may use: the last for servers, the first for load. An error with fewer than two.
+pub(crate) fn choose() -> Result<(usize, usize)> {
+    let allowed = sched_getaffinity(None)?;
+    let cpus: Vec<usize> = (0..CpuSet::MAX_CPU)
+        .filter(|&cpu| allowed.is_set(cpu))
+        .collect();
+    match cpus[..] {
+        [first, .., last] => Ok((last, first)),
+        _ => bail!("two CPUs are needed: one for the server, one for the load"),
+    }
+}

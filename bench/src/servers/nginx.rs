@@ -1,0 +1,73 @@
+//! nginx, from the distribution's package, tuned for this load: one process, no logs, open files cached for the whole run, sendfile,
+//! unlimited keep-alive.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::{Job, Kind, first_line, require};
+
+pub(super) const KIND: Kind = Kind {
+    name: "nginx",
+    serves: |_| true,
+    command,
+    announces: false,
+    version: |_| first_line("nginx", "-v"),
+};
+
+fn command(job: &Job<'_>) -> Result<Command> {
+    let program = require("nginx", "nginx-light")?;
+    let scratch = job.site.scratch().display();
+    let (root, port) = (job.site.root(), job.port);
+    let config = job.site.scratch().join("nginx.conf");
+    std::fs::write(
+        &config,
+        format!(
+            r#"user root;
+daemon off;
+# One process that serves, and none that watches it: the same code on the path of a request, and nothing to add up.
+master_process off;
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid {scratch}/nginx.pid;
+error_log {scratch}/nginx-error.log crit;
+events {{
+    worker_connections 16384;
+    use epoll;
+    multi_accept on;
+}}
+http {{
+    include /etc/nginx/mime.types;
+    default_type text/plain;
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    tcp_nodelay on;
+    keepalive_timeout 1h;
+    keepalive_requests 1000000000;
+    open_file_cache max=4000 inactive=1h;
+    open_file_cache_valid 1h;
+    open_file_cache_min_uses 1;
+    open_file_cache_errors on;
+    client_body_temp_path {scratch}/nginx-body;
+    proxy_temp_path {scratch}/nginx-proxy;
+    fastcgi_temp_path {scratch}/nginx-fastcgi;
+    uwsgi_temp_path {scratch}/nginx-uwsgi;
+    scgi_temp_path {scratch}/nginx-scgi;
+    server {{
+        listen 127.0.0.1:{port} backlog=1024;
+        server_name bench.example;
+        root {root};
+        location /plaintext/ {{
+            return 200 "Hello, World!";
+        }}
+    }}
+}}
+"#,
+            root = root.display()
+        ),
+    )?;
+    let mut command = Command::new(program);
+    command.arg("-c").arg(config).args(["-g", ""]);
+    Ok(command)
+}
