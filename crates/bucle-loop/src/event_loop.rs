@@ -77,6 +77,8 @@ pub(crate) struct Core {
     messages: RefCell<Vec<Message>>,
     state: Cell<State>,
     stopping: Cell<bool>,
+    /// The simulated selector found that nothing can ever happen.
+    deadlocked: Cell<bool>,
     debug: Cell<bool>,
     slow: SlowWatch,
     exception_handler: RefCell<Option<ExceptionHandler>>,
@@ -190,6 +192,7 @@ impl EventLoop {
                 messages: RefCell::default(),
                 state: Cell::new(State::Idle),
                 stopping: Cell::new(false),
+                deadlocked: Cell::new(false),
                 debug: Cell::new(debug),
                 exception_handler: RefCell::new(None),
             }),
@@ -232,7 +235,11 @@ impl EventLoop {
         if let Some(result) = main.try_result() {
             return result;
         }
-        let why = Cancelled::new("the loop was stopped before the future was done");
+        let why = Cancelled::new(if self.core.deadlocked.take() {
+            DEADLOCK
+        } else {
+            "the loop was stopped before the future was done"
+        });
         let task = main.handle();
         self.core.tasks.abandon(self, task.task_ref(), why.clone());
         main.try_result().unwrap_or(Err(TaskError::Cancelled(why)))
@@ -342,6 +349,7 @@ impl LoopRef {
     }
 
     fn end_deadlock(&self) {
+        self.core.deadlocked.set(true);
         self.call_exception_handler(ExceptionContext::new("loop", DEADLOCK));
         self.stop();
     }

@@ -22,6 +22,8 @@ use std::task::{Context, Poll};
 
 pub use error::{Cancelled, Panic, TaskError, TaskTag};
 
+use crate::handles::{Action, HandleCell};
+use crate::ready::Entry;
 use crate::running::with_running_loop;
 use crate::{LoopRef, get_running_loop};
 use cell::{JoinRef, TaskRef};
@@ -152,11 +154,9 @@ fn cancel(task: &TaskRef, reason: String) -> bool {
 
 fn add_done_callback(task: &TaskRef, callback: Box<dyn FnOnce()>) {
     if let Err(callback) = task.add_done_callback(callback) {
-        // Ended already. Where no loop runs there is none to run it later.
-        match with_running_loop(LoopRef::clone) {
-            Some(running) => running.call_soon_from(callback, task.location()),
-            None => callback(),
-        }
+        // Ended already: its loop runs the callback next.
+        let cell = HandleCell::new(Action::Call(callback), task.location());
+        task.ready_queue_push(Entry::Callback(cell));
     }
 }
 
