@@ -1,12 +1,13 @@
 //! The inbox: how other threads reach a loop.
 //!
-//! Many threads push, the loop's thread drains. An inbox knows nothing of the loop but a number and a way to wake it; it
-//! runs no message and, but for the notifier, nothing of anybody else's under its lock. Pushing costs a system call only
-//! while the loop sleeps, and at most one a sleep.
+//! Many threads push, the loop's thread drains. An inbox knows nothing of the loop but a number and
+//! a way to wake it; it runs no message and, but for the notifier, nothing of anybody else's under
+//! its lock. Pushing costs a system call only while the loop sleeps, and at most one a sleep.
 //!
-//! Inboxes are never freed. A closed one goes back to a pool and serves another loop, so that whoever has to find a loop
-//! (a task, a `Remote`) holds a plain `&'static Inbox` and the loop's number instead of a counted reference: the number is
-//! never reused, and a push that brings an old one is refused as a push to a closed loop is.
+//! Inboxes are never freed. A closed one goes back to a pool and serves another loop, so that
+//! whoever has to find a loop (a task, a `Remote`) holds a plain `&'static Inbox` and the loop's
+//! number instead of a counted reference: the number is never reused, and a push that brings an old
+//! one is refused as a push to a closed loop is.
 //!
 //! ```text
 //!    other threads                         the loop's thread
@@ -15,8 +16,8 @@
 //!      └─▶ signal: PENDING | SLEEPING ───────┘  has_pending, prepare_sleep, awake: no lock
 //! ```
 //!
-//! The signal is one atomic, so that "a message came" and "I'm going to sleep" have one order: whichever is second sees
-//! the first. No wake-up is lost, whatever the timing.
+//! The signal is one atomic, so that "a message came" and "I'm going to sleep" have one order:
+//! whichever is second sees the first. No wake-up is lost, whatever the timing.
 
 use std::panic::Location;
 
@@ -25,8 +26,8 @@ use crate::task::cell::RemoteTask;
 
 /// Set by a push or a wake, cleared by `drain`. While it is set the loop doesn't sleep.
 const PENDING: u8 = 1 << 0;
-/// Set by `prepare_sleep` if nothing is pending; cleared by `awake`, and by the push that takes on waking the loop. Never
-/// set together with `PENDING`.
+/// Set by `prepare_sleep` if nothing is pending; cleared by `awake`, and by the push that takes on
+/// waking the loop. Never set together with `PENDING`.
 const SLEEPING: u8 = 1 << 1;
 
 /// What another thread sends to a loop.
@@ -37,7 +38,8 @@ pub(crate) enum Message {
     Call(Box<dyn FnOnce() + Send>, &'static Location<'static>),
 }
 
-/// Interrupts the sleep of a loop: writes to its eventfd. Called under the inbox's lock: it must not call the inbox.
+/// Interrupts the sleep of a loop: writes to its eventfd. Called under the inbox's lock: it must
+/// not call the inbox.
 pub(crate) type Notify = Box<dyn Fn() + Send + Sync>;
 
 /// The part of a loop that other threads see.
@@ -59,7 +61,8 @@ struct State {
 }
 
 impl Inbox {
-    /// Gives a loop its inbox: one from the pool, or a new one. `loop_id` isn't 0 and was never used before.
+    /// Gives a loop its inbox: one from the pool, or a new one. `loop_id` isn't 0 and was never
+    /// used before.
     pub(crate) fn acquire(loop_id: u64, notify: Notify) -> &'static Inbox {
         debug_assert_ne!(loop_id, 0, "0 stands for a closed inbox");
         let inbox = pool::take().unwrap_or_else(|| Box::leak(Box::new(Inbox::new())));
@@ -112,20 +115,22 @@ impl Inbox {
     }
 
     fn signal_pending(&self, state: &State) {
-        // Replacing the whole signal also takes SLEEPING out: of the pushes during one sleep only the first notifies.
+        // Replacing the whole signal also takes SLEEPING out: of the pushes during one sleep only
+        // the first notifies.
         let before = self.signal.swap(PENDING, Ordering::AcqRel);
         if before & SLEEPING != 0
             && let Some(notify) = &state.notify
         {
-            // Under the lock, so that `close` waits for it: once `close` has returned no notifier is called.
+            // Under the lock, so that `close` waits for it: once `close` has returned no notifier
+            // is called.
             notify();
         }
     }
 
     // Verbs for the owner: the thread of the loop that acquired this inbox, until it closes it.
 
-    /// Whether `drain` would find something. No lock; may miss what is being pushed at this very moment, which
-    /// `prepare_sleep` doesn't.
+    /// Whether `drain` would find something. No lock; may miss what is being pushed at this very
+    /// moment, which `prepare_sleep` doesn't.
     #[inline]
     pub(crate) fn has_pending(&self) -> bool {
         self.signal.load(Ordering::Acquire) & PENDING != 0
@@ -151,7 +156,8 @@ impl Inbox {
 
     /// Moves all messages to the end of `out`, in the order they were pushed.
     ///
-    /// Give the same, emptied vector each time: two buffers then change places and none is allocated.
+    /// Give the same, emptied vector each time: two buffers then change places and none is
+    /// allocated.
     pub(crate) fn drain(&self, out: &mut Vec<Message>) {
         if !self.has_pending() {
             return;
@@ -166,10 +172,12 @@ impl Inbox {
         }
     }
 
-    /// Closes the inbox of the loop `loop_id` and gives back what was not drained; the caller drops it, outside of any lock.
+    /// Closes the inbox of the loop `loop_id` and gives back what was not drained; the caller drops
+    /// it, outside of any lock.
     ///
-    /// Once this returned, every push of that loop is refused and its notifier isn't called any more, nor is it running:
-    /// the eventfd may be closed. The owner must not use the inbox again. Closing twice does nothing.
+    /// Once this returned, every push of that loop is refused and its notifier isn't called any
+    /// more, nor is it running: the eventfd may be closed. The owner must not use the inbox again.
+    /// Closing twice does nothing.
     pub(crate) fn close(&'static self, loop_id: u64) -> Vec<Message> {
         let mut state = lock(&self.state);
         if state.loop_id != loop_id {
@@ -178,7 +186,8 @@ impl Inbox {
         state.loop_id = 0;
         let messages = std::mem::take(&mut state.messages);
         let notify = state.notify.take();
-        // Nobody else writes the signal of a closed inbox: all who could check the number under this lock.
+        // Nobody else writes the signal of a closed inbox: all who could check the number under
+        // this lock.
         self.signal.store(0, Ordering::Release);
         drop(state);
         drop(notify);

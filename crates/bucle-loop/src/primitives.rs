@@ -1,8 +1,8 @@
-//! What the parts shared between threads are built of: the standard library's types in production, loom's checked ones
-//! under `--cfg loom`.
+//! What the parts shared between threads are built of: the standard library's types in production,
+//! loom's checked ones under `--cfg loom`.
 //!
-//! Only [`crate::inbox`] and [`crate::task::cell`] are shared between threads, so only they import from here. Nothing else
-//! in this crate may name an atomic or a lock.
+//! Only [`crate::inbox`] and [`crate::task::cell`] are shared between threads, so only they import
+//! from here. Nothing else in this crate may name an atomic or a lock.
 
 #[cfg(not(loom))]
 pub(crate) use std::{
@@ -18,15 +18,16 @@ pub(crate) use loom::{
     sync::{Mutex, MutexGuard},
 };
 
-/// Locks without regard to poison: nothing that runs under our locks leaves what they guard half changed.
+/// Locks without regard to poison: nothing that runs under our locks leaves what they guard half
+/// changed.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// A number that stands for the calling thread and is never given to another one; 0 if the thread never asked for one with
-/// [`assign_thread_token`].
+/// A number that stands for the calling thread and is never given to another one; 0 if the thread
+/// never asked for one with [`assign_thread_token`].
 ///
 /// Works in the destructors of other thread-locals too: its own thread-local has none.
 #[inline]
@@ -101,7 +102,8 @@ mod tracker {
     }
 }
 
-/// Under loom: a cell that is not freed is a leak, and a use that is not ordered before the free is a race.
+/// Under loom: a cell that is not freed is a leak, and a use that is not ordered before the free is
+/// a race.
 #[cfg(loom)]
 mod tracker {
     pub(crate) struct Tracker {

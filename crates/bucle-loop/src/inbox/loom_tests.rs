@@ -29,7 +29,8 @@ fn run(messages: Vec<Message>) -> usize {
     count
 }
 
-/// Nothing but the notifier wakes the owner: a push that it sleeps through would leave it there, which loom reports.
+/// Nothing but the notifier wakes the owner: a push that it sleeps through would leave it there,
+/// which loom reports.
 #[test]
 fn loom_no_push_is_slept_through() {
     model(|| {

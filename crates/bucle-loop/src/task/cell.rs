@@ -1,7 +1,8 @@
-//! The task cell: one heap allocation a task, which holds its future, then its output, and all that wakes it.
+//! The task cell: one heap allocation a task, which holds its future, then its output, and all that
+//! wakes it.
 //!
-//! This module is the crate's only home of `unsafe`. It never blocks, and it runs nobody's code but the future, its
-//! destructor, its output's, and the wakers and callbacks it was given.
+//! This module is the crate's only home of `unsafe`. It never blocks, and it runs nobody's code but
+//! the future, its destructor, its output's, and the wakers and callbacks it was given.
 //!
 //! # Who holds a cell
 //!
@@ -10,10 +11,12 @@
 //! | [`TaskRef`] [`JoinRef`] | the owner's thread    | `refs`, a plain number                               |
 //! | `Waker`, [`RemoteTask`] | any thread            | `local_wakers` on the owner's thread, `shared_wakers` (atomic) elsewhere |
 //!
-//! The *owner* is the thread that made the task. While an owner's reference exists nobody has to know the number of wakers,
-//! so a clone here that is dropped there may leave one of the two numbers negative: only their sum has a meaning. When the
-//! last owner's reference goes, everything that belongs to the task is dropped, on the owner's thread; then the two numbers
-//! are *merged* into the atomic one, and whoever drops the last waker, on whichever thread, frees the memory. See [`count`].
+//! The *owner* is the thread that made the task. While an owner's reference exists nobody has to
+//! know the number of wakers, so a clone here that is dropped there may leave one of the two
+//! numbers negative: only their sum has a meaning. When the last owner's reference goes, everything
+//! that belongs to the task is dropped, on the owner's thread; then the two numbers are *merged*
+//! into the atomic one, and whoever drops the last waker, on whichever thread, frees the memory.
+//! See [`count`].
 //!
 //! # Who touches what
 //!
@@ -90,7 +93,8 @@ struct Header {
     owner: u64,
     inbox: &'static Inbox,
     loop_id: u64,
-    /// Wakers cloned minus wakers dropped, on other threads than the owner's, in steps of `count::ONE`; lowest bit: merged.
+    /// Wakers cloned minus wakers dropped, on other threads than the owner's, in steps of
+    /// `count::ONE`; lowest bit: merged.
     shared_wakers: AtomicI64,
     /// From [`Rc::into_raw`]; given back with the last owner's reference.
     ready: NonNull<ReadyQueue>,
@@ -105,7 +109,8 @@ struct Header {
     local_wakers: Cell<i32>,
     key: PlainCell<u32>,
     flags: Cell<u8>,
-    /// A `RemoteTask` is on its way through the inbox, or was refused for ever because the loop is closed.
+    /// A `RemoteTask` is on its way through the inbox, or was refused for ever because the loop is
+    /// closed.
     remote_notified: AtomicBool,
     tracker: Tracker,
 }
@@ -190,9 +195,10 @@ impl TaskRef {
 
     #[inline]
     fn header(&self) -> &Header {
-        // SAFETY: the cell lives at least as long as `refs`, in which `self` is counted, isn't 0; it was made from a whole
-        // `Header` and no `&mut Header` is ever made. What isn't for all threads is reached through `TaskRef` and `JoinRef`
-        // only, which don't leave the owner's thread, or by wakers after they compared the owner's token.
+        // SAFETY: the cell lives at least as long as `refs`, in which `self` is counted, isn't 0;
+        // it was made from a whole `Header` and no `&mut Header` is ever made. What isn't for all
+        // threads is reached through `TaskRef` and `JoinRef` only, which don't leave the owner's
+        // thread, or by wakers after they compared the owner's token.
         unsafe { self.ptr.as_ref() }
     }
 
@@ -215,8 +221,9 @@ impl TaskRef {
             return self.run_otherwise();
         }
         header.flags.set(flags & !SCHEDULED | RUNNING);
-        // SAFETY: the stage holds the future: CLOSED isn't set. Nobody else polls or drops it: RUNNING wasn't set, and now
-        // is. We are on the owner's thread, as `self` is, and `self` keeps the cell alive.
+        // SAFETY: the stage holds the future: CLOSED isn't set. Nobody else polls or drops it:
+        // RUNNING wasn't set, and now is. We are on the owner's thread, as `self` is, and `self`
+        // keeps the cell alive.
         let polled = unsafe {
             let waker = ManuallyDrop::new(waker::borrowed(self.ptr));
             (header.vtable.poll)(self.ptr, &mut Context::from_waker(&waker))
@@ -228,7 +235,8 @@ impl TaskRef {
                 return Ran::Pending;
             }
             Polled::Ready if flags & CANCEL == 0 => self.finish(None),
-            // As in asyncio: who asked for the end of a task is not told "yes" and then given a value.
+            // As in asyncio: who asked for the end of a task is not told "yes" and then given a
+            // value.
             Polled::Ready => {
                 let cancelled = header.with_extra(|extra| extra.cancel.take());
                 self.finish(cancelled.map(TaskError::Cancelled));
@@ -258,9 +266,11 @@ impl TaskRef {
         Ran::Done
     }
 
-    /// Ends the task now: drops its future, and the joiner gets `cancelled`, or the reason of a cancel that came first.
+    /// Ends the task now: drops its future, and the joiner gets `cancelled`, or the reason of a
+    /// cancel that came first.
     ///
-    /// Does nothing if the task has ended; called from inside the task it is a [`cancel`](TaskRef::cancel).
+    /// Does nothing if the task has ended; called from inside the task it is a
+    /// [`cancel`](TaskRef::cancel).
     pub(crate) fn abandon(&self, cancelled: Cancelled) {
         let header = self.header();
         let flags = header.flags.get();
@@ -279,8 +289,9 @@ impl TaskRef {
     fn drop_future(&self, cancelled: Cancelled) {
         let header = self.header();
         header.flags.set(header.flags.get() | CLOSED);
-        // SAFETY: the stage held the future, as CLOSED wasn't set until now; nobody polls it, as RUNNING isn't set; from now
-        // on nobody will, nor drop it again. The owner's thread, alive: as in `run`.
+        // SAFETY: the stage held the future, as CLOSED wasn't set until now; nobody polls it, as
+        // RUNNING isn't set; from now on nobody will, nor drop it again. The owner's thread, alive:
+        // as in `run`.
         let dropped = unsafe { (header.vtable.drop_future)(self.ptr) };
         self.finish(Some(match dropped {
             Ok(()) => TaskError::Cancelled(cancelled),
@@ -306,7 +317,8 @@ impl TaskRef {
         }
     }
 
-    /// Asks the task to end when the loop next comes to it. False if it has ended. The first request's reason is kept.
+    /// Asks the task to end when the loop next comes to it. False if it has ended. The first
+    /// request's reason is kept.
     pub(crate) fn cancel(&self, cancelled: Cancelled) -> bool {
         let header = self.header();
         let flags = header.flags.get();
@@ -333,7 +345,8 @@ impl TaskRef {
         self.header().flags.get() & JOINED == 0
     }
 
-    /// Keeps `callback` for [`take_done_callbacks`](TaskRef::take_done_callbacks), or gives it back if the task has ended.
+    /// Keeps `callback` for [`take_done_callbacks`](TaskRef::take_done_callbacks), or gives it back
+    /// if the task has ended.
     pub(crate) fn add_done_callback(
         &self,
         callback: Box<dyn FnOnce()>,
@@ -346,7 +359,8 @@ impl TaskRef {
         Ok(())
     }
 
-    /// The callbacks, in the order they were added. Whoever ends a task takes them and sees that they run.
+    /// The callbacks, in the order they were added. Whoever ends a task takes them and sees that
+    /// they run.
     pub(crate) fn take_done_callbacks(&self) -> Vec<Box<dyn FnOnce()>> {
         self.header()
             .peek_extra(|extra| std::mem::take(&mut extra.callbacks))
@@ -364,11 +378,6 @@ impl TaskRef {
                 _ => None,
             })
             .flatten()
-    }
-
-    /// Pushes an entry to the ready queue of the task's loop, whether or not the task has ended.
-    pub(crate) fn ready_queue_push(&self, entry: Entry) {
-        self.header().ready().push(entry);
     }
 
     /// Who it is.
@@ -432,15 +441,17 @@ impl Drop for TaskRef {
 }
 
 impl TaskRef {
-    /// Drops all that belongs to the task, then leaves the memory to the wakers. `refs` is 1 meanwhile, so whatever the
-    /// destructors do with references and wakers of this task counts as ever and doesn't come back here.
+    /// Drops all that belongs to the task, then leaves the memory to the wakers. `refs` is 1
+    /// meanwhile, so whatever the destructors do with references and wakers of this task counts as
+    /// ever and doesn't come back here.
     #[inline(never)]
     fn drop_last(&mut self) {
         let header = self.header();
         let flags = header.flags.get();
         if flags & CLOSED == 0 {
             header.flags.set(flags | CLOSED);
-            // SAFETY: as in `TaskRef::drop_future`. RUNNING isn't set: whoever runs the task holds a reference.
+            // SAFETY: as in `TaskRef::drop_future`. RUNNING isn't set: whoever runs the task holds
+            // a reference.
             if let Err(payload) = unsafe { (header.vtable.drop_future)(self.ptr) } {
                 // Nobody is left to be told; the panic hook was.
                 discard(payload);
@@ -448,17 +459,18 @@ impl TaskRef {
         }
         drop(header.joiner.take());
         drop(header.extra.take());
-        // SAFETY: `ready` came from `Rc::into_raw` and is given back this once: this is the last reference, and as CLOSED is
-        // set no waker makes a new one or uses the queue.
+        // SAFETY: `ready` came from `Rc::into_raw` and is given back this once: this is the last
+        // reference, and as CLOSED is set no waker makes a new one or uses the queue.
         drop(unsafe { Rc::from_raw(header.ready.as_ptr().cast_const()) });
-        // Destructors may have cloned the reference they were given by somebody who has one. Nobody had but we.
+        // Destructors may have cloned the reference they were given by somebody who has one. Nobody
+        // had but we.
         debug_assert_eq!(
             header.refs.get(),
             1,
             "a reference was made from the last one"
         );
-        // SAFETY: the last owner's reference, on the owner's thread; all that a destructor has to be run for on this thread
-        // is gone.
+        // SAFETY: the last owner's reference, on the owner's thread; all that a destructor has to
+        // be run for on this thread is gone.
         unsafe { count::release_owner(self.ptr) };
     }
 }
@@ -470,13 +482,14 @@ impl Header {
         self.owner == thread_token()
     }
 
-    /// Counts one more owner's reference. `ptr` is this header's; the caller is on the owner's thread and knows that there
-    /// is an owner's reference already.
+    /// Counts one more owner's reference. `ptr` is this header's; the caller is on the owner's
+    /// thread and knows that there is an owner's reference already.
     #[inline]
     fn add_ref(&self, ptr: NonNull<Header>) -> TaskRef {
         match self.refs.get().checked_add(1) {
             Some(refs) => self.refs.set(refs),
-            // As `Rc` does: 2^32 references can only be leaked ones, and a count that wraps would free what is used.
+            // As `Rc` does: 2^32 references can only be leaked ones, and a count that wraps would
+            // free what is used.
             None => std::process::abort(),
         }
         TaskRef { ptr }
@@ -484,8 +497,9 @@ impl Header {
 
     #[inline]
     fn ready(&self) -> &ReadyQueue {
-        // SAFETY: the `Rc` behind it is dropped with the last owner's reference; who calls this holds one, or is a waker on
-        // the owner's thread that found CLOSED not set, so that an owner's reference exists.
+        // SAFETY: the `Rc` behind it is dropped with the last owner's reference; who calls this
+        // holds one, or is a waker on the owner's thread that found CLOSED not set, so that an
+        // owner's reference exists.
         unsafe { self.ready.as_ref() }
     }
 

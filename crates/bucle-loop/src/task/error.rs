@@ -1,7 +1,7 @@
 //! How a task can end other than with a value: cancelled, or by a panic.
 //!
-//! Both are cheap to clone and may cross threads, so that an error may be given to several waiters and fits
-//! `Box<dyn Error + Send + Sync>`.
+//! Both are cheap to clone and may cross threads, so that an error may be given to several waiters
+//! and fits `Box<dyn Error + Send + Sync>`.
 
 use std::any::Any;
 use std::error::Error;
@@ -57,7 +57,8 @@ impl fmt::Display for TaskTag {
     }
 }
 
-/// Why a task or future was cancelled, and by which task if one did it (asyncio's `CancelledError`).
+/// Why a task or future was cancelled, and by which task if one did it (asyncio's
+/// `CancelledError`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cancelled(Arc<CancelledInner>);
 
@@ -147,7 +148,8 @@ impl Panic {
         &self.0.task
     }
 
-    /// The panic's payload, for [`std::panic::resume_unwind`]; `None` if it was taken already, from this or from a clone.
+    /// The panic's payload, for [`std::panic::resume_unwind`]; `None` if it was taken already, from
+    /// this or from a clone.
     pub fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
         self.0
             .payload
@@ -193,9 +195,13 @@ impl Drop for PanicInner {
     }
 }
 
-/// Drops a panic's payload; if even that panics, it is leaked.
+/// Drops a panic's payload. If even that panics, its own payload is dropped if it is a text, and
+/// leaked if it might go on so.
 pub(crate) fn discard(payload: Box<dyn Any + Send>) {
-    if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+    if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)))
+        && !again.is::<&'static str>()
+        && !again.is::<String>()
+    {
         std::mem::forget(again);
     }
 }

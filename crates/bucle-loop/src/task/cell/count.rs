@@ -1,13 +1,16 @@
 //! The biased count: how many wakers a cell has, without an atomic operation on the owner's thread.
 //!
-//! The number of wakers is `local_wakers + shared_wakers`, and neither number alone says anything: a waker cloned here and
-//! dropped there leaves +1 and -1. As long as `refs` isn't 0 the cell is alive anyway and nobody asks.
+//! The number of wakers is `local_wakers + shared_wakers`, and neither number alone says anything:
+//! a waker cloned here and dropped there leaves +1 and -1. As long as `refs` isn't 0 the cell is
+//! alive anyway and nobody asks.
 //!
-//! When `refs` becomes 0, the owner looks at both. A sum of 0 means that no waker exists: what the owner reads of
-//! `shared_wakers` may be old, but whatever happened before what it reads is also in it (a later one of two changes that are
-//! ordered is never seen without the earlier one), so the sum is the true number of wakers at some moment; and at a moment
-//! without wakers, and with the owner here, nobody could have made another. Otherwise the owner adds its number to the
-//! atomic one together with the bit `MERGED`. From then on `shared_wakers` is exact, and whoever brings it down to 0 frees.
+//! When `refs` becomes 0, the owner looks at both. A sum of 0 means that no waker exists: what the
+//! owner reads of `shared_wakers` may be old, but whatever happened before what it reads is also in
+//! it (a later one of two changes that are ordered is never seen without the earlier one), so the
+//! sum is the true number of wakers at some moment; and at a moment without wakers, and with the
+//! owner here, nobody could have made another. Otherwise the owner adds its number to the atomic
+//! one together with the bit `MERGED`. From then on `shared_wakers` is exact, and whoever brings it
+//! down to 0 frees.
 
 use std::ptr::NonNull;
 
@@ -25,7 +28,8 @@ const MERGED: i64 = 1;
 /// The caller holds a waker of the cell, or an owner's reference and is on the owner's thread.
 #[inline]
 pub(super) unsafe fn add_waker(ptr: NonNull<Header>) {
-    // SAFETY: what the caller holds keeps the cell alive during the call, and with it this reference.
+    // SAFETY: what the caller holds keeps the cell alive during the call, and with it this
+    // reference.
     let header = unsafe { ptr.as_ref() };
     header.tracker.touch();
     if header.is_owner() && header.refs.get() != 0 {
@@ -48,10 +52,12 @@ pub(super) fn add_shared(header: &Header) {
 /// Counts one waker less, and frees the cell if that was what kept it.
 ///
 /// # Safety
-/// The caller gives up a waker of the cell, and doesn't touch the cell again but for what else it holds.
+/// The caller gives up a waker of the cell, and doesn't touch the cell again but for what else it
+/// holds.
 #[inline]
 pub(super) unsafe fn release_waker(ptr: NonNull<Header>) {
-    // SAFETY: the waker that is given up keeps the cell alive until it is counted out. From there on `header` isn't used.
+    // SAFETY: the waker that is given up keeps the cell alive until it is counted out. From there
+    // on `header` isn't used.
     let header = unsafe { ptr.as_ref() };
     header.tracker.touch();
     if header.is_owner() && header.refs.get() != 0 {
@@ -70,8 +76,8 @@ pub(super) unsafe fn release_waker(ptr: NonNull<Header>) {
 /// # Safety
 /// As for [`release_waker`].
 pub(super) unsafe fn release_shared(ptr: NonNull<Header>) {
-    // SAFETY: as in `release_waker`. The place is named through the pointer, so that no reference to the header outlives the
-    // moment in which another thread may free it.
+    // SAFETY: as in `release_waker`. The place is named through the pointer, so that no reference
+    // to the header outlives the moment in which another thread may free it.
     let before = unsafe {
         (*ptr.as_ptr())
             .shared_wakers
@@ -88,11 +94,12 @@ pub(super) unsafe fn release_shared(ptr: NonNull<Header>) {
 /// Gives up the last owner's reference: frees the cell, or leaves that to the last waker.
 ///
 /// # Safety
-/// On the owner's thread, once, with `refs` 1; the future, the output and all else that must be dropped on this thread are
-/// gone, and `CLOSED` is set, so that no waker makes a new reference.
+/// On the owner's thread, once, with `refs` 1; the future, the output and all else that must be
+/// dropped on this thread are gone, and `CLOSED` is set, so that no waker makes a new reference.
 #[inline]
 pub(super) unsafe fn release_owner(ptr: NonNull<Header>) {
-    // SAFETY: `refs` isn't 0 yet, so the cell is alive; after the merge below it isn't used through this reference.
+    // SAFETY: `refs` isn't 0 yet, so the cell is alive; after the merge below it isn't used through
+    // this reference.
     let header = unsafe { ptr.as_ref() };
     header.tracker.touch();
     // From here on the owner's thread too counts its wakers in the atomic number.
@@ -108,13 +115,14 @@ pub(super) unsafe fn release_owner(ptr: NonNull<Header>) {
         .shared_wakers
         .fetch_add(local + MERGED, Ordering::AcqRel);
     if before + local == 0 {
-        // SAFETY: the last waker went between the two looks. Whoever dropped it didn't see MERGED and left the cell to us.
+        // SAFETY: the last waker went between the two looks. Whoever dropped it didn't see MERGED
+        // and left the cell to us.
         unsafe { free(ptr) };
     }
 }
 
-/// The owner's number is full: a program that for years clones on one side and drops on the other gets here. Moves it to the
-/// atomic one, which changes no sum.
+/// The owner's number is full: a program that for years clones on one side and drops on the other
+/// gets here. Moves it to the atomic one, which changes no sum.
 #[cold]
 fn spill(header: &super::Header, change: i32) {
     let local = header.local_wakers.replace(change);
@@ -126,7 +134,8 @@ fn spill(header: &super::Header, change: i32) {
 /// # Safety
 /// Nobody knows the cell any more, and all that was done with it happened before.
 unsafe fn free(ptr: NonNull<Header>) {
-    // SAFETY: the cell is alive until `deallocate`, which gets the pointer that `TaskCell::allocate` gave.
+    // SAFETY: the cell is alive until `deallocate`, which gets the pointer that
+    // `TaskCell::allocate` gave.
     unsafe {
         let deallocate = (*ptr.as_ptr()).vtable.deallocate;
         deallocate(ptr);

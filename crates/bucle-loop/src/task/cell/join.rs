@@ -7,9 +7,11 @@ use std::task::{Context, Poll};
 use super::{DONE, JOINED, TaskRef, VALUE};
 use crate::task::TaskError;
 
-/// The one reference to a task through which its result can be had, for the thread that made the task.
+/// The one reference to a task through which its result can be had, for the thread that made the
+/// task.
 ///
-/// Dropping it lets the task run on, detached; a value that is there, or that comes later, is dropped.
+/// Dropping it lets the task run on, detached; a value that is there, or that comes later, is
+/// dropped.
 pub(crate) struct JoinRef<T> {
     task: TaskRef,
     /// What can be taken. A pointer, as the value isn't in here: `JoinRef` is `Unpin` whatever `T`.
@@ -56,7 +58,8 @@ impl<T> JoinRef<T> {
         let kept = match old {
             Some(old) if old.will_wake(cx.waker()) => old,
             old => {
-                // The task itself might end while the old one is dropped or the new one made: nothing is borrowed.
+                // The task itself might end while the old one is dropped or the new one made:
+                // nothing is borrowed.
                 drop(old);
                 cx.waker().clone()
             }
@@ -71,8 +74,8 @@ impl<T> JoinRef<T> {
         let flags = header.flags.get();
         if flags & (VALUE | DONE) == VALUE | DONE {
             header.flags.set(flags & !VALUE);
-            // SAFETY: VALUE was set, so the stage holds the output, which is a `T`; it isn't any more, so this is the only
-            // one who takes it.
+            // SAFETY: VALUE was set, so the stage holds the output, which is a `T`; it isn't any
+            // more, so this is the only one who takes it.
             return Some(Ok(unsafe { self.value().read() }));
         }
         if flags & DONE == 0 {
@@ -87,8 +90,8 @@ impl<T> JoinRef<T> {
     /// Where the output is, if `VALUE` is set.
     fn value(&self) -> NonNull<T> {
         let offset = self.task.header().vtable.value_offset;
-        // SAFETY: the stage is in the same allocation, at that offset; `T` is the output of the cell's future, and every
-        // field of the union lies at its beginning.
+        // SAFETY: the stage is in the same allocation, at that offset; `T` is the output of the
+        // cell's future, and every field of the union lies at its beginning.
         unsafe { self.task.ptr.byte_add(offset).cast() }
     }
 }
@@ -100,8 +103,9 @@ impl<T> Drop for JoinRef<T> {
         header.flags.set(flags & !(JOINED | VALUE));
         drop(header.joiner.take());
         if flags & VALUE != 0 {
-            // SAFETY: VALUE was set, so the stage holds the output; it isn't any more, so nobody drops it again, even if this
-            // unwinds; `task` keeps the cell alive until after this function, unwinding or not.
+            // SAFETY: VALUE was set, so the stage holds the output; it isn't any more, so nobody
+            // drops it again, even if this unwinds; `task` keeps the cell alive until after this
+            // function, unwinding or not.
             unsafe { self.value().drop_in_place() };
         }
     }

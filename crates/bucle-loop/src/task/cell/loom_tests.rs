@@ -1,8 +1,9 @@
-//! The cell under loom, which tries the orders in which two or three threads may do things, and what each may see.
+//! The cell under loom, which tries the orders in which two or three threads may do things, and
+//! what each may see.
 //!
-//! Run by `RUSTFLAGS="--cfg loom" cargo test -p bucle-loop --lib --release loom_`. A cell that is not freed, one that is
-//! used while or after it is freed, and a wake that is lost (the owner then sleeps for ever) each fail a test: see
-//! `primitives::Tracker`.
+//! Run by `RUSTFLAGS="--cfg loom" cargo test -p bucle-loop --lib --release loom_`. A cell that is
+//! not freed, one that is used while or after it is freed, and a wake that is lost (the owner then
+//! sleeps for ever) each fail a test: see `primitives::Tracker`.
 
 use std::cell::RefCell;
 use std::future::poll_fn;

@@ -1,4 +1,5 @@
-//! The half of a cell that knows the future's type: the memory, and the few functions through which the rest calls it.
+//! The half of a cell that knows the future's type: the memory, and the few functions through which
+//! the rest calls it.
 
 use std::any::Any;
 use std::cell::UnsafeCell;
@@ -20,16 +21,16 @@ pub(super) struct TaskCell<F: Future> {
     stage: UnsafeCell<Stage<F>>,
 }
 
-/// The future until `CLOSED`, the output while `VALUE`, else nothing. Which one, say the header's flags; nothing here is
-/// dropped by itself.
+/// The future until `CLOSED`, the output while `VALUE`, else nothing. Which one, say the header's
+/// flags; nothing here is dropped by itself.
 union Stage<F: Future> {
     future: ManuallyDrop<F>,
     value: ManuallyDrop<F::Output>,
 }
 
 pub(super) struct VTable {
-    /// Polls the future, never unwinding. If it is ready or panics, drops it; then stores the value if somebody may come for
-    /// it.
+    /// Polls the future, never unwinding. If it is ready or panics, drops it; then stores the value
+    /// if somebody may come for it.
     ///
     /// # Safety
     /// On the owner's thread; the stage holds the future and nobody else is using it.
@@ -80,7 +81,8 @@ impl<F: Future> TaskCell<F> {
             future: ManuallyDrop::new(future),
         });
         let cell = Box::into_raw(Box::new(TaskCell { header, stage }));
-        // SAFETY: a box's pointer isn't null. It stays one to the whole cell: only its type changes.
+        // SAFETY: a box's pointer isn't null. It stays one to the whole cell: only its type
+        // changes.
         unsafe { NonNull::new_unchecked(cell).cast() }
     }
 }
@@ -98,7 +100,8 @@ unsafe fn stage<F: Future>(ptr: NonNull<Header>) -> *mut Stage<F> {
 
 #[inline]
 unsafe fn flags<'a>(ptr: NonNull<Header>) -> &'a Cell<u8> {
-    // SAFETY: the caller of one of the functions below keeps the cell alive for the call, and is on the owner's thread.
+    // SAFETY: the caller of one of the functions below keeps the cell alive for the call, and is on
+    // the owner's thread.
     unsafe { &(*ptr.as_ptr()).flags }
 }
 
@@ -106,8 +109,9 @@ unsafe fn poll<F: Future>(ptr: NonNull<Header>, cx: &mut Context<'_>) -> Polled 
     // SAFETY: the vtable is that of `F`, so the cell is too.
     let stage = unsafe { stage::<F>(ptr) };
     let polled = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: the caller says that the stage holds the future and that nobody else uses it, so this is the only reference
-        // to it. It is pinned: until it is dropped in place it isn't moved, as the cell isn't, and `F` is never given out.
+        // SAFETY: the caller says that the stage holds the future and that nobody else uses it, so
+        // this is the only reference to it. It is pinned: until it is dropped in place it isn't
+        // moved, as the cell isn't, and `F` is never given out.
         let future = unsafe { Pin::new_unchecked(&mut *(*stage).future) };
         future.poll(cx)
     }));
@@ -140,12 +144,14 @@ unsafe fn complete<F: Future>(ptr: NonNull<Header>, value: F::Output) -> Polled 
     let dropped = unsafe { drop_future::<F>(ptr) };
     let now = flags.get();
     if dropped.is_ok() && now & (JOINED | super::CANCEL) == JOINED {
-        // SAFETY: the caller says that nobody else uses the stage; it is empty, as the future was dropped.
+        // SAFETY: the caller says that nobody else uses the stage; it is empty, as the future was
+        // dropped.
         unsafe { (&raw mut (*stage::<F>(ptr)).value).write(ManuallyDrop::new(value)) };
         flags.set(now | VALUE);
         return Polled::Ready;
     }
-    // Nobody will come for the value. Neither what it does when dropped nor what the future did may unwind from here.
+    // Nobody will come for the value. Neither what it does when dropped nor what the future did may
+    // unwind from here.
     let value = catch_unwind(AssertUnwindSafe(|| drop(value)));
     match (dropped, value) {
         (Ok(()), Ok(())) => Polled::Ready,
@@ -165,14 +171,14 @@ unsafe fn drop_future<F: Future>(ptr: NonNull<Header>) -> Result<(), Payload> {
     // SAFETY: the vtable is that of `F`, so the cell is too.
     let stage = unsafe { stage::<F>(ptr) };
     catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: the caller says that the stage holds the future and nobody else uses it. It isn't dropped again, even if
-        // this panics half-way, as CLOSED is set.
+        // SAFETY: the caller says that the stage holds the future and nobody else uses it. It isn't
+        // dropped again, even if this panics half-way, as CLOSED is set.
         unsafe { ManuallyDrop::drop(&mut (*stage).future) }
     }))
 }
 
 unsafe fn deallocate<F: Future>(ptr: NonNull<Header>) {
-    // SAFETY: made by `Box` in `allocate` with this type, and nobody uses it any more. The header has nothing left whose
-    // destructor would have to run on another thread than this one.
+    // SAFETY: made by `Box` in `allocate` with this type, and nobody uses it any more. The header
+    // has nothing left whose destructor would have to run on another thread than this one.
     drop(unsafe { Box::from_raw(ptr.as_ptr().cast::<TaskCell<F>>()) });
 }

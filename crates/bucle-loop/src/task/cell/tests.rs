@@ -108,7 +108,8 @@ impl<F: FnMut()> Drop for OnDrop<F> {
 }
 
 fn quietly<R>(body: impl FnOnce() -> R) -> R {
-    // The hook is the process's: other tests' panics may be silenced meanwhile, their failures aren't.
+    // The hook is the process's: other tests' panics may be silenced meanwhile, their failures
+    // aren't.
     static LOCK: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _lock = LOCK.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let before = std::panic::take_hook();
@@ -182,7 +183,8 @@ fn wakes_are_joined_and_a_wake_while_polled_counts() {
             return Poll::Ready(());
         }
         cx.waker().wake_by_ref();
-        cx.waker().clone().wake();
+        let clone = cx.waker().clone();
+        clone.wake();
         Poll::Pending
     }));
     task.schedule();
@@ -478,7 +480,8 @@ fn a_panic_in_a_destructor_is_the_tasks_result_and_does_not_unwind() {
             let _guard = guard;
         }));
 
-        // The output's: of a detached task, and of one whose handle is dropped, which is the dropper's panic.
+        // The output's: of a detached task, and of one whose handle is dropped, which is the
+        // dropper's panic.
         let (task, join) = bench.spawn(async { bomb() });
         drop(join);
         assert_eq!(task.run(), Ran::Done);
@@ -581,7 +584,8 @@ fn cloned_here_dropped_there_and_the_reverse() {
         let (task, join) = bench.spawn(future);
         task.run();
         let waker = wakers.take().pop().unwrap();
-        // Cloned here, dropped there; cloned there, dropped here; and one that lives there until it is told.
+        // Cloned here, dropped there; cloned there, dropped here; and one that lives there until it
+        // is told.
         let (to_here, here) = mpsc::channel::<Waker>();
         let (to_there, there) = mpsc::channel::<()>();
         let given = waker.clone();
@@ -679,7 +683,8 @@ fn a_foreign_wake_sends_one_message() {
         let waker = wakers.borrow().last().unwrap().clone();
         thread::spawn(move || {
             waker.wake_by_ref();
-            waker.clone().wake();
+            let clone = waker.clone();
+            clone.wake();
             waker.wake();
         })
         .join()
@@ -851,7 +856,8 @@ fn two_loops_wake_each_others_tasks() {
     assert_eq!(other.join().unwrap(), 0);
 }
 
-/// Not a check: prints what the cell costs. `cargo test --release -p bucle-loop --lib -- --ignored --nocapture cell_costs`
+/// Not a check: prints what the cell costs. `cargo test --release -p bucle-loop --lib -- --ignored
+/// --nocapture cell_costs`
 #[test]
 #[ignore = "prints figures"]
 fn cell_costs() {

@@ -57,8 +57,8 @@ unsafe fn wake_by_ref(data: *const ()) {
 }
 
 unsafe fn wake(data: *const ()) {
-    // SAFETY: the caller gives up a waker, whose data this is. Until that is counted out, or has become the message's, it
-    // keeps the cell alive; after it nothing is touched.
+    // SAFETY: the caller gives up a waker, whose data this is. Until that is counted out, or has
+    // become the message's, it keeps the cell alive; after it nothing is touched.
     unsafe {
         let ptr = header_of(data);
         let header = ptr.as_ref();
@@ -85,7 +85,8 @@ unsafe fn wake_here(ptr: NonNull<Header>) {
     let flags = header.flags.get();
     if flags & (SCHEDULED | CLOSED) == 0 {
         header.flags.set(flags | SCHEDULED);
-        // An owner's reference exists, as CLOSED isn't set: it is set when the last one goes, before that is counted out.
+        // An owner's reference exists, as CLOSED isn't set: it is set when the last one goes,
+        // before that is counted out.
         header.ready().push(Entry::Task(header.add_ref(ptr)));
     }
 }
@@ -97,8 +98,8 @@ unsafe fn wake_here(ptr: NonNull<Header>) {
 unsafe fn send(ptr: NonNull<Header>) {
     // SAFETY: the waker keeps the cell alive, and these two never change.
     let (inbox, loop_id) = unsafe { ((*ptr.as_ptr()).inbox, (*ptr.as_ptr()).loop_id) };
-    // A closed loop polls nothing any more: a message that is refused is dropped, and with it the count. The flag stays, so
-    // that later wakes don't try again.
+    // A closed loop polls nothing any more: a message that is refused is dropped, and with it the
+    // count. The flag stays, so that later wakes don't try again.
     drop(inbox.push(loop_id, Message::Task(RemoteTask { ptr })));
 }
 
@@ -107,8 +108,8 @@ pub(crate) struct RemoteTask {
     ptr: NonNull<Header>,
 }
 
-// SAFETY: it is a waker, and what is done with it on a thread that isn't the owner's is done to the header's fields that all
-// threads may use.
+// SAFETY: it is a waker, and what is done with it on a thread that isn't the owner's is done to the
+// header's fields that all threads may use.
 unsafe impl Send for RemoteTask {}
 
 impl RemoteTask {
@@ -123,8 +124,9 @@ impl RemoteTask {
             header.is_owner(),
             "a loop's messages are read on its own thread"
         );
-        // Cleared before the poll, so that a wake during it sends another message. By a swap, not a store: a thread that
-        // found the flag set sent nothing, and what it did before must have happened before the poll.
+        // Cleared before the poll, so that a wake during it sends another message. By a swap, not a
+        // store: a thread that found the flag set sent nothing, and what it did before must have
+        // happened before the poll.
         header.remote_notified.swap(false, Ordering::AcqRel);
         // SAFETY: the owner's thread; alive, as above.
         unsafe { wake_here(self.ptr) };
