@@ -1041,9 +1041,9 @@ pub(crate) fn far(now: Instant, delay: Duration) -> Instant {
 /// # Panics
 /// When the future panics, with its panic; when a loop is running in this thread already.
 #[track_caller]
-pub fn run<F: Future>(future: F) -> io::Result<F::Output>
+pub fn run<F>(future: F) -> io::Result<F::Output>
 where
-    F: 'static,
+    F: Future + 'static,
 {
     let event_loop = EventLoop::new()?;
     match event_loop.run_until_complete(future) {

@@ -11,7 +11,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
@@ -84,6 +84,8 @@ pub(crate) struct Connection<H: Handler> {
     flags: Cell<Flags>,
     /// Bytes of the current request's body that its handler doesn't want.
     discarded: Cell<u32>,
+    /// Bytes that waited for the client when patience ended last.
+    unread: Cell<usize>,
     exchange: RefCell<Option<Box<Exchange>>>,
 }
 
@@ -155,6 +157,7 @@ impl<H: Handler> Connection<H> {
             key: Cell::new(0),
             flags: Cell::new(Flags::default()),
             discarded: Cell::new(0),
+            unread: Cell::new(usize::MAX),
             exchange: RefCell::new(None),
         })
     }
@@ -305,9 +308,7 @@ impl<H: Handler> Connection<H> {
             BodyChannel::new(owner, head.content_length())
         });
         if worker.log.is_some() {
-            let peer = self
-                .with_transport(Transport::peer_address)
-                .and_then(|peer| peer.ok());
+            let peer = self.with_transport(Transport::peer_address).flatten();
             let pending = Pending::new(&head, peer.as_ref(), worker.event_loop.time());
             self.with_exchange(|exchange| exchange.log = Some(Box::new(pending)));
         }
@@ -437,10 +438,10 @@ impl<H: Handler> Connection<H> {
                 self.with_transport(|transport| transport.write_bytes(bytes));
             }
             Body::File(file) => {
-                self.write_out(out);
                 self.with_transport(|transport| {
-                    transport.send_file(file.descriptor(), 0, file.length());
+                    transport.send_file_after(out, file.descriptor(), 0, file.length());
                 });
+                out.clear();
             }
             Body::Stream { stream, length } => {
                 self.write_out(out);
@@ -597,9 +598,7 @@ impl<H: Handler> Connection<H> {
                 flags.answered = false;
             });
             if self.worker.log.is_some() {
-                let peer = self
-                    .with_transport(Transport::peer_address)
-                    .and_then(|peer| peer.ok());
+                let peer = self.with_transport(Transport::peer_address).flatten();
                 let pending = Pending::unreadable(peer.as_ref(), self.worker.event_loop.time());
                 self.with_exchange(|exchange| exchange.log = Some(Box::new(pending)));
             }
@@ -657,7 +656,8 @@ impl<H: Handler> Connection<H> {
 
     /// After every step: reads or doesn't, and sets the end of its patience.
     fn settle(self: &Rc<Self>, starved: bool) {
-        if std::mem::take(&mut self.flags_mut().again) {
+        if self.flags.get().again {
+            self.set(|flags| flags.again = false);
             self.drive(&[]);
             return;
         }
@@ -682,13 +682,6 @@ impl<H: Handler> Connection<H> {
             self.begin_close(false, &mut none);
         }
         self.wait(self.waits_for(starved));
-    }
-
-    fn flags_mut(&self) -> FlagsMut<'_> {
-        FlagsMut {
-            place: &self.flags,
-            flags: self.flags.get(),
-        }
     }
 
     fn waits_for(&self, starved: bool) -> Waits {
@@ -736,29 +729,35 @@ impl<H: Handler> Connection<H> {
         self.deadline.set(self.worker.now.get().saturating_add(ticks));
     }
 
-    /// Patience may have ended: called for every connection, every tick.
-    pub(crate) fn check_deadline(self: &Rc<Self>, now: u32) {
-        if self.deadline.get() > now {
-            return;
-        }
+    /// Whether its patience has ended.
+    pub(crate) fn overdue(&self, now: u32) -> bool {
+        self.deadline.get() <= now
+    }
+
+    /// Its patience has ended.
+    pub(crate) fn patience_ended(self: &Rc<Self>) {
         let unread = self
             .with_transport(Transport::get_write_buffer_size)
             .unwrap_or(0);
+        let before = self.unread.replace(unread);
         match self.waits.get() {
             Waits::Handler => {}
-            Waits::NextRequest | Waits::Linger if unread == 0 => {
-                self.phase.set(Phase::Closed);
-                self.with_transport(Transport::close);
+            // Whoever reads, however slowly, is not cut.
+            Waits::NextRequest | Waits::Linger | Waits::Reader if unread > 0 && unread < before => {
+                let ticks = self.worker.patience.write;
+                self.deadline.set(self.worker.now.get().saturating_add(ticks));
             }
-            Waits::NextRequest | Waits::Linger | Waits::Reader => {
-                self.with_transport(Transport::abort);
-            }
-            Waits::FirstHead if self.carry.borrow().is_empty() => {
-                self.phase.set(Phase::Closed);
-                self.with_transport(Transport::close);
-            }
+            Waits::NextRequest | Waits::Linger | Waits::Reader if unread > 0 => self.abort(),
+            Waits::Linger => self.abort(),
+            Waits::NextRequest | Waits::Reader => self.close(),
+            Waits::FirstHead if self.carry.borrow().is_empty() => self.close(),
             Waits::FirstHead | Waits::Head | Waits::Body => self.timed_out(),
         }
+    }
+
+    fn close(&self) {
+        self.phase.set(Phase::Closed);
+        self.with_transport(Transport::close);
     }
 
     /// The client took too long: 408, unless an answer is out already.
@@ -786,8 +785,7 @@ impl<H: Handler> Connection<H> {
     pub(crate) fn drain(&self) {
         self.set(|flags| flags.keep_alive = false);
         if self.phase.get() == Phase::Head && self.carry.borrow().is_empty() {
-            self.phase.set(Phase::Closed);
-            self.with_transport(Transport::close);
+            self.close();
         }
     }
 
@@ -798,32 +796,6 @@ impl<H: Handler> Connection<H> {
 
     pub(crate) fn key(&self) -> u32 {
         self.key.get()
-    }
-}
-
-/// A copy of the flags that is written back when dropped.
-struct FlagsMut<'a> {
-    place: &'a Cell<Flags>,
-    flags: Flags,
-}
-
-impl std::ops::Deref for FlagsMut<'_> {
-    type Target = Flags;
-
-    fn deref(&self) -> &Flags {
-        &self.flags
-    }
-}
-
-impl std::ops::DerefMut for FlagsMut<'_> {
-    fn deref_mut(&mut self) -> &mut Flags {
-        &mut self.flags
-    }
-}
-
-impl Drop for FlagsMut<'_> {
-    fn drop(&mut self) {
-        self.place.set(self.flags);
     }
 }
 
@@ -922,10 +894,4 @@ impl<H: Handler> Protocol for Driver<H> {
         }
         self.0.drive(&[]);
     }
-}
-
-/// Where a panic of the handler is said to come from.
-#[track_caller]
-pub(crate) fn here() -> &'static Location<'static> {
-    Location::caller()
 }

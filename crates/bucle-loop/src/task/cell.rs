@@ -213,6 +213,11 @@ impl TaskRef {
         }
     }
 
+    /// The ready queue of its loop.
+    pub(crate) fn ready_queue(&self) -> &ReadyQueue {
+        self.header().ready()
+    }
+
     /// Polls the future once, or ends the task if that was asked for. Never unwinds.
     pub(crate) fn run(&self) -> Ran {
         let header = self.header();

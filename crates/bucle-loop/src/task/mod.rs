@@ -156,7 +156,7 @@ fn add_done_callback(task: &TaskRef, callback: Box<dyn FnOnce()>) {
     if let Err(callback) = task.add_done_callback(callback) {
         // Ended already: its loop runs the callback next.
         let cell = HandleCell::new(Action::Call(callback), task.location());
-        task.ready_queue_push(Entry::Callback(cell));
+        task.ready_queue().push(Entry::Callback(cell));
     }
 }
 
