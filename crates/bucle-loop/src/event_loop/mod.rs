@@ -45,6 +45,7 @@ use crate::inbox::{Inbox, Message};
 use crate::ready::ReadyQueue;
 use crate::selector::Event;
 use crate::signals::Signals;
+use crate::sim::SimNetwork;
 use crate::slow::SlowWatch;
 use crate::task::table::TaskTable;
 use crate::task::{Cancelled, TaskError};
@@ -90,6 +91,11 @@ pub(crate) struct Core {
     stopping: Cell<bool>,
     /// The simulated selector found that nothing can ever happen.
     deadlocked: Cell<bool>,
+    /// The simulated world, where the loop lives in one.
+    sim: Option<SimNetwork>,
+    /// Decides in which order ready tasks run, where that is left to the seed.
+    shuffle: Option<RefCell<fastrand::Rng>>,
+    random: RefCell<fastrand::Rng>,
     debug: Cell<bool>,
     slow: SlowWatch,
     exception_handler: RefCell<Option<ExceptionHandler>>,

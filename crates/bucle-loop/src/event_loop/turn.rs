@@ -160,6 +160,9 @@ impl LoopRef {
         if count == 0 {
             return;
         }
+        if let Some(rng) = &core.shuffle {
+            core.ready.shuffle(&mut rng.borrow_mut());
+        }
         core.slow.start();
         for _ in 0..count {
             let Some(entry) = core.ready.pop() else {
