@@ -29,7 +29,7 @@
 //! | `address` | TCP addresses, and paths as names |
 //! | `socket` | [`SimNetwork`] and [`SimSocket`], the public side |
 //! | `connection` | one connection's two ends, as the kernel keeps them |
-//! | `network` | all sockets, what is in flight, and what is ready |
+//! | `network` | all sockets, what is in flight, and what is ready; in `network/calls` what a socket can be asked |
 //! | `trace` | what happened, to be compared or read |
 //!
 //! ```
@@ -51,8 +51,6 @@ mod connection;
 pub(crate) mod network;
 pub(crate) mod options;
 mod socket;
-#[cfg(test)]
-mod tests;
 mod trace;
 
 pub use address::SimAddress;
