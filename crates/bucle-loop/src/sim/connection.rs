@@ -119,6 +119,23 @@ impl End {
         self.phase == Phase::Dead || self.error.is_some() || ended
     }
 
+    /// Whether it has ended well, in both directions; TCP then forgets the peer.
+    pub(super) fn is_over(&self, family: Family) -> bool {
+        family == Family::Tcp && self.phase == Phase::Open && self.eof && self.write_shut
+    }
+
+    /// Whether there is a connection: established, and not over.
+    pub(super) fn is_connected(&self, family: Family) -> bool {
+        self.phase == Phase::Open && !self.is_over(family)
+    }
+
+    /// Whether bytes that arrive now are refused: TCP answers with a reset where nobody will read
+    /// them.
+    pub(super) fn refuses_bytes(&self, family: Family) -> bool {
+        let shut = family == Family::Tcp && self.read_shut && self.write_shut;
+        self.closed || shut
+    }
+
     pub(super) fn readiness(&self, send_buffer: usize) -> Readiness {
         if self.is_hung_up() {
             return Readiness::BOTH;
@@ -147,11 +164,8 @@ impl End {
         buffer: &mut [u8],
         most: usize,
     ) -> Result<usize, Errno> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        let count = self.incoming.len().min(buffer.len()).min(most);
-        if count > 0 {
+        if !self.incoming.is_empty() {
+            let count = self.incoming.len().min(buffer.len()).min(most);
             for (place, byte) in buffer.iter_mut().zip(self.incoming.drain(..count)) {
                 *place = byte;
             }

@@ -337,11 +337,12 @@ impl Net {
                 self.at_end(id, Side::Client, |end| end.fail(Errno::CONNREFUSED));
             }
             Arrival::Bytes { to, bytes } => {
-                let Some(end) = self.connections.get(&id).map(|c| c.end(to)) else {
+                let Some(connection) = self.connections.get(&id) else {
                     return;
                 };
-                if end.closed {
-                    // Nobody will ever read it: the sender is told so.
+                let end = connection.end(to);
+                if end.refuses_bytes(connection.family) {
+                    self.reset(id, to);
                     self.launch(id, to.other(), Arrival::Reset { to: to.other() });
                 } else if end.phase == Phase::Open {
                     let kind = SimEventKind::Arrived {
@@ -386,6 +387,10 @@ impl Net {
     }
 
     fn reset(&mut self, id: u64, to: Side) {
+        let connection = self.connections.get(&id);
+        if connection.is_some_and(|c| c.end(to).is_over(c.family)) {
+            return;
+        }
         let to_server = to == Side::Server;
         self.note(id, SimEventKind::Reset { to_server });
         self.at_end(id, to, End::reset);

@@ -8,6 +8,8 @@ mod gather;
 mod remote;
 mod settable;
 mod signals;
+#[cfg(target_os = "linux")]
+mod sim_kernel;
 mod tasks;
 mod time;
 

@@ -182,6 +182,7 @@ impl Net {
         let end = connection.end_mut(side);
         let unread = !end.incoming.is_empty();
         let (phase, write_shut) = (end.phase, end.write_shut);
+        let silent = phase == Phase::Dead || end.is_over(family);
         let abort = queued || end.reset_on_close;
         end.closed = true;
         end.number = None;
@@ -194,7 +195,7 @@ impl Net {
             return;
         }
         match family {
-            _ if phase == Phase::Dead => {}
+            _ if silent => {}
             Family::Unix => {
                 let unread = unread || queued;
                 self.launch(id, peer, Arrival::Gone { to: peer, unread });
@@ -295,7 +296,7 @@ impl Net {
         let (id, side, connection) = self.connection(number)?;
         let family = connection.family;
         let end = connection.end_mut(side);
-        if end.phase != Phase::Open {
+        if !end.is_connected(family) {
             return Err(Errno::NOTCONN.into());
         }
         if read {
@@ -338,7 +339,7 @@ impl Net {
 
     pub(crate) fn peer_address(&mut self, number: u32) -> io::Result<Option<SimAddress>> {
         let (_, side, connection) = self.connection(number)?;
-        if connection.end(side).phase != Phase::Open {
+        if !connection.end(side).is_connected(connection.family) {
             return Err(Errno::NOTCONN.into());
         }
         Ok(connection.end(side.other()).address.clone())
