@@ -60,8 +60,9 @@ pub const READ_BUFFER: usize = 64 * 1024;
 type ExceptionHandler = Rc<dyn Fn(&LoopRef, ExceptionContext)>;
 
 /// Why a loop ended by itself: no event can ever come.
-const DEADLOCK: &str = "deadlock: nothing is ready, no timer is armed and no descriptor is watched, \
-                        so no task of this simulated loop can ever be woken";
+const DEADLOCK: &str = "deadlock: nothing is ready, no timer is armed and no traffic is under way, \
+                        so nothing of this simulated loop can ever be woken (threads outside of \
+                        it are not waited for)";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {

@@ -14,16 +14,18 @@ pub(crate) enum Stream {
 /// How a simulated world behaves. `Send`, as the builder that takes it is.
 ///
 /// The default has delays, splits and reordering, as any network has, and no faults.
-/// [`calm`](SimOptions::calm) has none of it.
+/// [`calm`](SimOptions::calm) has none of it. Begin from one of the constructors, since fields will
+/// be added:
 ///
 /// ```
 /// use bucle_loop::sim::SimOptions;
 ///
-/// let mut options = SimOptions::seeded(7);
-/// options.reset_probability = 0.01;
+/// let options = SimOptions {
+///     reset_probability: 0.01,
+///     ..SimOptions::seeded(7)
+/// };
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub struct SimOptions {
     /// What every random choice is drawn from. The same seed gives the same run. 0 until set.
     pub seed: u64,

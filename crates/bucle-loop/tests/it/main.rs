@@ -8,6 +8,7 @@ mod gather;
 mod remote;
 mod settable;
 mod signals;
+mod sim;
 #[cfg(target_os = "linux")]
 mod sim_kernel;
 mod tasks;
