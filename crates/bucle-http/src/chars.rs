@@ -93,7 +93,7 @@ pub(crate) fn name_run(bytes: &[u8]) -> usize {
     for word in words {
         let word = u64::from_le_bytes(*word);
         let low = word & !HIGHS;
-        let lower = low | ONES * 0x20;
+        let lower = low | (ONES * 0x20);
         let letters = at_least_each(lower, b'a') & !at_least_each(lower, b'z' + 1);
         let others = !((letters | is_each(low, b'-')) & !word) & HIGHS;
         if others != 0 {
@@ -115,7 +115,7 @@ pub(crate) fn target_run(bytes: &[u8]) -> usize {
         // Quotation mark and number sign differ in their lowest bit, angle brackets in the next.
         let others = !at_least_each(low, b'!')
             | is_each(low | ONES, b'#')
-            | is_each(low | ONES * 2, b'>')
+            | is_each(low | (ONES * 2), b'>')
             | is_each(low, 0x7f)
             | word;
         let others = others & HIGHS;
