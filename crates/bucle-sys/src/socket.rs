@@ -196,6 +196,11 @@ pub fn is_connection_error(error: &io::Error) -> bool {
     )
 }
 
+/// Whether an error of making a socket says that the system lacks the address family.
+pub fn is_no_family(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::AFNOSUPPORT)
+}
+
 /// Whether an error says that the process or the system has no more descriptors or memory for one.
 pub fn is_exhausted(error: &io::Error) -> bool {
     matches!(
@@ -358,6 +363,13 @@ pub fn reset_on_close(fd: impl AsFd) -> io::Result<()> {
         fd,
         Some(std::time::Duration::ZERO),
     )?)
+}
+
+/// Whether the descriptor is a stream socket that listens.
+pub fn is_listening(fd: impl AsFd) -> bool {
+    let fd = fd.as_fd();
+    sockopt::socket_type(fd).is_ok_and(|kind| kind == SocketType::STREAM)
+        && sockopt::socket_acceptconn(fd).unwrap_or(false)
 }
 
 /// Whether the socket speaks TCP (as opposed to a Unix stream).
