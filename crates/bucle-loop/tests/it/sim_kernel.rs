@@ -102,7 +102,7 @@ impl Kernel {
             let client = socket::connect_tcp(&address).unwrap();
             let server = loop {
                 match socket::accept(&listener) {
-                    Ok((server, _)) => break server,
+                    Ok(server) => break server,
                     Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
                 }
             };
