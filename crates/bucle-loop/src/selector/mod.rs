@@ -26,6 +26,8 @@ pub(crate) mod epoll;
 pub(crate) mod kqueue;
 pub(crate) mod poll;
 pub(crate) mod sim;
+#[cfg(all(test, not(loom), target_os = "linux"))]
+mod tests;
 
 /// What a selector saw: the token a descriptor was added with, and what it is ready for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
