@@ -3,10 +3,11 @@
 
 use std::io::Write;
 use std::net::{Shutdown, TcpListener};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bucle_loop::{timeout, yield_now};
-use bucle_net::{ReadError, open_connection_with};
+use bucle_net::{ReadError, StreamReader, open_connection_with};
 use proptest::prelude::*;
 
 use crate::support::within;
@@ -55,114 +56,18 @@ async fn check(pieces: Vec<Vec<u8>>, operations: Vec<Operation>, limit: usize) {
     peer.set_nodelay(true).unwrap();
     let all = pieces.concat();
     let mut pieces = pieces.into_iter();
-    let mut operations = operations.into_iter();
     // What has not come out yet.
     let mut left = &all[..];
-    loop {
+    for operation in operations {
         match pieces.next() {
             Some(piece) => peer.write_all(&piece).unwrap(),
             None => {
                 let _ = peer.shutdown(Shutdown::Write);
             }
         }
-        // The operations may need more than was sent so far: then they are given up, which must
-        // lose nothing, and tried again.
-        let Some(operation) = operations.next() else {
-            break;
-        };
-        let mut attempts = 0;
-        loop {
-            let short = Duration::from_millis(1);
-            let done = match &operation {
-                Operation::Read(count) => {
-                    let Ok(some) = timeout(short, reader.read(*count)).await else {
-                        break;
-                    };
-                    let some = some.unwrap();
-                    assert!(some.len() <= *count);
-                    assert!(!some.is_empty() || *count == 0 || left.is_empty());
-                    Ok(some)
-                }
-                Operation::Exactly(count) => {
-                    match timeout(short, reader.readexactly(*count)).await {
-                        Err(_) => Err(()),
-                        Ok(Ok(some)) => {
-                            assert_eq!(some.len(), *count);
-                            Ok(some)
-                        }
-                        Ok(Err(ReadError::Incomplete { partial, expected })) => {
-                            assert_eq!(expected, Some(*count));
-                            assert_eq!(partial, left);
-                            assert!(left.len() < *count);
-                            Ok(partial)
-                        }
-                        Ok(Err(other)) => panic!("{other:?}"),
-                    }
-                }
-                Operation::Until(_) | Operation::Line => {
-                    let separator: &[u8] = match &operation {
-                        Operation::Until(separator) => separator,
-                        _ => b"\n",
-                    };
-                    match timeout(short, reader.readuntil(separator)).await {
-                        Err(_) => Err(()),
-                        Ok(Ok(some)) => {
-                            let place = find(left, separator).unwrap();
-                            assert_eq!(some.len(), place + separator.len());
-                            assert!(place <= limit);
-                            Ok(some)
-                        }
-                        Ok(Err(ReadError::Incomplete { partial, .. })) => {
-                            assert_eq!(partial, left);
-                            assert_eq!(find(left, separator), None);
-                            Ok(partial)
-                        }
-                        Ok(Err(ReadError::LimitOverrun {
-                            consumed, found, ..
-                        })) => {
-                            assert!(consumed > limit);
-                            let place = find(left, separator);
-                            if found {
-                                assert_eq!(place, Some(consumed));
-                            } else {
-                                assert!(place.is_none_or(|place| place >= consumed));
-                            }
-                            // Nothing has gone: what belongs to the chunk can be read.
-                            Ok(reader.readexactly(consumed).await.unwrap())
-                        }
-                        Ok(Err(other)) => panic!("{other:?}"),
-                    }
-                }
-                Operation::GiveUp(count) => {
-                    let mut reading = Box::pin(reader.readexactly(left.len() + count));
-                    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-                    match reading.as_mut().poll(&mut cx) {
-                        std::task::Poll::Ready(Err(ReadError::Incomplete { partial, .. })) => {
-                            Ok(partial)
-                        }
-                        std::task::Poll::Ready(other) => panic!("{other:?}"),
-                        std::task::Poll::Pending => Ok(Vec::new()),
-                    }
-                }
-                Operation::Yield => {
-                    yield_now().await;
-                    Ok(Vec::new())
-                }
-            };
-            match done {
-                Ok(some) => {
-                    assert!(left.starts_with(&some), "{operation:?}");
-                    left = &left[some.len()..];
-                    break;
-                }
-                Err(()) => {
-                    attempts += 1;
-                    if attempts == 2 {
-                        break;
-                    }
-                }
-            }
-        }
+        let taken = apply(&operation, &mut reader, left, limit).await;
+        assert!(left.starts_with(&taken), "{operation:?}");
+        left = &left[taken.len()..];
     }
     for piece in pieces {
         peer.write_all(&piece).unwrap();
@@ -170,6 +75,86 @@ async fn check(pieces: Vec<Vec<u8>>, operations: Vec<Operation>, limit: usize) {
     let _ = peer.shutdown(Shutdown::Write);
     assert_eq!(reader.read_to_end().await.unwrap(), left);
     assert!(reader.at_eof());
+}
+
+/// Does one thing, holds it against what is `left`, and returns the bytes that came out. What needs
+/// more than was sent so far is given up.
+async fn apply(
+    operation: &Operation,
+    reader: &mut StreamReader,
+    left: &[u8],
+    limit: usize,
+) -> Vec<u8> {
+    let short = Duration::from_millis(1);
+    let separator: &[u8] = match operation {
+        Operation::Read(count) => {
+            let Ok(some) = timeout(short, reader.read(*count)).await else {
+                return Vec::new();
+            };
+            let some = some.unwrap();
+            assert!(some.len() <= *count);
+            assert!(!some.is_empty() || *count == 0 || left.is_empty());
+            return some;
+        }
+        Operation::Exactly(count) => {
+            return match timeout(short, reader.readexactly(*count)).await {
+                Err(_) => Vec::new(),
+                Ok(Ok(some)) => {
+                    assert_eq!(some.len(), *count);
+                    some
+                }
+                Ok(Err(ReadError::Incomplete { partial, expected })) => {
+                    assert_eq!(expected, Some(*count));
+                    assert_eq!(partial, left);
+                    assert!(left.len() < *count);
+                    partial
+                }
+                Ok(Err(other)) => panic!("{other:?}"),
+            };
+        }
+        Operation::GiveUp(count) => {
+            let mut reading = Box::pin(reader.readexactly(left.len() + count));
+            let mut cx = Context::from_waker(Waker::noop());
+            return match reading.as_mut().poll(&mut cx) {
+                Poll::Pending => Vec::new(),
+                Poll::Ready(Err(ReadError::Incomplete { partial, .. })) => partial,
+                Poll::Ready(other) => panic!("{other:?}"),
+            };
+        }
+        Operation::Yield => {
+            yield_now().await;
+            return Vec::new();
+        }
+        Operation::Until(separator) => separator,
+        Operation::Line => b"\n",
+    };
+    let place = find(left, separator);
+    match timeout(short, reader.readuntil(separator)).await {
+        Err(_) => Vec::new(),
+        Ok(Ok(some)) => {
+            assert_eq!(Some(some.len() - separator.len()), place);
+            assert!(some.len() - separator.len() <= limit);
+            some
+        }
+        Ok(Err(ReadError::Incomplete { partial, .. })) => {
+            assert_eq!(partial, left);
+            assert_eq!(place, None);
+            partial
+        }
+        Ok(Err(ReadError::LimitOverrun {
+            consumed, found, ..
+        })) => {
+            assert!(consumed > limit);
+            if found {
+                assert_eq!(place, Some(consumed));
+            } else {
+                assert!(place.is_none_or(|place| place >= consumed));
+            }
+            // Nothing has gone: what belongs to the chunk can be read.
+            reader.readexactly(consumed).await.unwrap()
+        }
+        Ok(Err(other)) => panic!("{other:?}"),
+    }
 }
 
 proptest! {

@@ -53,7 +53,8 @@ pub(crate) enum Told {
 #[derive(Clone)]
 pub(crate) struct Record(Rc<RefCell<Inner>>);
 
-type Reaction = Rc<dyn Fn(&Transport, &[u8])>;
+type OnMade = Rc<dyn Fn(&Transport)>;
+type OnData = Rc<dyn Fn(&Transport, &[u8])>;
 
 struct Inner {
     told: Vec<Told>,
@@ -61,8 +62,8 @@ struct Inner {
     transport: Option<Transport>,
     error: Option<io::Error>,
     keep_open: bool,
-    on_made: Option<Rc<dyn Fn(&Transport)>>,
-    on_data: Option<Reaction>,
+    on_made: Option<OnMade>,
+    on_data: Option<OnData>,
     wakers: Vec<Waker>,
 }
 
