@@ -8,4 +8,5 @@ mod streams;
 mod streams_model;
 mod support;
 mod transports;
+mod transports_model;
 mod unix;

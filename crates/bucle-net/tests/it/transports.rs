@@ -1,8 +1,10 @@
 //! Transports and protocols over TCP.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -472,6 +474,8 @@ fn a_recycled_descriptor_hears_nothing_of_its_predecessor() {
         struct Shared {
             alive: RefCell<Vec<Transport>>,
             heard: Cell<usize>,
+            numbers: RefCell<HashSet<i32>>,
+            recycled: Cell<usize>,
         }
         struct Checker {
             shared: Rc<Shared>,
@@ -483,6 +487,10 @@ fn a_recycled_descriptor_hears_nothing_of_its_predecessor() {
                 let peer = transport.peer_address().unwrap().as_tcp().unwrap();
                 self.expected = format!("{:05}", peer.port());
                 self.shared.alive.borrow_mut().push(transport.clone());
+                let number = transport.with_socket(|fd| fd.as_raw_fd()).unwrap();
+                if !self.shared.numbers.borrow_mut().insert(number) {
+                    self.shared.recycled.set(self.shared.recycled.get() + 1);
+                }
                 self.transport = Some(transport);
             }
             fn data_received(&mut self, data: &[u8]) {
@@ -530,6 +538,7 @@ fn a_recycled_descriptor_hears_nothing_of_its_predecessor() {
         }
         assert!(failed.borrow().is_empty(), "{failed:?}");
         assert!(shared.heard.get() > 60, "{}", shared.heard.get());
+        assert!(shared.recycled.get() > 60, "{}", shared.recycled.get());
     });
 }
 
