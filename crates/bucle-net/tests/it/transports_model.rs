@@ -34,7 +34,7 @@ enum Command {
 }
 
 fn command() -> impl Strategy<Value = Command> {
-    let size = prop_oneof![0..10usize, 0..100_000usize, 0..2_000_000usize];
+    let size = prop_oneof![0..10usize, 0..100_000usize, 0..400_000usize];
     prop_oneof![
         6 => size.clone().prop_map(Command::Write),
         3 => size.clone().prop_map(Command::Shared),
@@ -160,7 +160,7 @@ async fn check(outside: Vec<(bool, Command)>, inside: Vec<Command>, keep_open: b
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn protocols_are_told_in_order(
