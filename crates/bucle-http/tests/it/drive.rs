@@ -144,7 +144,7 @@ struct Client<'a> {
     connection: ClientConnection,
     head: ResponseHead,
     limits: &'a Limits,
-    methods: std::vec::IntoIter<Method>,
+    methods: std::iter::Copied<std::slice::Iter<'a, Method>>,
 }
 
 impl Side for Client<'_> {
@@ -257,14 +257,14 @@ pub(crate) fn serve_cut(input: &[u8], cuts: &[usize], limits: &Limits) -> Outcom
     drive(&mut server, input, cuts)
 }
 
-pub(crate) fn answers_cut(
+pub(crate) fn answers_cut<'a>(
     input: &[u8],
-    methods: &[Method],
+    methods: &'a [Method],
     cuts: &[usize],
-    limits: &Limits,
+    limits: &'a Limits,
 ) -> Outcome {
     let mut connection = ClientConnection::default();
-    let mut methods = methods.to_vec().into_iter();
+    let mut methods = methods.iter().copied();
     connection.next_response(methods.next().unwrap_or_default());
     let mut client = Client {
         connection,
