@@ -8,12 +8,14 @@
 //! | `dependencies` | which crate may depend on which, what is kept out, what every manifest says |
 //! | `unsafety` | where `unsafe` may stand, and that each one has its argument right above |
 //! | `layout` | file lengths and names, test binaries, examples, `get_`, what bucle-http may not name |
+//! | `site` | links and fingerprints of the example site |
 //! | `text` | open ends, paths of a machine, white space, lines and links of Markdown |
 //!
 //! `tree` holds the files, `source` tells code from comments and literals.
 
 mod dependencies;
 mod layout;
+mod site;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -56,6 +58,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     dependencies::check(tree, &mut findings);
     unsafety::check(tree, &mut findings);
     layout::check(tree, &mut findings);
+    site::check(tree, &mut findings);
     text::check(tree, &mut findings);
     findings.sort();
     findings.dedup();

@@ -1,6 +1,6 @@
 //! Trees that break one rule each, and what is said of them.
 
-use super::{Tree, check, layout, text};
+use super::{Tree, check, layout, site, text};
 
 /// What is said of a tree of these files, a line each.
 fn said(files: &[(&str, &str)]) -> Vec<String> {
@@ -550,4 +550,39 @@ fn links_lead_somewhere() {
             "leads nowhere",
         );
     }
+}
+
+// The example site.
+
+#[test]
+fn a_fingerprint_belongs_to_its_content() {
+    let name = |fingerprint| format!("examples/site/assets/style.{fingerprint}.css");
+    let right = name(site::fingerprint("a {}\n"));
+    assert_clean(&[(&right, "a {}\n")]);
+    assert_said(
+        &[(&right, "b {}\n")],
+        &format!("{right}:1"),
+        &format!("rename it to style.{}.css", site::fingerprint("b {}\n")),
+    );
+    assert_clean(&[("examples/site/logo.svg", "<svg/>\n")]);
+}
+
+#[test]
+fn links_of_the_site_lead_to_files() {
+    let page = "<a href=\"turn/\">, <a href=\"#main\">, <a href=\"https://example.org/\">\n\
+                <img src=\"logo.svg\">\n";
+    let home = ("examples/site/index.html", page);
+    let turn = ("examples/site/turn/index.html", "<a href=\"../\">\n");
+    let logo = ("examples/site/logo.svg", "<svg/>\n");
+    assert_clean(&[home, turn, logo]);
+    assert_said(
+        &[home, turn],
+        "examples/site/index.html:2",
+        "`logo.svg` leads to no file",
+    );
+    assert_said(
+        &[home, logo],
+        "examples/site/index.html:1",
+        "`turn/` leads to no file",
+    );
 }

@@ -204,7 +204,7 @@ fn link_targets(line: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A link in the file `from`, as a path from the root; `None` if it leaves the repository.
-fn resolve(from: &str, link: &str) -> Option<String> {
+pub(super) fn resolve(from: &str, link: &str) -> Option<String> {
     let mut parts: Vec<&str> = from.split('/').collect();
     parts.pop();
     for part in link.split('/') {
