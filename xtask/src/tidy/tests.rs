@@ -510,6 +510,7 @@ fn white_space() {
     );
     assert_said(&[("a.css", "a {}")], "a.css:1", "add a newline");
     assert_clean(&[("a.css", "")]);
+    assert_clean(&[("fuzz/seeds/request/get", "GET / HTTP/1.1\r\n\r\n")]);
 }
 
 #[test]
