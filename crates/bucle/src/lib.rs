@@ -18,12 +18,12 @@
 //! replayed: [`macro@test`], [`testing`].
 #![forbid(unsafe_code)]
 
-pub mod testing;
-
-pub use bucle_loop::*;
-pub use bucle_macros::{main, test};
-
 /// What the README says is compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+pub mod testing;
+
+pub use bucle_loop::*;
+pub use bucle_macros::{main, test};

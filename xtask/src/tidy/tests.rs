@@ -440,6 +440,11 @@ fn nothing_is_left_open() {
         );
     }
     assert_clean(&[("docs/a.md", "XXXL and METODO are words.\n")]);
+    assert_said(
+        &[("docs/a.md", "fine\n>>>>>>> other\n")],
+        "docs/a.md:2",
+        "a merge was left in the middle",
+    );
     for code in ["todo!()", "unimplemented!()", "dbg!(1)"] {
         assert_said(
             &[(

@@ -61,6 +61,13 @@ fn check_white_space(file: &File, findings: &mut Vec<Finding>) {
 
 fn check_open_ends(file: &File, findings: &mut Vec<Finding>) {
     for (number, line) in file.lines() {
+        if line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ") {
+            findings.push(Finding::new(
+                &file.path,
+                number,
+                "a merge was left in the middle; keep what is right and take the marks away",
+            ));
+        }
         for word in OPEN_ENDS {
             if words(line, word).next().is_some() {
                 findings.push(Finding::new(
