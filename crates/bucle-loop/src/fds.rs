@@ -91,6 +91,10 @@ pub trait Source {
 
     /// The turn in which [`flush_soon`](crate::LoopRef::flush_soon) was called is ending.
     fn flush(&self) {}
+
+    /// The loop is closing, and forgets the source: what the source holds is to be let go, also
+    /// what would keep the source itself alive. Nothing can be scheduled any more.
+    fn closed(&self) {}
 }
 
 type Callback = Rc<RefCell<dyn FnMut()>>;
@@ -168,6 +172,13 @@ pub(crate) struct Removed {
 impl Removed {
     /// Drops it, from a place where the table is not borrowed.
     pub(crate) fn discard(self) {}
+
+    /// Drops it because the loop is closing.
+    pub(crate) fn close(self) {
+        if let Kind::Source(source) = &self._kind {
+            source.closed();
+        }
+    }
 }
 
 impl FdTable {
