@@ -1,5 +1,7 @@
 //! The wall clock of answers, read at most once a turn and written out at most once a second.
 
+use std::fmt::Display;
+use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use httpdate::HttpDate;
@@ -50,8 +52,34 @@ impl DateCache {
     }
 
     /// The value of a `Date` field.
+    #[inline]
     pub(crate) fn text(&self) -> &[u8; LENGTH] {
         &self.text
+    }
+
+    /// As the access logs of others have it: `06/Nov/1994:08:49:37 +0000`.
+    pub(crate) fn common(&self) -> impl Display {
+        let (day, month) = (self.part(5..7), self.part(8..11));
+        let (year, clock) = (self.part(12..16), self.part(17..25));
+        format!("{day}/{month}/{year}:{clock} +0000")
+    }
+
+    /// As RFC 3339 has it: `1994-11-06T08:49:37Z`.
+    pub(crate) fn iso(&self) -> impl Display {
+        let (year, month, day) = civil((self.second / 86_400) as i64);
+        format!("{year:04}-{month:02}-{day:02}T{}Z", self.part(17..25))
+    }
+
+    /// Always ASCII.
+    fn part(&self, range: Range<usize>) -> &str {
+        std::str::from_utf8(&self.text[range]).unwrap_or_default()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn at(second: u64) -> DateCache {
+        let mut cache = DateCache::new();
+        cache.set(UNIX_EPOCH + Duration::from_secs(second));
+        cache
     }
 }
 

@@ -88,10 +88,6 @@ impl Facts {
         Ok(Facts::of(&fstat(file)?))
     }
 
-    /// Whether both are the same file, in whatever state.
-    pub(crate) fn same_file(&self, other: &Facts) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
-    }
 }
 
 impl Root {
