@@ -76,7 +76,7 @@ fn one_line(error: &clap::Error) -> String {
         .lines()
         .take_while(|line| !line.starts_with("Usage:"))
         .map(str::trim)
-        .filter(|line| !line.is_empty())
+        .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
         .map(|line| line.trim_start_matches("error: "))
         .collect::<Vec<_>>();
     format!("{}; see: bucle serve --help", said.join("; "))

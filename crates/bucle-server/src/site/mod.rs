@@ -150,7 +150,7 @@ impl SiteHandler {
             return echo(request);
         }
         if !matches!(request.method(), Method::Get | Method::Head) {
-            return Response::method_not_allowed("GET, HEAD");
+            return plain(Response::method_not_allowed("GET, HEAD"));
         }
         let turn = self.event_loop.get_or_init(get_running_loop).turn_number();
         if turn != self.turn.get() {
