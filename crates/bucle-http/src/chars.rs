@@ -1,5 +1,5 @@
-//! Classes of bytes, as a table of 256 entries, and a search for the end of a field value that
-//! looks at eight bytes at a time.
+//! Classes of bytes, as a table of 256 entries, and searches for the end of a name, a target or
+//! a value that look at eight bytes at a time.
 
 /// `tchar` (RFC 9110 section 5.6.2).
 pub(crate) const TOKEN: u8 = 1;
@@ -70,25 +70,74 @@ pub(crate) fn run(bytes: &[u8], class: u8) -> usize {
         .unwrap_or(bytes.len())
 }
 
-/// How many bytes at the beginning of `bytes` can be in a field value: `run(bytes, VALUE)`, eight
-/// bytes at a time.
+const ONES: u64 = u64::MAX / 255;
+const HIGHS: u64 = ONES << 7;
+
+/// The high bit of each byte of `word` that is `byte`, for bytes below 0x80.
+#[inline]
+fn is_each(word: u64, byte: u8) -> u64 {
+    !((word ^ (ONES * u64::from(byte))) + ONES * 0x7f)
+}
+
+/// The high bit of each byte of `word` that is at least `byte`, for bytes below 0x80.
+#[inline]
+fn at_least_each(word: u64, byte: u8) -> u64 {
+    word + ONES * u64::from(0x80 - byte)
+}
+
+/// `run(bytes, TOKEN)`, eight letters and hyphens at a time: names have hardly anything else.
+#[inline]
+pub(crate) fn name_run(bytes: &[u8]) -> usize {
+    let (words, _) = bytes.as_chunks::<8>();
+    let mut at = 0;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let low = word & !HIGHS;
+        let lower = low | (ONES * 0x20);
+        let letters = at_least_each(lower, b'a') & !at_least_each(lower, b'z' + 1);
+        let others = !((letters | is_each(low, b'-')) & !word) & HIGHS;
+        if others != 0 {
+            at += (others.trailing_zeros() / 8) as usize;
+            break;
+        }
+        at += 8;
+    }
+    at + run(&bytes[at..], TOKEN)
+}
+
+/// `run(bytes, TARGET)`, eight bytes at a time.
+#[inline]
+pub(crate) fn target_run(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let low = word & !HIGHS;
+        // Quotation mark and number sign differ in their lowest bit, angle brackets in the next.
+        let others = !at_least_each(low, b'!')
+            | is_each(low | ONES, b'#')
+            | is_each(low | (ONES * 2), b'>')
+            | is_each(low, 0x7f)
+            | word;
+        let others = others & HIGHS;
+        if others != 0 {
+            return i * 8 + (others.trailing_zeros() / 8) as usize;
+        }
+    }
+    bytes.len() - rest.len() + run(rest, TARGET)
+}
+
+/// `run(bytes, VALUE)`, eight bytes at a time.
 #[inline]
 pub(crate) fn value_run(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES << 7;
     let mut from = 0;
     'tab: loop {
         let (words, rest) = bytes[from..].as_chunks::<8>();
         for (i, word) in words.iter().enumerate() {
             let word = u64::from_le_bytes(*word);
-            // The high bit of each byte below SP, and of each DEL. A borrow can set bits above the
-            // lowest that is rightly set, never below it; only the lowest is looked at.
-            let controls = word.wrapping_sub(ONES * 0x20) & !word;
-            let delete = word ^ (ONES * 0x7f);
-            let deletes = delete.wrapping_sub(ONES) & !delete;
-            let found = (controls | deletes) & HIGHS;
-            if found != 0 {
-                let at = from + i * 8 + (found.trailing_zeros() / 8) as usize;
+            let low = word & !HIGHS;
+            let others = (!at_least_each(low, b' ') | is_each(low, 0x7f)) & !word & HIGHS;
+            if others != 0 {
+                let at = from + i * 8 + (others.trailing_zeros() / 8) as usize;
                 if bytes[at] == b'\t' {
                     from = at + 1;
                     continue 'tab;
@@ -136,12 +185,15 @@ mod tests {
     fn eight_at_a_time_is_as_one_at_a_time() {
         for byte in 0..=255u8 {
             for at in 0..20 {
-                for filler in [b' ', b'a', b'~', 0x80, 0xff, b'\t'] {
+                for filler in [b' ', b'a', b'Z', b'-', b'~', 0x80, 0xff, b'\t'] {
                     let mut bytes = [filler; 20];
                     bytes[at] = byte;
-                    assert_eq!(value_run(&bytes), run(&bytes, VALUE), "{bytes:?}");
-                    bytes[(at + 3) % 20] = b'\r';
-                    assert_eq!(value_run(&bytes), run(&bytes, VALUE), "{bytes:?}");
+                    for other in [filler, b'\r', b':', b' '] {
+                        bytes[(at + 3) % 20] = other;
+                        assert_eq!(value_run(&bytes), run(&bytes, VALUE), "{bytes:?}");
+                        assert_eq!(name_run(&bytes), run(&bytes, TOKEN), "{bytes:?}");
+                        assert_eq!(target_run(&bytes), run(&bytes, TARGET), "{bytes:?}");
+                    }
                 }
             }
         }

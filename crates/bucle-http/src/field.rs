@@ -4,7 +4,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::chars::{self, TOKEN};
+use crate::chars;
 
 /// Where a field stands in its section. Sections are at most
 /// [`MAX_HEAD_BYTES`](crate::limits::MAX_HEAD_BYTES) long.
@@ -86,7 +86,16 @@ pub(crate) struct ConnectionOptions {
 }
 
 impl ConnectionOptions {
+    #[inline]
     fn add(&mut self, value: &[u8]) {
+        if value.eq_ignore_ascii_case(b"keep-alive") {
+            self.keep_alive = true;
+        } else {
+            self.add_list(value);
+        }
+    }
+
+    fn add_list(&mut self, value: &[u8]) {
         for option in value.split(|&byte| byte == b',') {
             let option = chars::trim(option);
             if option.eq_ignore_ascii_case(b"keep-alive") {
@@ -133,7 +142,7 @@ pub(crate) fn parse(
     fields.clear();
     loop {
         let line = section.get(at..)?;
-        let name_length = chars::run(line, TOKEN);
+        let name_length = chars::name_run(line);
         let after_name = line.get(name_length..)?;
         if name_length == 0 {
             return after_name.starts_with(b"\r\n").then_some(at + 2);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::chars::{self, TARGET, TOKEN};
+use crate::chars::{self, TOKEN};
 use crate::field::{self, Field, Fields, Notable};
 use crate::framing::{self, Framing};
 use crate::section::Section;
@@ -29,7 +29,8 @@ pub struct RequestHead {
     keep_alive: bool,
     expects_continue: bool,
     upgrade: bool,
-    host: Option<Range<usize>>,
+    /// Where the `Host` field's value stands; empty without one.
+    host: Range<usize>,
 }
 
 impl RequestHead {
@@ -62,22 +63,20 @@ impl RequestHead {
     /// CONNECT.
     #[inline]
     pub fn path(&self) -> &str {
-        let path = self.target.path.clone();
+        let path = self.target.path(self.target_bytes());
         if !path.is_empty() {
-            return chars::ascii(self.target_bytes().get(path).unwrap_or_default());
+            return chars::ascii(path);
         }
         match (self.target.form, self.method) {
-            (TargetForm::Asterisk, _) => "*",
-            (TargetForm::Absolute, Method::Options) if self.target.query.is_none() => "*",
+            (TargetForm::Absolute, Method::Options) if self.query().is_none() => "*",
             (TargetForm::Absolute, _) => "/",
-            (TargetForm::Origin | TargetForm::Authority, _) => "",
+            _ => "",
         }
     }
 
     /// What follows the first `?` of the target, as it was sent.
     pub fn query(&self) -> Option<&str> {
-        let query = self.target.query.clone()?;
-        Some(chars::ascii(self.target_bytes().get(query)?))
+        self.target.query(self.target_bytes()).map(chars::ascii)
     }
 
     /// The version.
@@ -90,9 +89,11 @@ impl RequestHead {
     /// names one (RFC 9112 section 3.2.2), else that of the `Host` field. An HTTP/1.0 request may
     /// have none.
     pub fn host(&self) -> Option<&str> {
-        let host = match &self.target.authority {
-            Some(authority) => self.target_bytes().get(authority.clone())?,
-            None => self.bytes(self.host.as_ref()?),
+        let named = self.target.authority(self.target_bytes());
+        let host = match named {
+            Some(authority) => authority,
+            None if self.host.is_empty() => return None,
+            None => self.bytes(&self.host),
         };
         Some(chars::ascii(host))
     }
@@ -210,7 +211,7 @@ impl RequestHead {
         self.keep_alive = false;
         self.expects_continue = false;
         self.upgrade = false;
-        self.host = None;
+        self.host = 0..0;
     }
 
     /// Takes the head at the beginning of `input` in, if it is there as a whole and its lines are
@@ -221,9 +222,10 @@ impl RequestHead {
     /// The lines are well-formed but what they say is not.
     #[inline]
     pub(crate) fn parse(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, Error> {
-        self.clear();
+        self.section.clear();
+        self.trailers.clear();
         let Some(lines) = parse_lines(input, limits, &mut self.section.fields) else {
-            self.section.fields.clear();
+            self.clear();
             return Ok(None);
         };
         let length = lines.length;
@@ -258,12 +260,12 @@ impl RequestHead {
         self.target = target::parse(target, self.method)?;
 
         match notable.host.times {
-            0 if self.version == Version::Http10 => {}
+            0 if self.version == Version::Http10 => self.host = 0..0,
             0 => return Err(Error::MissingHost),
             1 => {
                 let host = notable.host.range(fields);
                 target::check_host(&bytes[host.clone()])?;
-                self.host = Some(host);
+                self.host = host;
             }
             _ => return Err(Error::RepeatedHost),
         }
@@ -286,6 +288,8 @@ impl RequestHead {
                 return Err(Error::Expectation);
             }
             self.expects_continue = has_body;
+        } else {
+            self.expects_continue = false;
         }
         Ok(())
     }
@@ -311,7 +315,7 @@ fn parse_lines(input: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Option
     };
     let rest = input.get(method_length..)?;
     let [b' ', rest @ ..] = rest else { return None };
-    let target_length = chars::run(rest, TARGET);
+    let target_length = chars::target_run(rest);
     let [b' ', rest @ ..] = rest.get(target_length..)? else {
         return None;
     };

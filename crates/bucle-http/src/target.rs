@@ -1,7 +1,6 @@
 //! The four forms of a request target (RFC 9112 section 3.2), and hosts.
 
 use std::net::Ipv6Addr;
-use std::ops::Range;
 
 use crate::chars::{self, REG_NAME};
 use crate::{Error, Method};
@@ -20,16 +19,35 @@ pub enum TargetForm {
     Asterisk,
 }
 
-/// A target taken apart; ranges within the target.
-#[derive(Clone, Debug, Default)]
+/// A target taken apart: an authority between `authority` and `path`, a path up to `path_end`, and
+/// behind it a question mark and a query, or nothing. Any of them may be empty.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Target {
     pub(crate) form: TargetForm,
+    authority: u32,
+    path: u32,
+    path_end: u32,
+}
+
+impl Target {
     /// The host and port that the target itself names.
-    pub(crate) authority: Option<Range<usize>>,
+    pub(crate) fn authority(self, target: &[u8]) -> Option<&[u8]> {
+        let authority = target.get(self.authority as usize..self.path as usize)?;
+        (!authority.is_empty()).then_some(authority)
+    }
+
     /// Empty where the target has none.
-    pub(crate) path: Range<usize>,
+    #[inline]
+    pub(crate) fn path(self, target: &[u8]) -> &[u8] {
+        target
+            .get(self.path as usize..self.path_end as usize)
+            .unwrap_or_default()
+    }
+
     /// Without the question mark.
-    pub(crate) query: Option<Range<usize>>,
+    pub(crate) fn query(self, target: &[u8]) -> Option<&[u8]> {
+        target.get(self.path_end as usize + 1..)
+    }
 }
 
 /// Takes a target apart whose characters are known to be allowed in one.
@@ -42,22 +60,23 @@ pub(crate) fn parse(target: &[u8], method: Method) -> Result<Target, Error> {
         [b'/', ..] => Ok(parse_path(target, 0)),
         b"*" if method == Method::Options => Ok(Target {
             form: TargetForm::Asterisk,
+            path_end: 1,
             ..Target::default()
         }),
         _ => parse_absolute(target),
     }
 }
 
-/// The path and query that begin at `from`.
+/// The path and query that begin at `from`. Targets are shorter than 4 GiB, as heads are.
 #[inline]
 fn parse_path(target: &[u8], from: usize) -> Target {
     let path_and_query = &target[from..];
-    let mark = memchr::memchr(b'?', path_and_query);
-    let path_end = mark.map_or(target.len(), |mark| from + mark);
+    let length = memchr::memchr(b'?', path_and_query).unwrap_or(path_and_query.len());
     Target {
-        path: from..path_end,
-        query: mark.map(|mark| from + mark + 1..target.len()),
-        ..Target::default()
+        form: TargetForm::Origin,
+        authority: from as u32,
+        path: from as u32,
+        path_end: (from + length) as u32,
     }
 }
 
@@ -82,7 +101,7 @@ fn parse_absolute(target: &[u8]) -> Result<Target, Error> {
     check_host(&target[from..authority_end])?;
     Ok(Target {
         form: TargetForm::Absolute,
-        authority: Some(from..authority_end),
+        authority: from as u32,
         ..parse_path(target, authority_end)
     })
 }
@@ -93,8 +112,9 @@ fn parse_authority(target: &[u8]) -> Result<Target, Error> {
     match check_host(target) {
         Ok(Some(1..)) => Ok(Target {
             form: TargetForm::Authority,
-            authority: Some(0..target.len()),
-            ..Target::default()
+            authority: 0,
+            path: target.len() as u32,
+            path_end: target.len() as u32,
         }),
         _ => Err(Error::Target),
     }

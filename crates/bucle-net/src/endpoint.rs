@@ -21,22 +21,23 @@
 //! | `IN_CALLBACK` | while the protocol runs | when it has returned |
 //! | `REPLACED` | by `set_protocol` | never |
 
+mod reading;
+mod writing;
+
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
 use std::task::Waker;
 
 use bucle_loop::{ExceptionContext, Interest, LoopRef, Readiness, Source};
-use bytes::Bytes;
 
 use crate::group::Group;
 use crate::protocol::Protocol;
-use crate::socket::{Sink, Socket};
+use crate::socket::Socket;
 use crate::transport::{HIGH_WATER, LOW_WATER, SEND_LIMIT, Transport};
-use crate::write_queue::{FileRange, Progress, WriteQueue};
+use crate::write_queue::WriteQueue;
 
 const CLOSING: u16 = 1 << 0;
 const LOST: u16 = 1 << 1;
@@ -321,10 +322,37 @@ impl dyn Endpoint {
         self.fail(error);
     }
 
+    pub(crate) fn close(&self) {
+        let state = self.state();
+        if state.any(CLOSING) {
+            return;
+        }
+        state.set(CLOSING);
+        // Else it ends when the queue has drained.
+        if state.queue.borrow().is_none() {
+            self.lose(None);
+        }
+    }
+
+    pub(crate) fn abort(&self) {
+        let state = self.state();
+        if !state.any(LOST) {
+            state.set(RESET);
+            self.lose(None);
+        }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.state().any(CLOSING)
+    }
+
     /// Ends with an error, at once.
     fn fail(&self, error: io::Error) {
-        self.state().set(RESET);
-        self.lose(Some(error));
+        let state = self.state();
+        if !state.any(LOST) {
+            state.set(RESET);
+            self.lose(Some(error));
+        }
     }
 
     /// Schedules `connection_lost`. What is queued is dropped; no event comes any more.
@@ -384,6 +412,29 @@ impl dyn Endpoint {
         }
     }
 
+    pub(crate) fn set_protocol(&self, protocol: Box<dyn Protocol>) {
+        let state = self.state();
+        if state.any(ENDED) {
+            return;
+        }
+        let protocol = Rc::new(RefCell::new(protocol));
+        let before = state.with_rare(|rare| rare.protocol.replace(protocol));
+        state.set(REPLACED);
+        drop(before);
+        // The first one, if it is not the one that asks.
+        if !state.any(IN_CALLBACK) {
+            self.drop_protocol();
+        }
+    }
+
+    pub(crate) fn with_socket<R>(&self, body: impl FnOnce(&Socket) -> R) -> Option<R> {
+        self.state().socket.borrow().as_ref().map(body)
+    }
+
+    pub(crate) fn event_loop(&self) -> &LoopRef {
+        &self.state().event_loop
+    }
+
     /// Drops the protocol that the connection was made with.
     fn drop_protocol(&self) {
         // It is borrowed only where a callback of it closed the loop; it goes with the connection
@@ -417,498 +468,19 @@ impl Drop for Ending {
     }
 }
 
-/// Reading.
-impl dyn Endpoint {
-    fn on_ready(&self, readiness: Readiness) {
-        let state = self.state();
-        if state.any(LOST | IN_CALLBACK) {
-            return;
-        }
-        if readiness.readable() {
-            if state.reads() {
-                self.read();
-            } else {
-                // Reading was paused or ended since; only now is it worth a call to say so.
-                self.update_interest();
-            }
-        }
-        if readiness.writable() && state.any(BLOCKED) && !state.any(LOST) {
-            self.send_queue();
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// One bounded read. A short one has most likely emptied the socket; if not, the selector says
-    /// so again.
-    fn read(&self) {
-        let state = self.state();
-        state.event_loop.with_read_buffer(|buffer| {
-            let received = match &*state.socket.borrow() {
-                Some(socket) => socket.recv(buffer),
-                None => return,
-            };
-            match received {
-                Ok(0) => self.read_eof(),
-                Ok(count) => {
-                    self.call("data_received", |protocol| {
-                        protocol.data_received(&buffer[..count]);
-                    });
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => self.fail(error),
-            }
-        });
-    }
-
-    fn read_eof(&self) {
-        self.state().set(EOF_SEEN);
-        let keep_open = self.call("eof_received", |protocol| protocol.eof_received());
-        if keep_open == Some(true) {
-            self.update_interest();
-        } else {
-            self.close();
+    /// The bar for a transport without its protocol, its two counters included.
+    #[test]
+    fn an_idle_transport_is_small() {
+        struct Nothing;
+        impl Protocol for Nothing {
+            fn connection_made(&mut self, _: Transport) {}
+            fn data_received(&mut self, _: &[u8]) {}
         }
-    }
-
-    pub(crate) fn pause_reading(&self) {
-        // The selector is told when next it reports: most pauses are over before.
-        self.state().set(READING_PAUSED);
-    }
-
-    pub(crate) fn resume_reading(&self) {
-        let state = self.state();
-        if state.any(READING_PAUSED) {
-            state.clear(READING_PAUSED);
-            self.update_interest();
-        }
-    }
-
-    pub(crate) fn is_reading(&self) -> bool {
-        self.state().reads()
-    }
-
-    fn update_interest(&self) {
-        let state = self.state();
-        if state.any(LOST) {
-            return;
-        }
-        let result = match &*state.socket.borrow() {
-            Some(socket) => socket.set_interest(&state.event_loop, state.interest()),
-            None => return,
-        };
-        if let Err(error) = result {
-            self.fail(error);
-        }
-    }
-}
-
-/// Writing.
-impl dyn Endpoint {
-    /// Whether bytes can still be taken.
-    fn writes(&self, what: &'static str) -> bool {
-        let state = self.state();
-        if state.any(CLOSING) {
-            return false;
-        }
-        if state.any(EOF_WANTED) {
-            state
-                .event_loop
-                .call_exception_handler(ExceptionContext::new(
-                    "transport",
-                    format!("{what} after write_eof(): the bytes were dropped"),
-                ));
-            return false;
-        }
-        true
-    }
-
-    pub(crate) fn write(&self, bytes: &[u8]) {
-        if bytes.is_empty() || !self.writes("write()") {
-            return;
-        }
-        let state = self.state();
-        if !state.sends_at_once() {
-            state.enqueue(|queue| queue.push(bytes));
-            self.queued();
-            return;
-        }
-        if let Some((sent, progress)) = self.send_at_once(bytes, false)
-            && progress != Progress::Drained
-        {
-            state.enqueue(|queue| queue.push(&bytes[sent..]));
-            self.stopped(progress);
-        }
-    }
-
-    pub(crate) fn write_bytes(&self, mut bytes: Bytes) {
-        if bytes.is_empty() || !self.writes("write_bytes()") {
-            return;
-        }
-        let state = self.state();
-        if !state.sends_at_once() {
-            state.enqueue(|queue| queue.push_shared(bytes));
-            self.queued();
-            return;
-        }
-        if let Some((sent, progress)) = self.send_at_once(&bytes, false)
-            && progress != Progress::Drained
-        {
-            state.enqueue(|queue| queue.push_shared(bytes.split_off(sent)));
-            self.stopped(progress);
-        }
-    }
-
-    pub(crate) fn writelines(&self, pieces: &mut dyn Iterator<Item = Bytes>) {
-        if !self.writes("writelines()") {
-            return;
-        }
-        let state = self.state();
-        let at_once = state.sends_at_once();
-        // Collected first: the iterator is the caller's, and may come back here.
-        let mut any = false;
-        for piece in pieces.filter(|piece| !piece.is_empty()) {
-            state.enqueue(|queue| queue.push_shared(piece));
-            any = true;
-        }
-        if any {
-            self.send_or_queue(at_once);
-        }
-    }
-
-    pub(crate) fn send_file(&self, head: &[u8], file: Rc<dyn AsFd>, offset: u64, length: u64) {
-        if length == 0 {
-            self.write(head);
-            return;
-        }
-        if !self.writes("send_file()") {
-            return;
-        }
-        let state = self.state();
-        let mut range = FileRange::new(file, offset, length);
-        let mut head = head;
-        if !state.sends_at_once() {
-            state.enqueue(|queue| {
-                queue.push(head);
-                queue.push_file(range);
-            });
-            self.queued();
-            return;
-        }
-        let mut progress = Progress::Spent;
-        if !head.is_empty() {
-            let Some((sent, stopped)) = self.send_at_once(head, true) else {
-                return;
-            };
-            head = &head[sent..];
-            progress = stopped;
-        }
-        let limit = state.budget();
-        if progress != Progress::Blocked && head.is_empty() && limit > 0 {
-            let asked = range.length.min(limit as u64);
-            let result = match &*state.socket.borrow() {
-                Some(socket) => range.send(socket, limit),
-                None => return,
-            };
-            let sent = match result {
-                Ok(sent) => sent,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-                Err(error) => return self.fail(error),
-            };
-            state.note_sent(sent);
-            if range.length == 0 {
-                return;
-            }
-            progress = if (sent as u64) < asked {
-                Progress::Blocked
-            } else {
-                Progress::Spent
-            };
-        }
-        state.enqueue(|queue| {
-            queue.push(head);
-            queue.push_file(range);
-        });
-        self.stopped(progress);
-    }
-
-    /// Offers bytes to the socket; `None` if the connection failed.
-    #[inline]
-    fn send_at_once(&self, bytes: &[u8], more: bool) -> Option<(usize, Progress)> {
-        let state = self.state();
-        let offered = &bytes[..bytes.len().min(SEND_LIMIT)];
-        let result = match &*state.socket.borrow() {
-            Some(socket) => socket.send(offered, more),
-            None => return None,
-        };
-        let sent = match result {
-            Ok(sent) => sent,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(error) => {
-                self.fail(error);
-                return None;
-            }
-        };
-        state.note_sent(sent);
-        let progress = if sent == bytes.len() {
-            Progress::Drained
-        } else if sent == offered.len() {
-            Progress::Spent
-        } else {
-            Progress::Blocked
-        };
-        Some((sent, progress))
-    }
-
-    /// Something was queued: it leaves at once or with the rest of this turn.
-    fn send_or_queue(&self, at_once: bool) {
-        if at_once {
-            self.send_queue();
-            self.check_high_water();
-        } else {
-            self.queued();
-        }
-    }
-
-    /// Something was queued behind what is queued or was sent in this turn.
-    fn queued(&self) {
-        self.flush_later();
-        self.check_high_water();
-    }
-
-    /// Sending stopped with something left in the queue.
-    fn stopped(&self, progress: Progress) {
-        let state = self.state();
-        match progress {
-            Progress::Drained => {}
-            Progress::Blocked => {
-                state.set(BLOCKED);
-                self.update_interest();
-            }
-            // Where the socket is watched already, its next event goes on.
-            Progress::Spent => self.flush_later(),
-        }
-        self.check_high_water();
-    }
-
-    /// Has the queue sent at the end of the turn, unless the socket has to say first that it has
-    /// room.
-    fn flush_later(&self) {
-        let state = self.state();
-        if !state.any(BLOCKED | FLUSHING | LOST)
-            && let Some(this) = state.this.upgrade()
-        {
-            state.set(FLUSHING);
-            state.event_loop.flush_soon(this);
-        }
-    }
-
-    fn on_flush(&self) {
-        let state = self.state();
-        state.clear(FLUSHING);
-        if !state.any(BLOCKED | LOST) {
-            self.send_queue();
-        }
-    }
-
-    /// Sends from the queue, within this turn's budget.
-    fn send_queue(&self) {
-        let state = self.state();
-        let budget = state.budget();
-        let (sent, result) = {
-            let mut queue = state.queue.borrow_mut();
-            let socket = state.socket.borrow();
-            match (&mut *queue, &*socket) {
-                (Some(queue), Some(socket)) => queue.send(socket, budget),
-                _ => (0, Ok(Progress::Drained)),
-            }
-        };
-        loop {
-            let mut queue = state.queue.borrow_mut();
-            let discarded = queue.as_mut().and_then(|queue| queue.discard());
-            drop(queue);
-            if discarded.is_none() {
-                break;
-            }
-        }
-        if sent > 0 {
-            state.note_sent(sent);
-        }
-        match result {
-            Err(error) => self.fail(error),
-            Ok(Progress::Drained) => {
-                // What a destructor has written just now is in a queue that has more.
-                if state.queued() > 0 {
-                    self.flush_later();
-                } else {
-                    self.drained();
-                }
-            }
-            Ok(progress) => {
-                self.check_low_water();
-                if !state.any(LOST) {
-                    self.stopped(progress);
-                }
-            }
-        }
-    }
-
-    fn drained(&self) {
-        let state = self.state();
-        let queue = state.queue.take();
-        drop(queue);
-        if state.any(BLOCKED) {
-            state.clear(BLOCKED);
-            self.update_interest();
-        }
-        let wakers = match &mut *state.rare.borrow_mut() {
-            Some(rare) => std::mem::take(&mut rare.drained),
-            None => Vec::new(),
-        };
-        for waker in wakers {
-            waker.wake();
-        }
-        self.check_low_water();
-        if state.queue.borrow().is_none() && !state.any(LOST) {
-            if state.any(CLOSING) {
-                self.lose(None);
-            } else if state.any(EOF_WANTED) {
-                self.shutdown();
-            }
-        }
-    }
-
-    fn shutdown(&self) {
-        if let Some(socket) = &*self.state().socket.borrow() {
-            // It fails where the peer is gone, and then reading tells.
-            let _ = socket.shutdown();
-        }
-    }
-
-    fn check_high_water(&self) {
-        let state = self.state();
-        if !state.any(WRITING_PAUSED | LOST) && state.queued() > state.limits().0 as u64 {
-            state.set(WRITING_PAUSED);
-            self.tell_flow();
-        }
-    }
-
-    fn check_low_water(&self) {
-        let state = self.state();
-        if state.any(WRITING_PAUSED) && state.queued() <= state.limits().1 as u64 {
-            state.clear(WRITING_PAUSED);
-            self.tell_flow();
-        }
-    }
-
-    /// Tells the protocol whether to pause writing, if it does not know and is not busy.
-    #[inline]
-    fn tell_flow(&self) {
-        let state = self.state();
-        let flags = state.flags.get();
-        let paused = flags & WRITING_PAUSED != 0;
-        if flags & (IN_CALLBACK | LOST) != 0 || paused == (flags & PAUSE_TOLD != 0) {
-            return;
-        }
-        if paused {
-            state.set(PAUSE_TOLD);
-            self.call("pause_writing", |protocol| protocol.pause_writing());
-        } else {
-            state.clear(PAUSE_TOLD);
-            self.call("resume_writing", |protocol| protocol.resume_writing());
-        }
-    }
-
-    pub(crate) fn write_eof(&self) {
-        let state = self.state();
-        if state.any(EOF_WANTED | CLOSING) {
-            return;
-        }
-        state.set(EOF_WANTED);
-        if state.queue.borrow().is_none() {
-            self.shutdown();
-        }
-    }
-
-    pub(crate) fn close(&self) {
-        let state = self.state();
-        if state.any(CLOSING) {
-            return;
-        }
-        state.set(CLOSING);
-        // Else it ends when the queue has drained.
-        if state.queue.borrow().is_none() {
-            self.lose(None);
-        }
-    }
-
-    pub(crate) fn abort(&self) {
-        let state = self.state();
-        if !state.any(LOST) {
-            state.set(RESET);
-            self.lose(None);
-        }
-    }
-
-    pub(crate) fn is_closing(&self) -> bool {
-        self.state().any(CLOSING)
-    }
-
-    pub(crate) fn write_buffer_size(&self) -> usize {
-        usize::try_from(self.state().queued()).unwrap_or(usize::MAX)
-    }
-
-    pub(crate) fn write_buffer_limits(&self) -> (usize, usize) {
-        let (high, low) = self.state().limits();
-        (low, high)
-    }
-
-    pub(crate) fn set_write_buffer_limits(&self, high: usize, low: usize) {
-        let state = self.state();
-        if state.any(ENDED) {
-            return;
-        }
-        state.with_rare(|rare| {
-            rare.high = high;
-            rare.low = low.min(high);
-        });
-        self.check_high_water();
-        self.check_low_water();
-    }
-
-    /// Whether the queue is empty; if not, `waker` is woken when it is, or when the connection
-    /// ends.
-    pub(crate) fn is_drained(&self, waker: &Waker) -> bool {
-        let state = self.state();
-        if state.any(LOST) || state.queue.borrow().is_none() {
-            return true;
-        }
-        state.with_rare(|rare| {
-            if !rare.drained.iter().any(|other| other.will_wake(waker)) {
-                rare.drained.push(waker.clone());
-            }
-        });
-        false
-    }
-
-    pub(crate) fn set_protocol(&self, protocol: Box<dyn Protocol>) {
-        let state = self.state();
-        if state.any(ENDED) {
-            return;
-        }
-        let protocol = Rc::new(RefCell::new(protocol));
-        let before = state.with_rare(|rare| rare.protocol.replace(protocol));
-        state.set(REPLACED);
-        drop(before);
-        // The first one, if it is not the one that asks.
-        if !state.any(IN_CALLBACK) {
-            self.drop_protocol();
-        }
-    }
-
-    pub(crate) fn with_socket<R>(&self, body: impl FnOnce(&Socket) -> R) -> Option<R> {
-        self.state().socket.borrow().as_ref().map(body)
-    }
-
-    pub(crate) fn event_loop(&self) -> &LoopRef {
-        &self.state().event_loop
+        let size = size_of::<Connection<Nothing>>() + 2 * size_of::<usize>();
+        assert!(size <= 160, "{size}");
     }
 }

@@ -8,6 +8,9 @@ mod gather;
 mod remote;
 mod settable;
 mod signals;
+mod sim;
+#[cfg(target_os = "linux")]
+mod sim_kernel;
 mod tasks;
 mod time;
 

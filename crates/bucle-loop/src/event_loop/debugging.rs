@@ -1,0 +1,110 @@
+//! Errors that reached the loop, slow callbacks, and what can be asked of a loop.
+
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::LoopRef;
+use crate::exceptions::{ExceptionContext, panic_message};
+use crate::task::TaskTag;
+
+impl LoopRef {
+    /// Sets who is told of panics and errors that reach the loop; without one they are printed to
+    /// standard error. The loop goes on either way, also when the handler itself panics.
+    pub fn set_exception_handler(&self, handler: impl Fn(&LoopRef, ExceptionContext) + 'static) {
+        let old = self
+            .core
+            .exception_handler
+            .borrow_mut()
+            .replace(Rc::new(handler));
+        drop(old);
+    }
+
+    /// Goes back to printing.
+    pub fn reset_exception_handler(&self) {
+        let old = self.core.exception_handler.borrow_mut().take();
+        drop(old);
+    }
+
+    /// Tells the exception handler of `context`.
+    pub fn call_exception_handler(&self, context: ExceptionContext) {
+        self.core.counters.exceptions.add(1);
+        let handler = self.core.exception_handler.borrow().clone();
+        let Some(handler) = handler else {
+            eprintln!("bucle: {context}");
+            return;
+        };
+        let told = context.to_string();
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| handler(self, context))) {
+            eprintln!(
+                "bucle: the exception handler panicked ({}) when told: {told}",
+                panic_message(&*payload)
+            );
+        }
+    }
+
+    /// Switches debug mode: with it on, slow callbacks are measured to the nanosecond instead of to
+    /// the system's tick (a few milliseconds).
+    pub fn set_debug(&self, on: bool) {
+        self.core.debug.set(on);
+        self.core.slow.set_precise(on);
+    }
+
+    /// Whether debug mode is on.
+    pub fn debug(&self) -> bool {
+        self.core.debug.get()
+    }
+
+    /// Sets how long a callback or a step of a task may run before it is reported to standard
+    /// error; 100 ms until set. [`Duration::MAX`] switches the report off.
+    pub fn set_slow_callback_duration(&self, duration: Duration) {
+        self.core.slow.set_threshold(duration);
+    }
+
+    /// How long a callback may run before it is reported.
+    pub fn slow_callback_duration(&self) -> Duration {
+        self.core.slow.threshold()
+    }
+
+    #[cold]
+    pub(super) fn report_slow(
+        &self,
+        source: &'static str,
+        task: Option<TaskTag>,
+        location: &'static Location<'static>,
+        took: Duration,
+    ) {
+        self.core.counters.slow_callbacks.add(1);
+        let context = ExceptionContext {
+            name: task.map(|task| task.to_string()),
+            location: Some(location),
+            ..ExceptionContext::new(
+                source,
+                format!(
+                    "held the loop for {} ms; move long work to a thread, or yield in between",
+                    took.as_millis()
+                ),
+            )
+        };
+        match &*self.core.slow.handler.borrow() {
+            Some(handler) => handler(&context),
+            None => eprintln!("bucle: slow {context}"),
+        }
+    }
+
+    /// Sets who is told of slow callbacks, in place of standard error.
+    pub fn set_slow_callback_handler(&self, handler: impl Fn(&ExceptionContext) + 'static) {
+        *self.core.slow.handler.borrow_mut() = Some(Box::new(handler));
+    }
+
+    /// The name of the selector in use: `epoll`, `poll`, `sim`.
+    pub fn selector_name(&self) -> &'static str {
+        self.core.fds.borrow().selector.name()
+    }
+
+    /// How many descriptors are watched, the loop's own one not counted.
+    pub fn watched_fds(&self) -> usize {
+        let own = usize::from(self.core.sim.is_none());
+        self.core.fds.borrow().watched().saturating_sub(own)
+    }
+}

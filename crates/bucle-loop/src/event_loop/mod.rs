@@ -1,0 +1,240 @@
+//! The loop: [`EventLoop`], the references to it, and the turn.
+//!
+//! One loop a thread, for life. Nothing here is atomic, locked or `Send` but the inbox through
+//! which other threads reach it.
+//!
+//! | file | what |
+//! |---|---|
+//! | `turn` | the turn on one screen, and its five phases |
+//! | `scheduling` | callbacks, timers, time, tasks |
+//! | `descriptors` | readers, writers, sources, signals |
+//! | `debugging` | the exception handler, slow callbacks, what can be asked |
+//! | `builder`, `closing` | the two ends of a loop's life |
+//!
+//! A turn, in asyncio's order, is [`LoopRef::turn`]:
+//!
+//! 1. `select`: wait for the operating system;
+//! 2. `dispatch`: what it reported goes to the ready queue;
+//! 3. `expire`: timers that are due go to the ready queue;
+//! 4. `run_ready`: run the entries that stood in the queue when this phase began;
+//! 5. `flush`: what was written piecemeal during the turn leaves together.
+
+mod builder;
+mod closing;
+mod debugging;
+mod descriptors;
+mod scheduling;
+mod turn;
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::ops::Deref;
+use std::panic::resume_unwind;
+use std::rc::Rc;
+use std::time::Duration;
+
+pub use builder::LoopBuilder;
+pub(crate) use scheduling::far;
+
+use crate::clock::Clock;
+use crate::counters::Counters;
+use crate::exceptions::ExceptionContext;
+use crate::fds::{FdTable, Source};
+use crate::inbox::{Inbox, Message};
+use crate::ready::ReadyQueue;
+use crate::selector::Event;
+use crate::signals::Signals;
+use crate::sim::SimNetwork;
+use crate::slow::SlowWatch;
+use crate::task::table::TaskTable;
+use crate::task::{Cancelled, TaskError};
+use crate::timers::TimerQueue;
+
+/// How long a callback may run before it is reported (asyncio's `slow_callback_duration`).
+pub const SLOW_CALLBACK_DURATION: Duration = Duration::from_millis(100);
+
+/// The size of the one buffer that all reads of a loop go through.
+pub const READ_BUFFER: usize = 64 * 1024;
+
+type ExceptionHandler = Rc<dyn Fn(&LoopRef, ExceptionContext)>;
+
+/// Why a loop ended by itself: no event can ever come.
+const DEADLOCK: &str = "deadlock: nothing is ready, no timer is armed and no traffic is under way, \
+                        so nothing of this simulated loop can ever be woken (threads outside of \
+                        it are not waited for)";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Idle,
+    Running,
+    Closing,
+    Closed,
+}
+
+/// All that a loop owns. Shared by the owner and its references, never by threads.
+pub(crate) struct Core {
+    pub(crate) id: u64,
+    pub(crate) ready: Rc<ReadyQueue>,
+    pub(crate) timers: Rc<TimerQueue>,
+    pub(crate) clock: Rc<Clock>,
+    pub(crate) inbox: &'static Inbox,
+    pub(crate) tasks: TaskTable,
+    pub(crate) counters: Counters,
+    fds: RefCell<FdTable>,
+    signals: RefCell<Signals>,
+    to_flush: RefCell<Vec<Rc<dyn Source>>>,
+    read_buffer: Cell<Option<Box<[u8]>>>,
+    /// Scratch of `select` and `dispatch`.
+    events: RefCell<Vec<Event>>,
+    messages: RefCell<Vec<Message>>,
+    state: Cell<State>,
+    stopping: Cell<bool>,
+    /// The simulated selector found that nothing can ever happen.
+    deadlocked: Cell<bool>,
+    /// The simulated world, where the loop lives in one.
+    sim: Option<SimNetwork>,
+    /// Decides in which order ready tasks run, where that is left to the seed.
+    shuffle: Option<RefCell<fastrand::Rng>>,
+    random: RefCell<fastrand::Rng>,
+    debug: Cell<bool>,
+    slow: SlowWatch,
+    exception_handler: RefCell<Option<ExceptionHandler>>,
+}
+
+/// The owner of an event loop, which closes it when dropped.
+///
+/// Everything a loop can be asked to do is a method of [`LoopRef`], to which this dereferences.
+/// A loop belongs for life to the thread that made it; other threads speak to it through a
+/// [`Remote`]. This is asyncio's `new_event_loop()`.
+///
+/// ```
+/// use bucle_loop::EventLoop;
+///
+/// let event_loop = EventLoop::new()?;
+/// let answer = event_loop.run_until_complete(async { 6 * 7 });
+/// assert_eq!(answer.unwrap(), 42);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct EventLoop {
+    handle: LoopRef,
+}
+
+/// A reference to an event loop, for its own thread; cheap to clone.
+///
+/// Get the one of the running loop by [`get_running_loop`](crate::get_running_loop). It outlives
+/// its loop without harm: on a closed loop, callbacks are dropped unrun and tasks end cancelled.
+#[derive(Clone)]
+pub struct LoopRef {
+    pub(crate) core: Rc<Core>,
+}
+
+impl EventLoop {
+    /// A loop with the default settings.
+    ///
+    /// # Errors
+    /// As [`LoopBuilder::build`].
+    pub fn new() -> io::Result<EventLoop> {
+        LoopBuilder::default().build()
+    }
+
+    /// Settings to change before the loop is made.
+    pub fn builder() -> LoopBuilder {
+        LoopBuilder::default()
+    }
+
+    /// Runs until `future` is done, and returns what it came to.
+    ///
+    /// The future becomes a task of this loop. Other tasks go on as long as this runs, and stay
+    /// where they are when it returns. This is asyncio's `run_until_complete`.
+    ///
+    /// # Errors
+    /// [`TaskError::Panicked`] when the future panicked; [`TaskError::Cancelled`] when its task was
+    /// cancelled, or the loop stopped by [`stop`](LoopRef::stop) before it was done.
+    ///
+    /// # Panics
+    /// If the loop is closed, or a loop is running in this thread already.
+    #[track_caller]
+    pub fn run_until_complete<F>(&self, future: F) -> Result<F::Output, TaskError>
+    where
+        F: Future + 'static,
+    {
+        let mut main = self.spawn(future);
+        let stop = self.handle.clone();
+        main.add_done_callback(move || stop.stop());
+        self.run_forever();
+        if let Some(result) = main.try_result() {
+            return result;
+        }
+        let why = Cancelled::new(if self.core.deadlocked.take() {
+            DEADLOCK
+        } else {
+            "the loop was stopped before the future was done"
+        });
+        let task = main.handle();
+        self.core.tasks.abandon(self, task.task_ref(), why.clone());
+        main.try_result().unwrap_or(Err(TaskError::Cancelled(why)))
+    }
+
+    /// Closes the loop: see [`LoopRef::close`]. Dropping does the same.
+    pub fn close(self) {}
+}
+
+impl Drop for EventLoop {
+    fn drop(&mut self) {
+        self.handle.close();
+    }
+}
+
+impl Deref for EventLoop {
+    type Target = LoopRef;
+
+    fn deref(&self) -> &LoopRef {
+        &self.handle
+    }
+}
+
+impl std::fmt::Debug for LoopRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LoopRef")
+            .field("id", &self.core.id)
+            .field("running", &self.is_running())
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.handle.fmt(f)
+    }
+}
+
+/// Runs `future` on a new loop of this thread, and returns what it came to. asyncio's `run`.
+///
+/// Tasks that are left when it is done are dropped with the loop.
+///
+/// # Errors
+/// The system's when it can't give the descriptors a loop needs; `InvalidInput` when
+/// `BUCLE_SELECTOR` names no selector; `Interrupted` when the loop was stopped, or the task of
+/// `future` cancelled, before it was done.
+///
+/// # Panics
+/// When the future panics, with its panic; when a loop is running in this thread already.
+#[track_caller]
+pub fn run<F>(future: F) -> io::Result<F::Output>
+where
+    F: Future + 'static,
+{
+    let event_loop = EventLoop::new()?;
+    match event_loop.run_until_complete(future) {
+        Ok(value) => Ok(value),
+        Err(TaskError::Cancelled(cancelled)) => {
+            Err(io::Error::new(io::ErrorKind::Interrupted, cancelled))
+        }
+        Err(TaskError::Panicked(panic)) => match panic.take_payload() {
+            Some(payload) => resume_unwind(payload),
+            None => panic!("{panic}"),
+        },
+    }
+}

@@ -1,0 +1,317 @@
+//! The turn: [`LoopRef::turn`] and its phases, and what is around them.
+
+use std::fmt::Write;
+use std::io;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::{Core, DEADLOCK, LoopRef, State};
+use crate::exceptions::ExceptionContext;
+use crate::fds::{Interest, Owner, Watcher, split_token};
+use crate::handles::{Action, HandleCell};
+use crate::inbox::Message;
+use crate::ready::Entry;
+use crate::running;
+
+/// How many tasks the report of a deadlock names.
+const DEADLOCK_TASKS: usize = 20;
+
+/// Running: the turn and its phases.
+impl LoopRef {
+    /// Runs until [`stop`](LoopRef::stop) is called.
+    ///
+    /// # Panics
+    /// If the loop is closed, or a loop is running in this thread already.
+    #[track_caller]
+    pub fn run_forever(&self) {
+        let _running = self.enter();
+        loop {
+            self.turn();
+            if self.core.stopping.replace(false) {
+                break;
+            }
+        }
+    }
+
+    #[track_caller]
+    fn enter(&self) -> impl Drop {
+        match self.core.state.get() {
+            State::Idle => {}
+            State::Running => panic!("this event loop is running already"),
+            State::Closing | State::Closed => panic!("this event loop is closed"),
+        }
+        let entered = running::enter(self.clone());
+        self.core.state.set(State::Running);
+        Leave {
+            core: self.core.clone(),
+            _entered: entered,
+        }
+    }
+
+    /// One turn. An embedder may call the phases one by one instead, in this order.
+    pub fn turn(&self) {
+        self.select();
+        self.dispatch();
+        self.expire();
+        self.run_ready();
+        self.flush();
+        self.core.counters.turns.add(1);
+    }
+
+    /// Phase 1: waits for the operating system; not at all if something is ready, else until the
+    /// next timer is due.
+    pub fn select(&self) {
+        let core = &*self.core;
+        let mut timeout = self.timeout();
+        let asleep = timeout != Some(Duration::ZERO);
+        if asleep && !core.inbox.prepare_sleep() {
+            timeout = Some(Duration::ZERO);
+        }
+        let result = core
+            .fds
+            .borrow_mut()
+            .selector
+            .select(timeout, &mut core.events.borrow_mut());
+        if asleep {
+            core.inbox.awake();
+        }
+        match result {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Deadlock => self.end_deadlock(),
+            Err(error) => self.call_exception_handler(ExceptionContext::new(
+                "selector",
+                format!("waiting for events failed: {error}"),
+            )),
+        }
+    }
+
+    /// How long `select` may wait.
+    fn timeout(&self) -> Option<Duration> {
+        let core = &*self.core;
+        if !core.ready.is_empty()
+            || core.stopping.get()
+            || core.inbox.has_pending()
+            || !core.to_flush.borrow().is_empty()
+        {
+            return Some(Duration::ZERO);
+        }
+        core.timers
+            .next_deadline()
+            .map(|deadline| Duration::from_nanos(deadline.saturating_sub(core.clock.now())))
+    }
+
+    /// Nothing can ever happen: says who waits for it in vain.
+    #[cold]
+    fn end_deadlock(&self) {
+        self.core.deadlocked.set(true);
+        let mut message = DEADLOCK.to_owned();
+        let waiting = self.core.tasks.all();
+        for task in waiting.iter().take(DEADLOCK_TASKS) {
+            let tag = task.tag();
+            let _ = write!(message, "\n  waits: `{tag}` from {}", tag.location());
+        }
+        if waiting.len() > DEADLOCK_TASKS {
+            let _ = write!(message, "\n  and {} more", waiting.len() - DEADLOCK_TASKS);
+        }
+        self.call_exception_handler(ExceptionContext::new("loop", message));
+        self.stop();
+    }
+
+    /// Phase 2: puts what `select` saw, and what other threads sent, into the ready queue.
+    pub fn dispatch(&self) {
+        let core = &*self.core;
+        for event in core.events.borrow_mut().drain(..) {
+            let (fd, generation) = split_token(event.token);
+            core.ready.push(Entry::Io {
+                fd,
+                generation,
+                readiness: event.readiness,
+            });
+        }
+        if core.inbox.has_pending() {
+            let mut messages = core.messages.take();
+            core.inbox.drain(&mut messages);
+            for message in messages.drain(..) {
+                match message {
+                    Message::Task(task) => task.wake_from_inbox(),
+                    Message::Call(callback, location) => core.ready.push(Entry::Callback(
+                        HandleCell::new(Action::Call(callback), location),
+                    )),
+                }
+            }
+            core.messages.replace(messages);
+        }
+    }
+
+    /// Phase 3: puts the timers that are due into the ready queue.
+    pub fn expire(&self) {
+        let core = &*self.core;
+        // The clock is not read when nothing can be due.
+        if core.timers.len() == 0 {
+            return;
+        }
+        let now = core.clock.now();
+        while let Some(cell) = core.timers.pop_due(now) {
+            // A sleep wakes its task here; a callback goes through the queue like any other.
+            match cell.take() {
+                Some(Action::Wake(waker)) => {
+                    self.guard("waker", Some(cell.location()), || waker.wake())
+                }
+                Some(action) => {
+                    cell.put_back(action);
+                    core.ready.push(Entry::Callback(cell));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Phase 4: runs the entries that are in the ready queue now; what they add runs next turn.
+    pub fn run_ready(&self) {
+        let core = &*self.core;
+        let count = core.ready.len();
+        if count == 0 {
+            return;
+        }
+        if let Some(rng) = &core.shuffle {
+            core.ready.shuffle(&mut rng.borrow_mut());
+        }
+        core.slow.start();
+        for _ in 0..count {
+            let Some(entry) = core.ready.pop() else {
+                break;
+            };
+            self.run_entry(entry);
+        }
+        core.counters.ran.add(count as u64);
+    }
+
+    /// Phase 5: lets the sources that asked for it write what they gathered during the turn.
+    pub fn flush(&self) {
+        let core = &*self.core;
+        if core.to_flush.borrow().is_empty() {
+            return;
+        }
+        let mut sources = core.to_flush.take();
+        for source in sources.drain(..) {
+            self.guard("transport", None, || source.flush());
+        }
+        // The vector keeps its capacity, unless flushing asked for more flushing.
+        let mut place = core.to_flush.borrow_mut();
+        if place.is_empty() {
+            *place = sources;
+        }
+    }
+
+    #[inline]
+    fn run_entry(&self, entry: Entry) {
+        let core = &*self.core;
+        match entry {
+            Entry::Task(task) => {
+                core.tasks.run(self, &task);
+                if let Some(took) = core.slow.check() {
+                    self.report_slow("task", Some(task.tag()), task.location(), took);
+                }
+            }
+            Entry::Callback(cell) => {
+                if let Some(action) = cell.take() {
+                    let location = cell.location();
+                    self.guard("callback", Some(location), || match action {
+                        Action::Call(callback) => callback(),
+                        Action::Wake(waker) => waker.wake(),
+                    });
+                    if let Some(took) = core.slow.check() {
+                        self.report_slow("callback", None, location, took);
+                    }
+                }
+            }
+            Entry::Io {
+                fd,
+                generation,
+                readiness,
+            } => {
+                // The table is not borrowed while the owner runs.
+                let owner = core.fds.borrow().owner(fd, generation);
+                match owner {
+                    None => core.counters.stale_events.add(1),
+                    Some(Owner::Source(source)) => {
+                        self.guard("transport", None, || source.ready(readiness));
+                        if let Some(took) = core.slow.check() {
+                            self.report_slow("transport", None, Location::caller(), took);
+                        }
+                    }
+                    Some(Owner::Callbacks { reader, writer }) => {
+                        if let Some(reader) = reader.filter(|_| readiness.readable()) {
+                            self.run_watcher("reader", fd, generation, Interest::READ, &reader);
+                        }
+                        if let Some(writer) = writer.filter(|_| readiness.writable()) {
+                            self.run_watcher("writer", fd, generation, Interest::WRITE, &writer);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs one reader or writer callback, unless the callback before it has taken it away.
+    fn run_watcher(
+        &self,
+        source: &'static str,
+        fd: i32,
+        generation: u32,
+        side: Interest,
+        watcher: &Watcher,
+    ) {
+        let core = &*self.core;
+        if !core.fds.borrow().watches(fd, generation, side, watcher) {
+            return;
+        }
+        self.guard(source, Some(watcher.location), || {
+            // A callback that runs the loop inside itself finds itself borrowed: it is skipped, and
+            // reported again by the next, level-triggered wait.
+            if let Ok(mut callback) = watcher.callback.try_borrow_mut() {
+                callback();
+            }
+        });
+        if let Some(took) = core.slow.check() {
+            self.report_slow(source, None, watcher.location, took);
+        }
+    }
+
+    /// Runs `body`; a panic goes to the exception handler and no further.
+    pub(crate) fn guard(
+        &self,
+        source: &'static str,
+        location: Option<&'static Location<'static>>,
+        body: impl FnOnce(),
+    ) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
+            self.call_exception_handler(ExceptionContext::panic(source, location, payload));
+        }
+    }
+
+    /// Makes [`run_forever`](LoopRef::run_forever) return at the end of the current turn, or of the
+    /// next one if the loop is not running.
+    pub fn stop(&self) {
+        self.core.stopping.set(true);
+    }
+
+    /// Whether the loop is running now.
+    pub fn is_running(&self) -> bool {
+        self.core.state.get() == State::Running
+    }
+}
+
+/// Puts the loop's state back when `run_forever` returns or unwinds.
+struct Leave<E> {
+    core: Rc<Core>,
+    _entered: E,
+}
+
+impl<E> Drop for Leave<E> {
+    fn drop(&mut self) {
+        self.core.state.set(State::Idle);
+    }
+}
