@@ -459,7 +459,8 @@ mod tests {
         assert!(writer.shared.lock().dropped > 0);
         writer.finish(Duration::from_millis(1));
         leave.send(()).unwrap();
-        leave.send(()).unwrap();
+        // Whether a second time is needed depends on when the thread began.
+        let _ = leave.send(());
         let first = written.recv_timeout(WATCHDOG).unwrap();
         assert!(first.ends_with(b"\n"));
         writer.finish(WATCHDOG);

@@ -60,11 +60,13 @@ pub(crate) fn last_modified(facts: &Facts, now: SystemTime) -> Option<SystemTime
 
 /// The `Content-Type` of a file by its name; text is UTF-8.
 pub(crate) fn content_type(path: &Path) -> String {
-    let kind = mime_guess::from_path(path)
-        .first_raw()
-        .unwrap_or("application/octet-stream");
-    let text = kind.starts_with("text/") || kind == "application/javascript";
-    if text {
+    let kind = match mime_guess::from_path(path).first_raw() {
+        // RFC 9239.
+        Some("application/javascript") => "text/javascript",
+        Some(kind) => kind,
+        None => "application/octet-stream",
+    };
+    if kind.starts_with("text/") {
         format!("{kind}; charset=utf-8")
     } else {
         kind.to_owned()

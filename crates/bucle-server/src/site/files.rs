@@ -129,10 +129,11 @@ struct Generation {
 }
 
 impl Generation {
-    fn is_full(&self) -> bool {
-        self.kept.len() >= KEPT_FILES / 2
-            || self.bytes >= KEPT_BYTES / 2
-            || self.descriptors >= KEPT_DESCRIPTORS / 2
+    /// Whether one more would be too much for half the bounds.
+    fn is_full_for(&self, name: &str, kept: &Kept, bounds: &Bounds) -> bool {
+        self.kept.len() >= bounds.files / 2
+            || self.bytes + kept.weight(name) > bounds.bytes / 2
+            || self.descriptors + kept.descriptors() > bounds.descriptors / 2
     }
 
     fn insert(&mut self, name: Box<str>, kept: Rc<Kept>) {
@@ -150,9 +151,17 @@ impl Generation {
     }
 }
 
+/// How much is kept.
+struct Bounds {
+    files: usize,
+    bytes: usize,
+    descriptors: usize,
+}
+
 /// The files of a site, as one loop sees them.
 pub(crate) struct Files {
     root: Arc<Root>,
+    bounds: Bounds,
     young: RefCell<Generation>,
     old: RefCell<Generation>,
 }
@@ -161,6 +170,11 @@ impl Files {
     pub(crate) fn new(root: Arc<Root>) -> Files {
         Files {
             root,
+            bounds: Bounds {
+                files: KEPT_FILES,
+                bytes: KEPT_BYTES,
+                descriptors: KEPT_DESCRIPTORS,
+            },
             young: RefCell::default(),
             old: RefCell::default(),
         }
@@ -213,7 +227,7 @@ impl Files {
 
     fn insert(&self, name: Box<str>, kept: Rc<Kept>) {
         let mut young = self.young.borrow_mut();
-        if young.is_full() {
+        if young.is_full_for(&name, &kept, &self.bounds) {
             let old = std::mem::take(&mut *young);
             self.old.replace(old);
         }

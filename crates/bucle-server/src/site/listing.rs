@@ -276,7 +276,7 @@ mod tests {
         let places: Vec<_> = [
             "href=\"link/\">link/<",
             "href=\"zoo/\">zoo/<",
-            "href=\"%3Cimg%20src%3Dx%3E%26%22%27\">&lt;img src=x&gt;&amp;&quot;&#39;<",
+            "href=\"%3Cimg%20src=x%3E%26%22%27\">&lt;img src=x&gt;&amp;&quot;&#39;<",
             "href=\"A.txt\">A.txt</a><td>1 B<td>",
             "href=\"b.txt\">",
             "href=\"javascript%3Aalert(1)\">javascript:alert(1)<",
