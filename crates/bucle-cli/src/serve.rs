@@ -41,15 +41,15 @@ pub(crate) struct Serve {
     access_log: AccessLog,
 
     /// How long a client may take to send the head of a request, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = Seconds(HEADER_TIMEOUT), value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds(HEADER_TIMEOUT), value_parser = seconds, allow_negative_numbers = true)]
     header_timeout: Seconds,
 
     /// How long a connection may be idle between two requests, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = Seconds(IDLE_TIMEOUT), value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds(IDLE_TIMEOUT), value_parser = seconds, allow_negative_numbers = true)]
     idle_timeout: Seconds,
 
     /// How long a stop waits for the answers that are under way, in seconds; 0 cuts them.
-    #[arg(long, value_name = "SECONDS", default_value_t = Seconds(DRAIN_TIMEOUT), value_parser = seconds_or_none)]
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds(DRAIN_TIMEOUT), value_parser = seconds_or_none, allow_negative_numbers = true)]
     drain_timeout: Seconds,
 }
 

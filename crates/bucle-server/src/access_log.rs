@@ -140,7 +140,10 @@ impl Record {
         }
         let took = now.saturating_duration_since(self.started).as_micros();
         let (status, sent) = (self.status, self.sent);
-        writeln!(out, ",\"status\":{status},\"bytes\":{sent},\"microseconds\":{took}}}")
+        writeln!(
+            out,
+            ",\"status\":{status},\"bytes\":{sent},\"microseconds\":{took}}}"
+        )
     }
 }
 
@@ -270,7 +273,9 @@ impl LogWriter {
                 theirs.lock().ended = true;
                 theirs.ended.notify_all();
                 if let Err(error) = result {
-                    say(format_args!("the access log ends, it can't be written: {error}"));
+                    say(format_args!(
+                        "the access log ends, it can't be written: {error}"
+                    ));
                 }
             })?;
         Ok(LogWriter { shared })

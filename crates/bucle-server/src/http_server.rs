@@ -101,8 +101,7 @@ impl HttpServer {
     ) -> io::Result<HttpServer> {
         let worker = Worker::new(get_running_loop(), handler, options, None);
         let factory = worker.clone();
-        let listener =
-            create_server(address, ServerOptions::default(), move || driver(&factory))?;
+        let listener = create_server(address, ServerOptions::default(), move || driver(&factory))?;
         Ok(HttpServer::from(Some(listener), worker))
     }
 
@@ -140,7 +139,10 @@ impl HttpServer {
 
     /// Where it listens.
     pub fn addresses(&self) -> Vec<Address> {
-        self.listener.as_ref().map(Server::sockets).unwrap_or_default()
+        self.listener
+            .as_ref()
+            .map(Server::sockets)
+            .unwrap_or_default()
     }
 
     /// How many connections it has.

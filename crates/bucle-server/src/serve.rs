@@ -306,11 +306,7 @@ struct Job<F> {
 
 impl<H: Handler, F: Fn() -> H> Job<F> {
     /// One worker, from its start to its end.
-    fn work(
-        &self,
-        event_loop: &EventLoop,
-        sockets: Vec<OwnedFd>,
-    ) -> io::Result<Outcome> {
+    fn work(&self, event_loop: &EventLoop, sockets: Vec<OwnedFd>) -> io::Result<Outcome> {
         let (handler, options) = ((self.make_handler)(), self.options.clone());
         let log = self.log.clone();
         let log = log.map(|(format, writer)| AccessLog::new(format, writer));

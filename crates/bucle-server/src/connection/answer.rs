@@ -117,26 +117,29 @@ impl<H: Handler> Connection<H> {
         chunked: bool,
     ) {
         let connection = self.clone();
-        let task = self.worker.event_loop.spawn_named("http answer", async move {
-            let mut sent = 0u64;
-            let whole = loop {
-                let piece = match poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
-                    None => break length.is_none_or(|length| sent == length),
-                    Some(Err(_)) => break false,
-                    Some(Ok(piece)) if piece.is_empty() => continue,
-                    Some(Ok(piece)) => piece,
+        let task = self
+            .worker
+            .event_loop
+            .spawn_named("http answer", async move {
+                let mut sent = 0u64;
+                let whole = loop {
+                    let piece = match poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
+                        None => break length.is_none_or(|length| sent == length),
+                        Some(Err(_)) => break false,
+                        Some(Ok(piece)) if piece.is_empty() => continue,
+                        Some(Ok(piece)) => piece,
+                    };
+                    sent += piece.len() as u64;
+                    if length.is_some_and(|length| sent > length) {
+                        break false;
+                    }
+                    connection.send_piece(piece, chunked);
+                    poll_fn(|cx| connection.poll_drained(cx)).await;
                 };
-                sent += piece.len() as u64;
-                if length.is_some_and(|length| sent > length) {
-                    break false;
-                }
-                connection.send_piece(piece, chunked);
-                poll_fn(|cx| connection.poll_drained(cx)).await;
-            };
-            // What it holds, a request's body for one, is let go before the connection goes on.
-            drop(stream);
-            connection.stream_ended(whole, chunked, sent);
-        });
+                // What it holds, a request's body for one, is let go before the connection goes on.
+                drop(stream);
+                connection.stream_ended(whole, chunked, sent);
+            });
         self.with_exchange(|exchange| exchange.task = Some(task.handle()));
         task.detach();
     }

@@ -23,7 +23,9 @@ impl<H: Handler> Protocol for Driver<H> {
         if connection.transport.set(transport).is_err() {
             return;
         }
-        connection.key.set(connection.worker.add(connection.clone()));
+        connection
+            .key
+            .set(connection.worker.add(connection.clone()));
         connection.set(flag::LISTED);
         connection.wait_for_first_head();
         if connection.worker.draining.get() {

@@ -93,30 +93,33 @@ impl<H: Handler> Connection<H> {
 
     fn spawn_handler(self: &Rc<Self>, mut slot: Slot<H::Future>) {
         let connection = self.clone();
-        let task = self.worker.event_loop.spawn_named("http handler", async move {
-            let polled = poll_fn(|cx| {
-                match catch_unwind(AssertUnwindSafe(|| poll_slot(slot.as_mut(), cx))) {
-                    Ok(Poll::Ready(response)) => Poll::Ready(Ok(response)),
-                    Ok(Poll::Pending) => Poll::Pending,
-                    Err(payload) => Poll::Ready(Err(payload)),
-                }
+        let task = self
+            .worker
+            .event_loop
+            .spawn_named("http handler", async move {
+                let polled = poll_fn(|cx| {
+                    match catch_unwind(AssertUnwindSafe(|| poll_slot(slot.as_mut(), cx))) {
+                        Ok(Poll::Ready(response)) => Poll::Ready(Ok(response)),
+                        Ok(Poll::Pending) => Poll::Pending,
+                        Err(payload) => Poll::Ready(Err(payload)),
+                    }
+                });
+                let response = match polled.await {
+                    Ok(response) => {
+                        connection.worker.give_slot(slot);
+                        response
+                    }
+                    Err(payload) => {
+                        connection.report_panic(payload);
+                        connection.panicked()
+                    }
+                };
+                connection.with_exchange(|exchange| {
+                    exchange.task = None;
+                    exchange.response = Some(response);
+                });
+                connection.drive(&[]);
             });
-            let response = match polled.await {
-                Ok(response) => {
-                    connection.worker.give_slot(slot);
-                    response
-                }
-                Err(payload) => {
-                    connection.report_panic(payload);
-                    connection.panicked()
-                }
-            };
-            connection.with_exchange(|exchange| {
-                exchange.task = None;
-                exchange.response = Some(response);
-            });
-            connection.drive(&[]);
-        });
         self.with_exchange(|exchange| exchange.task = Some(task.handle()));
         task.detach();
     }
@@ -249,7 +252,8 @@ impl<H: Handler> Connection<H> {
     pub(super) fn log(&self, exchange: &Exchange) {
         if let (Some(log), Some(record)) = (&self.worker.log, &exchange.log) {
             let event_loop = &self.worker.event_loop;
-            self.worker.with_date(|date| log.write(record, event_loop, date));
+            self.worker
+                .with_date(|date| log.write(record, event_loop, date));
         }
     }
 }

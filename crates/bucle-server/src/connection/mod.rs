@@ -96,14 +96,8 @@ mod flag {
     pub(super) const LISTED: u16 = 1 << 13;
 
     /// What belongs to one request.
-    pub(super) const OF_REQUEST: u16 = KEEP_ALIVE
-        | RECEIVED
-        | BEGUN
-        | ANSWERED
-        | HEAD
-        | HTTP_10
-        | EXPECTS_CONTINUE
-        | CONTINUE_DUE;
+    pub(super) const OF_REQUEST: u16 =
+        KEEP_ALIVE | RECEIVED | BEGUN | ANSWERED | HEAD | HTTP_10 | EXPECTS_CONTINUE | CONTINUE_DUE;
 }
 
 /// A connection, for as long as its transport or a task of its has use for it. All of it is here
@@ -179,7 +173,10 @@ impl<H: Handler> Connection<H> {
     /// Takes `input`, and goes as far as it can.
     fn drive(self: &Rc<Self>, input: &[u8]) {
         if self.any(flag::DRIVING) {
-            debug_assert!(input.is_empty(), "callbacks of a transport never enter one another");
+            debug_assert!(
+                input.is_empty(),
+                "callbacks of a transport never enter one another"
+            );
             self.set(flag::AGAIN);
             return;
         }

@@ -153,11 +153,26 @@ mod tests {
         assert!(tag.starts_with("\"1f-") && tag.ends_with('"'), "{tag}");
         assert_eq!(etag(&facts(), false), format!("W/{tag}"));
         for other in [
-            Facts { inode: 3, ..facts() },
-            Facts { size: 0x20, ..facts() },
-            Facts { device: 2, ..facts() },
-            Facts { modified: (1_000_000_001, 5), ..facts() },
-            Facts { modified: (1_000_000_000, 6), ..facts() },
+            Facts {
+                inode: 3,
+                ..facts()
+            },
+            Facts {
+                size: 0x20,
+                ..facts()
+            },
+            Facts {
+                device: 2,
+                ..facts()
+            },
+            Facts {
+                modified: (1_000_000_001, 5),
+                ..facts()
+            },
+            Facts {
+                modified: (1_000_000_000, 6),
+                ..facts()
+            },
         ] {
             assert_ne!(etag(&other, true), tag);
         }
@@ -172,7 +187,14 @@ mod tests {
             let (tags, since) = (tags.map(str::as_bytes), since.map(str::as_bytes));
             not_modified(tags, since, b"\"a-1\"", modified)
         };
-        for tags in ["\"a-1\"", "W/\"a-1\"", "*", " * ", "\"x\", \"a-1\"", "\"x,\",W/\"a-1\""] {
+        for tags in [
+            "\"a-1\"",
+            "W/\"a-1\"",
+            "*",
+            " * ",
+            "\"x\", \"a-1\"",
+            "\"x,\",W/\"a-1\"",
+        ] {
             assert!(check(Some(tags), None), "{tags}");
             assert!(check(Some(tags), Some(&earlier)), "{tags}");
         }

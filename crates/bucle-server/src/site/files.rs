@@ -186,7 +186,12 @@ impl Files {
 
     /// The file that is kept under `name`, if it is still what is on the disk.
     #[inline]
-    pub(crate) fn kept(&self, name: &str, turn: u64, now: impl FnOnce() -> Instant) -> Option<Rc<Opened>> {
+    pub(crate) fn kept(
+        &self,
+        name: &str,
+        turn: u64,
+        now: impl FnOnce() -> Instant,
+    ) -> Option<Rc<Opened>> {
         if let Some(kept) = self.young.borrow().kept.get(name)
             && kept.turn.get() == turn
         {
@@ -336,13 +341,7 @@ fn read_whole(file: &fs::File, size: u64) -> Result<Vec<u8>, Errno> {
     Ok(bytes)
 }
 
-fn opened(
-    facts: Facts,
-    path: &CStr,
-    strong: bool,
-    wall: SystemTime,
-    content: Content,
-) -> Opened {
+fn opened(facts: Facts, path: &CStr, strong: bool, wall: SystemTime, content: Content) -> Opened {
     let content_type = entity::content_type(Path::new(OsStr::from_bytes(path.to_bytes())));
     let etag = entity::etag(&facts, strong);
     let modified = entity::last_modified(&facts, wall);

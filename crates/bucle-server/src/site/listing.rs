@@ -263,7 +263,13 @@ mod tests {
     fn names_are_sorted_and_escaped_and_only_what_is_served_is_shown() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
-        for name in ["b.txt", "A.txt", "<img src=x>&\"'", "javascript:alert(1)", ".hidden"] {
+        for name in [
+            "b.txt",
+            "A.txt",
+            "<img src=x>&\"'",
+            "javascript:alert(1)",
+            ".hidden",
+        ] {
             fs::write(path.join(name), "x").unwrap();
         }
         fs::write(path.join(std::ffi::OsStr::from_bytes(b"\xff\n")), "").unwrap();
@@ -283,7 +289,10 @@ mod tests {
             "href=\"%FF%0A\">\u{fffd}\u{fffd}<",
         ]
         .iter()
-        .map(|wanted| page.find(wanted).unwrap_or_else(|| panic!("{wanted} in {page}")))
+        .map(|wanted| {
+            page.find(wanted)
+                .unwrap_or_else(|| panic!("{wanted} in {page}"))
+        })
         .collect();
         assert!(places.is_sorted(), "{places:?}");
         assert!(!page.contains("hidden") && !page.contains("out") && !page.contains("../"));

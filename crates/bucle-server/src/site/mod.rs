@@ -226,7 +226,8 @@ impl SiteHandler {
                 return plain(Response::text(text).with_status(StatusCode::BAD_REQUEST));
             }
         };
-        let open = |path: &std::ffi::CStr| files.open(raw, path, turn, self.now(), SystemTime::now());
+        let open =
+            |path: &std::ffi::CStr| files.open(raw, path, turn, self.now(), SystemTime::now());
         if !path.slash {
             return match open(&path.relative()) {
                 Ok(Found::File(opened)) => self.file(request, &opened),

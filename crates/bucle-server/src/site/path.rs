@@ -75,7 +75,9 @@ impl SitePath {
             decode_segment(segment, &mut relative)?;
             let name = &relative[start..];
             if name == b"." || name == b".." {
-                return Err(Refused::Malformed("the path must not have `.` or `..` in it"));
+                return Err(Refused::Malformed(
+                    "the path must not have `.` or `..` in it",
+                ));
             }
             hidden |= name[0] == b'.' && (start > 0 || name != WELL_KNOWN);
         }

@@ -87,7 +87,6 @@ impl Facts {
     pub(crate) fn of_open(file: impl AsFd) -> Result<Facts, Errno> {
         Ok(Facts::of(&fstat(file)?))
     }
-
 }
 
 impl Root {
@@ -110,8 +109,7 @@ impl Root {
         match rustix::fs::stat(path) {
             Ok(stat) => {
                 let facts = Facts::of(&stat);
-                facts.kind != FileType::Directory
-                    || (facts.device, facts.inode) == self.identity
+                facts.kind != FileType::Directory || (facts.device, facts.inode) == self.identity
             }
             Err(_) => true,
         }
@@ -207,7 +205,11 @@ impl Root {
             }
             let here = self.innermost(&folders);
             let last = names.is_empty();
-            let wanted = if last { flags | OFlags::NOFOLLOW } else { FOLDER };
+            let wanted = if last {
+                flags | OFlags::NOFOLLOW
+            } else {
+                FOLDER
+            };
             let error = match openat(here, &name, wanted, Mode::empty()) {
                 Ok(opened) if last && !is_link(&opened)? => return Ok(opened),
                 Ok(_) if last => Errno::LOOP,

@@ -111,7 +111,8 @@ fn setting_the_times_back_hides_no_change() {
     world.bytes("a");
     world.write("a", b"two");
     let file = fs::File::options().write(true).open(&path).unwrap();
-    file.set_times(FileTimes::new().set_modified(before)).unwrap();
+    file.set_times(FileTimes::new().set_modified(before))
+        .unwrap();
     assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before);
     assert_eq!(world.bytes("a"), b"two");
 }
@@ -185,7 +186,12 @@ fn what_is_kept_is_bounded() {
 fn devices_and_fifos_are_not_even_opened() {
     let world = world();
     let root = fs::File::open(&world.path).unwrap();
-    rustix::fs::mkfifoat(&root, c"fifo", rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    rustix::fs::mkfifoat(
+        &root,
+        c"fifo",
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+    )
+    .unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(world.path.join("socket")).unwrap();
     for name in ["fifo", "socket"] {
         assert_eq!(world.ask(name, LATER).unwrap_err(), Errno::NXIO, "{name}");
@@ -197,14 +203,17 @@ fn heads_say_what_a_client_needs_and_304_says_less() {
     let world = world();
     world.write("a.html", b"one");
     let opened = world.ask("a.html", LATER).unwrap();
-    let text = |(lines, from): (Rc<[u8]>, usize)| {
-        String::from_utf8(lines[from..].to_vec()).unwrap()
-    };
+    let text =
+        |(lines, from): (Rc<[u8]>, usize)| String::from_utf8(lines[from..].to_vec()).unwrap();
     let lines = text(opened.lines());
     let etag = std::str::from_utf8(opened.etag()).unwrap();
-    let date = httpdate::fmt_http_date(fs::metadata(world.path.join("a.html")).unwrap().modified().unwrap());
-    let shared =
-        format!("Cache-Control: no-cache\r\nLast-Modified: {date}\r\nETag: {etag}\r\n");
+    let date = httpdate::fmt_http_date(
+        fs::metadata(world.path.join("a.html"))
+            .unwrap()
+            .modified()
+            .unwrap(),
+    );
+    let shared = format!("Cache-Control: no-cache\r\nLast-Modified: {date}\r\nETag: {etag}\r\n");
     assert_eq!(text(opened.lines_not_modified()), shared);
     assert_eq!(
         lines,
