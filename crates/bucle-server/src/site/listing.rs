@@ -41,11 +41,16 @@ struct Entry {
     modified: i64,
 }
 
-/// The page for `folder`, which `path` led to.
-pub(crate) fn page(root: &Root, path: &SitePath, folder: OwnedFd) -> Result<String, Errno> {
+/// The page for `folder`, which `path` led to; the root is at `prefix`.
+pub(crate) fn page(
+    root: &Root,
+    prefix: &str,
+    path: &SitePath,
+    folder: OwnedFd,
+) -> Result<String, Errno> {
     let (mut entries, left_out) = read(root, path, folder)?;
     entries.sort_unstable_by(by_kind_and_name);
-    Ok(render(path, &entries, left_out))
+    Ok(render(prefix, path, &entries, left_out))
 }
 
 /// What is to be shown, and how many more there are.
@@ -95,15 +100,16 @@ fn by_kind_and_name(a: &Entry, b: &Entry) -> Ordering {
     (!a.folder, folded(&a.name), &a.name).cmp(&(!b.folder, folded(&b.name), &b.name))
 }
 
-fn render(path: &SitePath, entries: &[Entry], left_out: usize) -> String {
+fn render(prefix: &str, path: &SitePath, entries: &[Entry], left_out: usize) -> String {
     let mut page = String::with_capacity(2048 + entries.len() * 160);
     // Writing to a string never fails.
-    let _ = write_page(&mut page, path, entries, left_out);
+    let _ = write_page(&mut page, prefix, path, entries, left_out);
     page
 }
 
 fn write_page(
     page: &mut String,
+    prefix: &str,
     path: &SitePath,
     entries: &[Entry],
     left_out: usize,
@@ -119,7 +125,7 @@ fn write_page(
          <title>Index of {}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>",
         Escaped(&shown)
     )?;
-    write_crumbs(page, path)?;
+    write_crumbs(page, prefix, path)?;
     page.write_str("</h1>\n<table>\n<tr><th>Name<th>Size<th>Modified (UTC)\n")?;
     if path.segments().next().is_some() {
         page.write_str("<tr><td><a href=\"../\">../</a><td><td>\n")?;
@@ -149,15 +155,16 @@ fn write_page(
 }
 
 /// The path, each folder of it a link.
-fn write_crumbs(page: &mut String, path: &SitePath) -> fmt::Result {
-    let mut url = String::from("/");
-    page.write_str("<a href=\"/\">Index</a>")?;
+fn write_crumbs(page: &mut String, prefix: &str, path: &SitePath) -> fmt::Result {
+    let mut url = format!("{prefix}/");
+    write!(page, "<a href=\"{}\">Index</a>", Escaped(&url))?;
     for segment in path.segments() {
         url.extend(encode_segment(segment));
         url.push('/');
         write!(
             page,
-            "<span>/</span><a href=\"{url}\">{}</a>",
+            "<span>/</span><a href=\"{}\">{}</a>",
+            Escaped(&url),
             Escaped(&String::from_utf8_lossy(segment))
         )?;
     }
@@ -278,7 +285,7 @@ mod tests {
         std::os::unix::fs::symlink("/etc", path.join("out")).unwrap();
         let root = Root::open(path).unwrap();
         let site_path = SitePath::decode("/").unwrap();
-        let page = page(&root, &site_path, root.open_beneath(c".").unwrap()).unwrap();
+        let page = page(&root, "", &site_path, root.open_beneath(c".").unwrap()).unwrap();
         let places: Vec<_> = [
             "href=\"link/\">link/<",
             "href=\"zoo/\">zoo/<",
@@ -297,9 +304,9 @@ mod tests {
         assert!(places.is_sorted(), "{places:?}");
         assert!(!page.contains("hidden") && !page.contains("out") && !page.contains("../"));
         let below = SitePath::decode("/a%22b/c").unwrap();
-        let page = render(&below, &[], 3);
+        let page = render("/x", &below, &[], 3);
         assert!(page.contains("Index of /a&quot;b/c/"));
-        assert!(page.contains("<a href=\"/a%22b/c/\">c</a>"));
+        assert!(page.contains("<a href=\"/x/a%22b/c/\">c</a>"));
         assert!(page.contains("href=\"../\"") && page.contains("3 more"));
     }
 }

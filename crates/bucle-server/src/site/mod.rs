@@ -69,6 +69,7 @@ const ROOT_AGAIN: Duration = Duration::from_secs(1);
 pub struct Site {
     path: PathBuf,
     root: Arc<Root>,
+    prefix: String,
     echo: bool,
     listing: bool,
 }
@@ -84,9 +85,22 @@ impl Site {
             // Whatever becomes of the working directory.
             path: std::path::absolute(path)?,
             root: Arc::new(Root::open(path)?),
+            prefix: String::new(),
             echo: false,
             listing: true,
         })
+    }
+
+    /// Serves the folder below a path of its own, as it stands in URLs: with `/static`, the file
+    /// `a.css` is `/static/a.css`, and whatever is not below `/static/` is not there.
+    #[must_use]
+    pub fn at(mut self, prefix: &str) -> Site {
+        let prefix = prefix.trim_matches('/');
+        self.prefix = match prefix {
+            "" => String::new(),
+            prefix => format!("/{prefix}"),
+        };
+        self
     }
 
     /// Whether `/echo` tells the request: GET its request line, POST its body; off until set.
@@ -145,12 +159,19 @@ impl Handler for SiteHandler {
 
 impl SiteHandler {
     fn answer(&self, request: Request) -> Response {
-        let path = request.path();
+        let mut path = request.path();
         if self.site.echo && path == "/echo" {
             return echo(request);
         }
         if !matches!(request.method(), Method::Get | Method::Head) {
             return plain(Response::method_not_allowed("GET, HEAD"));
+        }
+        if !self.site.prefix.is_empty() {
+            path = match path.strip_prefix(&*self.site.prefix) {
+                Some(path) if path.starts_with('/') => path,
+                Some("") => return redirect(format!("{}/", self.site.prefix), request.query()),
+                _ => return error(StatusCode::NOT_FOUND),
+            };
         }
         let turn = self.event_loop.get_or_init(get_running_loop).turn_number();
         if turn != self.turn.get() {
@@ -159,7 +180,7 @@ impl SiteHandler {
         let files = self.files.borrow().clone();
         match files.kept(path, turn, || self.now()) {
             Some(opened) => self.file(&request, &opened),
-            None => self.find(&files, &request, turn),
+            None => self.find(&files, &request, path, turn),
         }
     }
 
@@ -216,8 +237,7 @@ impl SiteHandler {
     }
 
     /// Looks for what is not kept.
-    fn find(&self, files: &Files, request: &Request, turn: u64) -> Response {
-        let raw = request.path();
+    fn find(&self, files: &Files, request: &Request, raw: &str, turn: u64) -> Response {
         let path = match SitePath::decode(raw) {
             Ok(path) => path,
             Err(Refused::Hidden) => return error(StatusCode::NOT_FOUND),
@@ -231,7 +251,9 @@ impl SiteHandler {
         if !path.slash {
             return match open(&path.relative()) {
                 Ok(Found::File(opened)) => self.file(request, &opened),
-                Ok(Found::Folder(_)) => redirect(&path, request.query()),
+                Ok(Found::Folder(_)) => {
+                    redirect(path.folder_url(&self.site.prefix), request.query())
+                }
                 Err(errno) => refuse(errno),
             };
         }
@@ -243,7 +265,7 @@ impl SiteHandler {
         }
         match open(&path.relative()) {
             Ok(Found::Folder(folder)) if self.site.listing => {
-                match listing::page(files.root(), &path, folder) {
+                match listing::page(files.root(), &self.site.prefix, &path, folder) {
                     Ok(page) => listed(page),
                     Err(errno) => refuse(errno),
                 }
@@ -289,9 +311,9 @@ fn plain(response: Response) -> Response {
     response.field("X-Content-Type-Options", "nosniff")
 }
 
-/// To the same folder with a slash at its end, where its relative links mean what they should.
-fn redirect(path: &SitePath, query: Option<&str>) -> Response {
-    let mut location = path.folder_url();
+/// To `folder`, the same with a slash at its end, where its relative links mean what they should.
+fn redirect(folder: String, query: Option<&str>) -> Response {
+    let mut location = folder;
     if let Some(query) = query {
         location.push('?');
         location.push_str(query);

@@ -115,10 +115,10 @@ impl SitePath {
             .filter(|segment| !segment.is_empty())
     }
 
-    /// The path of this folder in a URL: percent-encoded, with exactly one slash at its beginning,
-    /// so that it can't be taken for another host, and one at its end.
-    pub(crate) fn folder_url(&self) -> String {
-        let mut url = String::from("/");
+    /// The path of this folder in a URL below `prefix`: percent-encoded, with exactly one slash at
+    /// its beginning, so that it can't be taken for another host, and one at its end.
+    pub(crate) fn folder_url(&self, prefix: &str) -> String {
+        let mut url = format!("{prefix}/");
         for segment in self.segments() {
             url.extend(encode_segment(segment));
             url.push('/');
@@ -243,11 +243,13 @@ mod tests {
 
     #[test]
     fn a_folder_s_url_is_never_another_host() {
-        let url = |raw| SitePath::decode(raw).unwrap().folder_url();
+        let url = |raw| SitePath::decode(raw).unwrap().folder_url("");
         assert_eq!(url("/"), "/");
         assert_eq!(url("//host"), "/host/");
         assert_eq!(url("/%5chost"), "/%5Chost/");
         assert_eq!(url("/a b/%0d%0aX: y"), "/a%20b/%0D%0AX%3A%20y/");
         assert_eq!(url("/%c3%a9?/"), "/%C3%A9%3F/");
+        let below = SitePath::decode("//a").unwrap();
+        assert_eq!(below.folder_url("/static"), "/static/a/");
     }
 }

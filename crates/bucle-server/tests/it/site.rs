@@ -216,6 +216,23 @@ fn a_folder_is_listed_unless_it_must_not_be() {
 }
 
 #[test]
+fn a_site_can_have_a_path_of_its_own() {
+    let world = world_with(|site| site.at("/static/"));
+    assert_eq!(world.server.get("/static/a.txt").text(), "a");
+    assert_eq!(world.server.get("/static/").text(), "<p>root</p>");
+    for target in ["/static", "/static?q", "/static/folder", "/static//folder"] {
+        let answer = world.server.get(target);
+        let location = answer.field("location").unwrap();
+        assert!(location.starts_with("/static/"), "{target}: {location}");
+    }
+    for target in ["/", "/a.txt", "/staticx/a.txt", "/%73tatic/a.txt", "/static/../a.txt"] {
+        assert_ne!(world.server.get(target).status, 200, "{target}");
+    }
+    let listing = world.server.get("/static/folder/");
+    assert!(listing.text().contains("<a href=\"/static/folder/\">folder</a>"));
+}
+
+#[test]
 fn what_is_no_file_is_not_there() {
     let world = world();
     let root = fs::File::open(&world.root).unwrap();
