@@ -18,6 +18,11 @@
 //! replayed: [`macro@test`], [`testing`].
 #![forbid(unsafe_code)]
 
+/// What the README says is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub mod testing;
 
 pub use bucle_loop::*;
