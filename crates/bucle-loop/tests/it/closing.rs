@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bucle_loop::{LoopRef, TaskError, sleep};
+use bucle_loop::{Interest, LoopRef, Readiness, Source, TaskError, sleep};
 
 use crate::new_loop;
 
@@ -48,6 +48,36 @@ fn everything_held_is_dropped() {
     event_loop.close();
     assert_eq!(Rc::strong_count(&held), 1);
     assert!(reference.is_closed());
+}
+
+/// A source that keeps itself alive, as a transport and its protocol do.
+struct Knot {
+    own: RefCell<Option<Rc<Knot>>>,
+    held: Rc<()>,
+}
+
+impl Source for Knot {
+    fn ready(&self, _: Readiness) {}
+
+    fn closed(&self) {
+        let _ = &self.held;
+        drop(self.own.take());
+    }
+}
+
+#[test]
+fn a_source_is_told_to_let_go() {
+    let held = Rc::new(());
+    let event_loop = new_loop();
+    let (a, _b) = UnixStream::pair().unwrap();
+    let knot = Rc::new(Knot {
+        own: RefCell::new(None),
+        held: held.clone(),
+    });
+    knot.own.replace(Some(knot.clone()));
+    event_loop.register(&a, Interest::NONE, knot).unwrap();
+    event_loop.close();
+    assert_eq!(Rc::strong_count(&held), 1);
 }
 
 #[test]
