@@ -467,3 +467,20 @@ impl Drop for Ending {
         self.0.end();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bar for a transport without its protocol, its two counters included.
+    #[test]
+    fn an_idle_transport_is_small() {
+        struct Nothing;
+        impl Protocol for Nothing {
+            fn connection_made(&mut self, _: Transport) {}
+            fn data_received(&mut self, _: &[u8]) {}
+        }
+        let size = size_of::<Connection<Nothing>>() + 2 * size_of::<usize>();
+        assert!(size <= 160, "{size}");
+    }
+}

@@ -36,6 +36,7 @@ use std::time::Duration;
 
 pub use builder::LoopBuilder;
 pub(crate) use scheduling::far;
+pub use turn::Entered;
 
 use crate::clock::Clock;
 use crate::counters::Counters;

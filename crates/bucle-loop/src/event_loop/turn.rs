@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Core, DEADLOCK, LoopRef, State};
 use crate::exceptions::ExceptionContext;
-use crate::fds::{Interest, Owner, Watcher, split_token};
+use crate::fds::{Interest, Owner, Source, Watcher, split_token};
 use crate::handles::{Action, HandleCell};
 use crate::inbox::Message;
 use crate::ready::Entry;
@@ -25,7 +25,7 @@ impl LoopRef {
     /// If the loop is closed, or a loop is running in this thread already.
     #[track_caller]
     pub fn run_forever(&self) {
-        let _running = self.enter();
+        let _entered = self.enter();
         loop {
             self.turn();
             if self.core.stopping.replace(false) {
@@ -34,8 +34,29 @@ impl LoopRef {
         }
     }
 
+    /// Makes this loop the running one of its thread for as long as the returned guard lives: for
+    /// embedders, who take its turns themselves. [`run_forever`](LoopRef::run_forever) does it for
+    /// everybody else.
+    ///
+    /// ```
+    /// let event_loop = bucle_loop::EventLoop::new()?;
+    /// let task = event_loop.spawn(bucle_loop::sleep(std::time::Duration::from_millis(1)));
+    /// let entered = event_loop.enter();
+    /// while !task.done() {
+    ///     event_loop.select();
+    ///     event_loop.dispatch();
+    ///     event_loop.expire();
+    ///     event_loop.run_ready();
+    ///     event_loop.flush();
+    /// }
+    /// drop(entered);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If the loop is closed, or a loop is running in this thread already.
     #[track_caller]
-    fn enter(&self) -> impl Drop {
+    pub fn enter(&self) -> Entered {
         match self.core.state.get() {
             State::Idle => {}
             State::Running => panic!("this event loop is running already"),
@@ -43,9 +64,9 @@ impl LoopRef {
         }
         let entered = running::enter(self.clone());
         self.core.state.set(State::Running);
-        Leave {
+        Entered {
             core: self.core.clone(),
-            _entered: entered,
+            _running: entered,
         }
     }
 
@@ -196,7 +217,7 @@ impl LoopRef {
         }
         let mut sources = core.to_flush.take();
         for source in sources.drain(..) {
-            self.guard("transport", None, || source.flush());
+            self.guard_source(&*source, || source.flush());
         }
         // The vector keeps its capacity, unless flushing asked for more flushing.
         let mut place = core.to_flush.borrow_mut();
@@ -212,7 +233,8 @@ impl LoopRef {
             Entry::Task(task) => {
                 core.tasks.run(self, &task);
                 if let Some(took) = core.slow.check() {
-                    self.report_slow("task", Some(task.tag()), task.location(), took);
+                    let name = Some(task.tag().to_string());
+                    self.report_slow("task", name, Some(task.location()), took);
                 }
             }
             Entry::Callback(cell) => {
@@ -223,7 +245,7 @@ impl LoopRef {
                         Action::Wake(waker) => waker.wake(),
                     });
                     if let Some(took) = core.slow.check() {
-                        self.report_slow("callback", None, location, took);
+                        self.report_slow("callback", None, Some(location), took);
                     }
                 }
             }
@@ -237,9 +259,9 @@ impl LoopRef {
                 match owner {
                     None => core.counters.stale_events.add(1),
                     Some(Owner::Source(source)) => {
-                        self.guard("transport", None, || source.ready(readiness));
+                        self.guard_source(&*source, || source.ready(readiness));
                         if let Some(took) = core.slow.check() {
-                            self.report_slow("transport", None, Location::caller(), took);
+                            self.report_slow("transport", source.describe(), None, took);
                         }
                     }
                     Some(Owner::Callbacks { reader, writer }) => {
@@ -276,7 +298,7 @@ impl LoopRef {
             }
         });
         if let Some(took) = core.slow.check() {
-            self.report_slow(source, None, watcher.location, took);
+            self.report_slow(source, None, Some(watcher.location), took);
         }
     }
 
@@ -292,6 +314,16 @@ impl LoopRef {
         }
     }
 
+    /// [`guard`](LoopRef::guard) for a source, which knows who it is.
+    fn guard_source(&self, source: &dyn Source, body: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
+            self.call_exception_handler(ExceptionContext {
+                name: source.describe(),
+                ..ExceptionContext::panic("transport", None, payload)
+            });
+        }
+    }
+
     /// Makes [`run_forever`](LoopRef::run_forever) return at the end of the current turn, or of the
     /// next one if the loop is not running.
     pub fn stop(&self) {
@@ -304,13 +336,22 @@ impl LoopRef {
     }
 }
 
-/// Puts the loop's state back when `run_forever` returns or unwinds.
-struct Leave<E> {
+/// While it lives, its loop is the running one: see [`LoopRef::enter`].
+#[must_use = "dropping it leaves the loop again"]
+pub struct Entered {
     core: Rc<Core>,
-    _entered: E,
+    _running: running::Entered,
 }
 
-impl<E> Drop for Leave<E> {
+impl std::fmt::Debug for Entered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entered")
+            .field("loop_id", &self.core.id)
+            .finish()
+    }
+}
+
+impl Drop for Entered {
     fn drop(&mut self) {
         self.core.state.set(State::Idle);
     }

@@ -317,3 +317,119 @@ fn a_panicking_reader_is_told_and_stays() {
     assert_eq!(told.get(), 2);
     event_loop.remove_reader(&a);
 }
+
+#[test]
+fn a_source_that_panics_is_told_by_name_and_stays() {
+    struct Clumsy;
+    impl Source for Clumsy {
+        fn ready(&self, _: Readiness) {
+            panic!("dropped it");
+        }
+
+        fn flush(&self) {
+            panic!("spilled it");
+        }
+
+        fn describe(&self) -> Option<String> {
+            Some("the clumsy one".into())
+        }
+    }
+    let event_loop = new_loop();
+    let log = Rc::new(RefCell::new(Vec::new()));
+    event_loop.set_exception_handler({
+        let log = log.clone();
+        move |_, context| log.borrow_mut().push(context.to_string())
+    });
+    let (a, mut b) = pair();
+    let source = Rc::new(Clumsy);
+    let registration = event_loop
+        .register(&a, Interest::READ, source.clone())
+        .unwrap();
+    event_loop.flush_soon(source);
+    b.write_all(b"x").unwrap();
+    event_loop.turn();
+    assert_eq!(
+        *log.borrow(),
+        [
+            "transport `the clumsy one`: panicked: dropped it",
+            "transport `the clumsy one`: panicked: spilled it"
+        ]
+    );
+    event_loop.deregister(&a, registration);
+}
+
+#[test]
+fn a_source_gets_no_file_and_a_closed_loop_no_source() {
+    let event_loop = new_loop();
+    let source = || {
+        Rc::new(Recorder {
+            name: "source",
+            log: Rc::default(),
+            then: RefCell::new(None),
+        })
+    };
+    let file = File::open(std::env::current_exe().unwrap()).unwrap();
+    let error = event_loop
+        .register(&file, Interest::READ, source())
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("regular file"), "{error}");
+    assert_eq!(event_loop.watched_fds(), 0);
+
+    let (a, _b) = pair();
+    let reference: LoopRef = event_loop.clone();
+    drop(event_loop);
+    let held = source();
+    let error = reference
+        .register(&a, Interest::READ, held.clone())
+        .unwrap_err();
+    assert!(error.to_string().contains("closed"), "{error}");
+    assert_eq!(Rc::strong_count(&held), 1);
+}
+
+/// An owner that forgot to end its registration: the next one has the descriptor to itself.
+#[test]
+fn a_descriptor_registered_again_is_its_new_owners() {
+    let event_loop = new_loop();
+    let (a, mut b) = pair();
+    let log = Rc::new(RefCell::new(Vec::new()));
+    let register = |name| {
+        let source = Rc::new(Recorder {
+            name,
+            log: log.clone(),
+            then: RefCell::new(None),
+        });
+        event_loop.register(&a, Interest::READ, source).unwrap()
+    };
+    let old = register("old");
+    let new = register("new");
+    assert_ne!(old.generation(), new.generation());
+    assert_eq!(event_loop.watched_fds(), 1);
+    b.write_all(b"x").unwrap();
+    event_loop.turn();
+    // What the old owner still says about the descriptor is not heard.
+    event_loop.set_interest(&a, &old, Interest::NONE).unwrap();
+    event_loop.deregister(&a, old);
+    event_loop.turn();
+    assert_eq!(*log.borrow(), ["new", "new"]);
+    event_loop.deregister(&a, new);
+    assert_eq!(event_loop.watched_fds(), 0);
+}
+
+#[test]
+fn what_wakes_one_side_by_an_error_wakes_both() {
+    let event_loop = new_loop();
+    let (read, write) = std::io::pipe().unwrap();
+    let calls = Rc::new(Cell::new(0));
+    let note = || {
+        let calls = calls.clone();
+        move || calls.set(calls.get() + 1)
+    };
+    event_loop.add_writer(&write, note()).unwrap();
+    event_loop.add_reader(&write, note()).unwrap();
+    drop(read);
+    event_loop.turn();
+    assert_eq!(calls.get(), 2);
+    event_loop.remove_writer(&write);
+    event_loop.remove_reader(&write);
+}
