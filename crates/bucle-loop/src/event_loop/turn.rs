@@ -14,6 +14,11 @@ use crate::inbox::Message;
 use crate::ready::Entry;
 use crate::running;
 
+/// Under `run_forever`, as long as something is ready: how many entries may run between two times
+/// that the system is asked. What waits there waits so much longer at most, if they are short; if
+/// they are not, the clock's tick comes first.
+const ASK_AFTER: usize = 64;
+
 /// How many tasks the report of a deadlock names.
 const DEADLOCK_TASKS: usize = 20;
 
@@ -26,6 +31,9 @@ impl LoopRef {
     #[track_caller]
     pub fn run_forever(&self) {
         let _entered = self.enter();
+        if self.core.sim.is_none() {
+            self.core.ask_after.set(ASK_AFTER);
+        }
         loop {
             self.turn();
             if self.core.stopping.replace(false) {
@@ -82,8 +90,16 @@ impl LoopRef {
 
     /// Phase 1: waits for the operating system; not at all if something is ready, else until the
     /// next timer is due.
+    ///
+    /// Under [`run_forever`](LoopRef::run_forever) the system is not even asked where something is
+    /// ready and it was asked a moment ago: fewer than 64 entries of the ready queue and not one
+    /// tick of the system's clock (a few milliseconds) before. Asking costs more than ten short
+    /// steps of a task do.
     pub fn select(&self) {
         let core = &*self.core;
+        if !core.ready.is_empty() && self.asked_lately() {
+            return;
+        }
         let mut timeout = self.timeout();
         let asleep = timeout != Some(Duration::ZERO);
         if asleep && !core.inbox.prepare_sleep() {
@@ -97,6 +113,10 @@ impl LoopRef {
         if asleep {
             core.inbox.awake();
         }
+        core.counters.selects.add(1);
+        core.slow.start();
+        core.asked_at.set(core.slow.last_reading());
+        core.ran_since_asked.set(0);
         match result {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -106,6 +126,12 @@ impl LoopRef {
                 format!("waiting for events failed: {error}"),
             )),
         }
+    }
+
+    fn asked_lately(&self) -> bool {
+        let core = &*self.core;
+        core.ran_since_asked.get() < core.ask_after.get()
+            && core.asked_at.get() == core.slow.last_reading()
     }
 
     /// How long `select` may wait.
@@ -199,13 +225,14 @@ impl LoopRef {
         if let Some(rng) = &core.shuffle {
             core.ready.shuffle(&mut rng.borrow_mut());
         }
-        core.slow.start();
         for _ in 0..count {
             let Some(entry) = core.ready.pop() else {
                 break;
             };
             self.run_entry(entry);
         }
+        core.ran_since_asked
+            .set(core.ran_since_asked.get().saturating_add(count));
         core.counters.ran.add(count as u64);
     }
 
@@ -354,5 +381,6 @@ impl std::fmt::Debug for Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         self.core.state.set(State::Idle);
+        self.core.ask_after.set(0);
     }
 }

@@ -6,8 +6,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::time::Duration;
 
-use bucle_loop::{Interest, LoopRef, Readiness, Source};
+use bucle_loop::{Interest, LoopRef, Readiness, Source, get_running_loop, yield_now};
 
 use crate::{WATCHDOG, new_loop, within};
 
@@ -432,4 +433,35 @@ fn what_wakes_one_side_by_an_error_wakes_both() {
     assert_eq!(calls.get(), 2);
     event_loop.remove_writer(&write);
     event_loop.remove_reader(&write);
+}
+
+#[test]
+fn a_task_that_never_waits_starves_no_descriptor_and_no_timer() {
+    within(WATCHDOG, || {
+        let event_loop = new_loop();
+        let (a, mut b) = pair();
+        let read = Rc::new(Cell::new(false));
+        let flag = read.clone();
+        event_loop.add_reader(&a, move || flag.set(true)).unwrap();
+        event_loop
+            .run_until_complete(async move {
+                let timed = Rc::new(Cell::new(false));
+                let flag = timed.clone();
+                get_running_loop().call_later(Duration::from_millis(1), move || flag.set(true));
+                b.write_all(b"x").unwrap();
+                while !(read.get() && timed.get()) {
+                    yield_now().await;
+                }
+                // But the system is not asked each time.
+                let before = get_running_loop().counters();
+                for _ in 0..20_000 {
+                    yield_now().await;
+                }
+                let after = get_running_loop().counters();
+                let turns = after.turns - before.turns;
+                assert!(after.selects - before.selects < turns / 2);
+            })
+            .unwrap();
+        event_loop.remove_reader(&a);
+    });
 }
