@@ -86,6 +86,7 @@ fn run(
 ) -> Result<Totals, String> {
     let site = Site::open(folder).map_err(|error| error.to_string())?;
     bucle_loop::run(async move {
+        get_running_loop().set_slow_callback_duration(std::time::Duration::MAX);
         let panicked = std::rc::Rc::new(std::cell::Cell::new(false));
         let told = panicked.clone();
         get_running_loop().set_exception_handler(move |_, context| {
