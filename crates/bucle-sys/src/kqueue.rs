@@ -74,9 +74,8 @@ impl Kqueue {
         // SAFETY: the call reads `changes` and writes `receipts`, which outlive it. It is asked to
         // keep no pointer: the user data is a number. A descriptor that is closed later takes its
         // filters out of the queue, so none has to stay open.
-        let (receipts, _) = unsafe {
-            kqueue::kevent_timespec(&self.fd, &changes, &mut receipts, Some(&at_once))?
-        };
+        let (receipts, _) =
+            unsafe { kqueue::kevent_timespec(&self.fd, &changes, &mut receipts, Some(&at_once))? };
         // With EV_RECEIPT the answers come one for each change, in order.
         let mut errors = [0; 2];
         for (error, receipt) in errors.iter_mut().zip(receipts) {
