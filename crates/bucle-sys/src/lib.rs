@@ -10,6 +10,8 @@
 pub mod clock;
 #[cfg(target_os = "linux")]
 pub mod epoll;
+#[cfg(not(target_os = "linux"))]
+pub mod kqueue;
 pub mod limits;
 pub mod poll;
 pub mod socket;
