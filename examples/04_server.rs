@@ -64,7 +64,9 @@ async fn main() -> io::Result<()> {
     })?;
     println!("listening at http://{}", server.addresses()[0]);
     let _ = stop.await;
-    let outcome = server.drain(Duration::from_secs(10), std::future::pending()).await;
+    let outcome = server
+        .drain(Duration::from_secs(10), std::future::pending())
+        .await;
     println!("stopped: {outcome:?}");
     Ok(())
 }

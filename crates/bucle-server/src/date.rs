@@ -6,8 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use httpdate::HttpDate;
 
-/// The length of an HTTP date, which is fixed (RFC 9110, section 5.6.7).
-const LENGTH: usize = "Sun, 06 Nov 1994 08:49:37 GMT".len();
+/// A `Date` field; the length of its value is fixed (RFC 9110, section 5.6.7).
+const LINE: &[u8; 37] = b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+
+/// Where the value is in the line.
+const VALUE: Range<usize> = 6..35;
 
 /// The time of this turn, and its second as a `Date` field.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +18,7 @@ pub(crate) struct DateCache {
     turn: u64,
     now: SystemTime,
     second: u64,
-    text: [u8; LENGTH],
+    line: [u8; LINE.len()],
 }
 
 impl DateCache {
@@ -24,7 +27,7 @@ impl DateCache {
             turn: u64::MAX,
             now: UNIX_EPOCH,
             second: u64::MAX,
-            text: [b' '; LENGTH],
+            line: *LINE,
         }
     }
 
@@ -45,16 +48,16 @@ impl DateCache {
             // The format ends with the year 9999.
             let date = UNIX_EPOCH + Duration::from_secs(self.second.min(253_402_300_799));
             let text = HttpDate::from(date).to_string();
-            if let Ok(text) = text.as_bytes().try_into() {
-                self.text = text;
+            if text.len() == VALUE.len() {
+                self.line[VALUE].copy_from_slice(text.as_bytes());
             }
         }
     }
 
-    /// The value of a `Date` field.
+    /// The whole header line.
     #[inline]
-    pub(crate) fn text(&self) -> &[u8; LENGTH] {
-        &self.text
+    pub(crate) fn line(&self) -> &[u8] {
+        &self.line
     }
 
     /// As the access logs of others have it: `06/Nov/1994:08:49:37 +0000`.
@@ -70,9 +73,9 @@ impl DateCache {
         format!("{year:04}-{month:02}-{day:02}T{}Z", self.part(17..25))
     }
 
-    /// Always ASCII.
+    /// A part of the value, which is ASCII.
     fn part(&self, range: Range<usize>) -> &str {
-        std::str::from_utf8(&self.text[range]).unwrap_or_default()
+        std::str::from_utf8(&self.line[VALUE][range]).unwrap_or_default()
     }
 
     #[cfg(test)]
@@ -107,11 +110,11 @@ mod tests {
     fn the_date_is_written_anew_with_each_second() {
         let mut cache = DateCache::new();
         cache.set(UNIX_EPOCH + Duration::from_millis(784_111_777_999));
-        assert_eq!(cache.text(), b"Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(cache.line(), b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
         cache.set(UNIX_EPOCH + Duration::from_millis(784_111_778_000));
-        assert_eq!(cache.text(), b"Sun, 06 Nov 1994 08:49:38 GMT");
+        assert_eq!(cache.line(), b"Date: Sun, 06 Nov 1994 08:49:38 GMT\r\n");
         cache.set(UNIX_EPOCH + Duration::from_secs(1 << 40));
-        assert_eq!(cache.text(), b"Fri, 31 Dec 9999 23:59:59 GMT");
+        assert_eq!(cache.line(), b"Date: Fri, 31 Dec 9999 23:59:59 GMT\r\n");
     }
 
     #[test]

@@ -36,9 +36,7 @@ pub(crate) fn head(
     date: &DateCache,
 ) {
     write_status_line(out, response.status());
-    out.extend_from_slice(b"Date: ");
-    out.extend_from_slice(date.text());
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(date.line());
     if let Some(content_type) = response.content_type_value() {
         out.extend_from_slice(b"Content-Type: ");
         out.extend_from_slice(content_type.as_bytes());

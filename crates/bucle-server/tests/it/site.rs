@@ -225,11 +225,21 @@ fn a_site_can_have_a_path_of_its_own() {
         let location = answer.field("location").unwrap();
         assert!(location.starts_with("/static/"), "{target}: {location}");
     }
-    for target in ["/", "/a.txt", "/staticx/a.txt", "/%73tatic/a.txt", "/static/../a.txt"] {
+    for target in [
+        "/",
+        "/a.txt",
+        "/staticx/a.txt",
+        "/%73tatic/a.txt",
+        "/static/../a.txt",
+    ] {
         assert_ne!(world.server.get(target).status, 200, "{target}");
     }
     let listing = world.server.get("/static/folder/");
-    assert!(listing.text().contains("<a href=\"/static/folder/\">folder</a>"));
+    assert!(
+        listing
+            .text()
+            .contains("<a href=\"/static/folder/\">folder</a>")
+    );
 }
 
 #[test]
