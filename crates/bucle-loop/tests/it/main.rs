@@ -8,6 +8,7 @@ mod gather;
 mod remote;
 mod settable;
 mod signals;
+mod sync;
 mod tasks;
 mod time;
 
