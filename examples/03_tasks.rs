@@ -71,9 +71,8 @@ async fn main() {
     monitor.cancel("endless", "nobody needs it");
 
     // A panic and a cancellation are errors of the task, and of nobody else.
-    if let Err(error) = failing.await {
-        println!("error: {error}");
-    }
+    let Err(error) = failing.await;
+    println!("error: {error}");
     if let Err(error) = endless.await {
         println!("error: {error}");
     }

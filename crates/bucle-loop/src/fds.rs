@@ -1,6 +1,6 @@
 //! The table of watched file descriptors: who owns each, and what they wait for.
 //!
-//! One entry a descriptor, indexed by its number. An entry has a *generation*, which changes
+//! One entry a descriptor, indexed by its number; under simulation, a simulated socket and its number. An entry has a *generation*, which changes
 //! whenever its owner does; the selector's events carry the generation they were asked for, and an
 //! event of another generation is dropped. So an event that was collected for a descriptor which
 //! has since been closed, and whose number was given out again in the same turn, never reaches the
@@ -8,11 +8,11 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
 use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::pollable::Pollable;
 use crate::selector::{Event, Selector};
 
 /// What a descriptor is watched for.
@@ -82,6 +82,11 @@ impl Readiness {
     pub const fn with(self, other: Readiness) -> Readiness {
         Readiness(self.0 | other.0)
     }
+
+    /// What of it was asked for.
+    pub(crate) const fn among(self, interest: Interest) -> Readiness {
+        Readiness(self.0 & interest.0)
+    }
 }
 
 /// The owner of a descriptor that is more than a callback: a transport, a listener.
@@ -91,6 +96,10 @@ pub trait Source {
 
     /// The turn in which [`flush_soon`](crate::LoopRef::flush_soon) was called is ending.
     fn flush(&self) {}
+
+    /// The loop is closing, and forgets the source: what the source holds is to be let go, also
+    /// what would keep the source itself alive. Nothing can be scheduled any more.
+    fn closed(&self) {}
 }
 
 type Callback = Rc<RefCell<dyn FnMut()>>;
@@ -168,6 +177,13 @@ pub(crate) struct Removed {
 impl Removed {
     /// Drops it, from a place where the table is not borrowed.
     pub(crate) fn discard(self) {}
+
+    /// Drops it because the loop is closing.
+    pub(crate) fn close(self) {
+        if let Kind::Source(source) = &self._kind {
+            source.closed();
+        }
+    }
 }
 
 impl FdTable {
@@ -237,11 +253,11 @@ impl FdTable {
     /// descriptor that was closed behind its back.
     pub(crate) fn register(
         &mut self,
-        fd: BorrowedFd<'_>,
+        fd: Pollable<'_>,
         interest: Interest,
         source: Rc<dyn Source>,
     ) -> io::Result<(u32, Removed)> {
-        let number = fd.as_raw_fd();
+        let number = fd.number();
         let entry = self.entry(number);
         entry.generation = entry.generation.wrapping_add(1);
         let generation = entry.generation;
@@ -269,11 +285,11 @@ impl FdTable {
     /// Changes what the owner of this generation waits for.
     pub(crate) fn set_interest(
         &mut self,
-        fd: BorrowedFd<'_>,
+        fd: Pollable<'_>,
         generation: u32,
         interest: Interest,
     ) -> io::Result<()> {
-        let number = fd.as_raw_fd();
+        let number = fd.number();
         let entry = self.entry(number);
         if entry.generation != generation || entry.interest == interest {
             return Ok(());
@@ -294,16 +310,16 @@ impl FdTable {
     }
 
     /// Ends the ownership of this generation; its events that are still on their way are dropped.
-    pub(crate) fn deregister(&mut self, fd: BorrowedFd<'_>, generation: u32) -> Option<Removed> {
-        let entry = self.entry(fd.as_raw_fd());
+    pub(crate) fn deregister(&mut self, fd: Pollable<'_>, generation: u32) -> Option<Removed> {
+        let entry = self.entry(fd.number());
         if entry.generation != generation || matches!(entry.kind, Kind::Free) {
             return None;
         }
         Some(self.free(fd))
     }
 
-    fn free(&mut self, fd: BorrowedFd<'_>) -> Removed {
-        let entry = self.entry(fd.as_raw_fd());
+    fn free(&mut self, fd: Pollable<'_>) -> Removed {
+        let entry = self.entry(fd.number());
         entry.generation = entry.generation.wrapping_add(1);
         let kind = std::mem::take(&mut entry.kind);
         if std::mem::replace(&mut entry.interest, Interest::NONE) != Interest::NONE {
@@ -320,11 +336,11 @@ impl FdTable {
     /// Sets the reader or writer callback of a descriptor that no source owns.
     pub(crate) fn add_watcher(
         &mut self,
-        fd: BorrowedFd<'_>,
+        fd: Pollable<'_>,
         side: Interest,
         watcher: Watcher,
     ) -> io::Result<Removed> {
-        let number = fd.as_raw_fd();
+        let number = fd.number();
         let entry = self.entry(number);
         let callbacks = match &mut entry.kind {
             Kind::Source(_) => {
@@ -380,8 +396,8 @@ impl FdTable {
     }
 
     /// Takes the reader or writer callback away; `None` if there was none.
-    pub(crate) fn remove_watcher(&mut self, fd: BorrowedFd<'_>, side: Interest) -> Option<Removed> {
-        let number = fd.as_raw_fd();
+    pub(crate) fn remove_watcher(&mut self, fd: Pollable<'_>, side: Interest) -> Option<Removed> {
+        let number = fd.number();
         let entry = self.entry(number);
         let Kind::Callbacks(callbacks) = &mut entry.kind else {
             return None;
@@ -465,15 +481,15 @@ impl Selector for Closed {
         "closed"
     }
 
-    fn add(&mut self, _: BorrowedFd<'_>, _: u64, _: Interest) -> io::Result<()> {
+    fn add(&mut self, _: Pollable<'_>, _: u64, _: Interest) -> io::Result<()> {
         Err(io::Error::other("the event loop is closed"))
     }
 
-    fn modify(&mut self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
+    fn modify(&mut self, fd: Pollable<'_>, token: u64, interest: Interest) -> io::Result<()> {
         self.add(fd, token, interest)
     }
 
-    fn remove(&mut self, _: BorrowedFd<'_>) -> io::Result<()> {
+    fn remove(&mut self, _: Pollable<'_>) -> io::Result<()> {
         Ok(())
     }
 

@@ -27,6 +27,7 @@
 //! | `inbox`, `remote` | what other threads send |
 //! | `task`, `futures`, `gather`, `timeout`, `sleep` | what `async fn` stands on |
 //! | [`sync`] | locks, events, semaphores, barriers and queues between tasks |
+//! | [`sim`] | the simulated world: a network in memory, time that jumps |
 //! | `signals`, `exceptions`, `slow`, `counters` | signals, errors, and what can be seen |
 #![deny(unsafe_code)]
 
@@ -39,12 +40,14 @@ mod futures;
 mod gather;
 mod handles;
 mod inbox;
+mod pollable;
 mod primitives;
 mod ready;
 mod remote;
 mod running;
 mod selector;
 mod signals;
+pub mod sim;
 mod sleep;
 mod slow;
 pub mod sync;
@@ -59,9 +62,11 @@ pub use fds::{Interest, Readiness, Registration, Source};
 pub use futures::{AlreadySet, Future, FutureError};
 pub use gather::{Gather, GatherAll, gather};
 pub use handles::{Handle, TimerHandle};
+pub use pollable::{AsPollable, Pollable};
 pub use remote::{LoopClosed, Remote};
 pub use running::{get_running_loop, try_get_running_loop};
 pub use selector::SelectorKind;
+pub use sim::{SimNetwork, SimOptions, SimSocket};
 pub use sleep::{Sleep, YieldNow, sleep, sleep_until, yield_now};
 pub use task::{
     CancelOnDrop, Cancelled, Panic, Task, TaskError, TaskHandle, TaskTag, all_tasks, current_task,

@@ -42,6 +42,28 @@ impl ReadyQueue {
         self.entries.borrow_mut().pop_front()
     }
 
+    /// Puts what is queued into a random order, for simulations. Callbacks stay in the order that
+    /// `call_soon` promises among themselves.
+    #[cold]
+    pub(crate) fn shuffle(&self, rng: &mut fastrand::Rng) {
+        let mut entries = self.entries.borrow_mut();
+        let is_callback = |entry: &Entry| matches!(entry, Entry::Callback(_));
+        let (callbacks, mut others): (Vec<Entry>, Vec<Entry>) =
+            entries.drain(..).partition(is_callback);
+        let mut turns: Vec<bool> = callbacks.iter().map(|_| true).collect();
+        turns.resize(callbacks.len() + others.len(), false);
+        rng.shuffle(&mut turns);
+        rng.shuffle(&mut others);
+        let (mut callbacks, mut others) = (callbacks.into_iter(), others.into_iter());
+        entries.extend(turns.into_iter().filter_map(|callback| {
+            if callback {
+                callbacks.next()
+            } else {
+                others.next()
+            }
+        }));
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.borrow().len()
     }

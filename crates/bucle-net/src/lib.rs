@@ -1,1 +1,87 @@
-//! Placeholder.
+//! Bytes in and out of the Bucle event loop: transports and protocols, servers, streams, over TCP
+//! and Unix sockets; with the names and the semantics of Python's asyncio.
+//!
+//! Nothing here blocks, starts a thread or looks a name up, and nothing is `Send`: a connection
+//! lives on the loop it was made on.
+//!
+//! ```text
+//!     your code      async fn with StreamReader, StreamWriter       your Protocol
+//!                                    │                                   │
+//!                             a protocol of ours                         │
+//!                                    └────────────────┬──────────────────┘
+//!     callbacks  connection_made, data_received, ..   │   write, close, ..  commands
+//!                                                 Transport
+//!                                                     │
+//!                                         Socket and the event loop
+//! ```
+//!
+//! Two ways to the same connection:
+//!
+//! - *streams*, for `async` code: [`open_connection`], [`start_server`];
+//! - *protocols*, for state machines that are called back, without a task or a buffer for an idle
+//!   connection: [`create_connection`], [`create_server`].
+//!
+//! ```
+//! use bucle_net::{StreamReader, StreamWriter, open_connection, start_server};
+//!
+//! async fn shout(mut reader: StreamReader, writer: StreamWriter) {
+//!     if let Ok(line) = reader.readline().await {
+//!         writer.write(&line.to_ascii_uppercase());
+//!     }
+//! }
+//!
+//! bucle_loop::run(async {
+//!     let server = start_server("127.0.0.1:0", shout)?;
+//!     let (mut reader, writer) = open_connection(&server.sockets()[0]).await?;
+//!     writer.write(b"hello\n");
+//!     writer.drain().await?;
+//!     assert_eq!(reader.readline().await?, b"HELLO\n");
+//!     assert_eq!(reader.read(1).await?, b"");
+//!     Ok::<(), std::io::Error>(())
+//! })??;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # What a connection costs
+//!
+//! One allocation holds the transport and its protocol; reading goes through the loop's one shared
+//! buffer; a write queue exists only while something is queued. A request that is answered from
+//! [`Protocol::data_received`] with one [`Transport::write`] costs one `recv` and one `send`.
+//!
+//! # How it is cut
+//!
+//! | file | what |
+//! |---|---|
+//! | `address` | [`Address`], and what can be read as one |
+//! | `protocol`, `transport` | the two halves as users see them |
+//! | `endpoint` | the connection between them: life, reading, writing |
+//! | `write_queue` | what is still to be sent: bytes, shared bytes, ranges of files |
+//! | `listener`, `group`, `server` | accepting; the connections of a server; [`Server`] |
+//! | `connect` | [`create_connection`] |
+//! | `unix` | the paths of Unix sockets |
+//! | `stream` | streams |
+//! | `socket` | the one seam to what carries the bytes |
+#![forbid(unsafe_code)]
+
+mod address;
+mod connect;
+mod endpoint;
+mod group;
+mod listener;
+mod protocol;
+mod server;
+mod socket;
+mod stream;
+mod transport;
+mod unix;
+mod write_queue;
+
+pub use address::{Address, ToAddresses};
+pub use connect::create_connection;
+pub use protocol::Protocol;
+pub use server::{Server, ServerOptions, create_server, create_server_from};
+pub use stream::{
+    DEFAULT_LIMIT, ReadError, StreamReader, StreamWriter, open_connection, open_connection_with,
+    start_server, start_server_with,
+};
+pub use transport::{ExtraInfo, HIGH_WATER, LOW_WATER, SEND_LIMIT, Transport};

@@ -14,3 +14,5 @@ pub mod limits;
 pub mod poll;
 pub mod socket;
 pub mod wake;
+
+pub use rustix::io::Errno;

@@ -155,25 +155,25 @@ pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((a, b))
 }
 
-/// Takes one connection off the listener's queue, with the peer's address where it has one.
+/// Takes one connection off the listener's queue. Who the peer is, [`peer_address`] tells.
 ///
 /// # Errors
 /// `WouldBlock` when none waits; `EMFILE`/`ENFILE` when descriptors ran out; errors that belong to
 /// the one connection (see [`is_connection_error`]).
-pub fn accept(listener: impl AsFd) -> io::Result<(OwnedFd, Option<SocketAddrAny>)> {
+pub fn accept(listener: impl AsFd) -> io::Result<OwnedFd> {
     #[cfg(not(target_vendor = "apple"))]
     {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        Ok(retry_on_intr(|| net::acceptfrom_with(&listener, flags))?)
+        Ok(retry_on_intr(|| net::accept_with(&listener, flags))?)
     }
     #[cfg(target_vendor = "apple")]
     {
-        let (fd, address) = retry_on_intr(|| net::acceptfrom(&listener))?;
+        let fd = retry_on_intr(|| net::accept(&listener))?;
         prepare(&fd)?;
         if is_tcp(&fd) {
             sockopt::set_tcp_nodelay(&fd, true)?;
         }
-        Ok((fd, address))
+        Ok(fd)
     }
 }
 
@@ -194,6 +194,11 @@ pub fn is_connection_error(error: &io::Error) -> bool {
                 | Errno::PERM
         )
     )
+}
+
+/// Whether an error of making a socket says that the system lacks the address family.
+pub fn is_no_family(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::AFNOSUPPORT)
 }
 
 /// Whether an error says that the process or the system has no more descriptors or memory for one.
@@ -265,7 +270,7 @@ pub fn send_vectored(fd: impl AsFd, buffers: &[IoSlice<'_>], more: bool) -> io::
 /// 0 means that the file ends before `offset`.
 ///
 /// # Errors
-/// `WouldBlock`; `EINVAL` for a file that can't be mapped; those of [`send`].
+/// `WouldBlock`; what [`is_no_sendfile`] knows, for a file that can't be mapped; those of [`send`].
 #[cfg(target_os = "linux")]
 pub fn sendfile(
     socket: impl AsFd,
@@ -277,6 +282,44 @@ pub fn sendfile(
     Ok(retry_on_intr(|| {
         rustix::fs::sendfile(&socket, &file, Some(&mut offset), count)
     })?)
+}
+
+/// [`sendfile`], on a system without one of this shape.
+///
+/// # Errors
+/// Always `Unsupported`.
+#[cfg(not(target_os = "linux"))]
+pub fn sendfile(_: impl AsFd, _: impl AsFd, _: u64, _: usize) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Whether an error of [`sendfile`] says that this file, or this system, has to be read and written
+/// instead.
+pub fn is_no_sendfile(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported
+        || matches!(
+            Errno::from_io_error(error),
+            Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)
+        )
+}
+
+/// Reads from `file` at `offset` without moving its position; 0 is the end of the file. For files
+/// and systems that [`sendfile`] does not serve.
+///
+/// # Errors
+/// `ESPIPE` for what has no positions; those of `pread`.
+pub fn read_at(file: impl AsFd, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    Ok(retry_on_intr(|| {
+        rustix::io::pread(&file, &mut *buffer, offset)
+    })?)
+}
+
+/// Makes a descriptor that came from elsewhere non-blocking.
+///
+/// # Errors
+/// `EBADF` and the like.
+pub fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
+    Ok(rustix::io::ioctl_fionbio(fd, true)?)
 }
 
 /// Ends one or both directions of a connection.
@@ -322,6 +365,13 @@ pub fn reset_on_close(fd: impl AsFd) -> io::Result<()> {
     )?)
 }
 
+/// Whether the descriptor is a stream socket that listens.
+pub fn is_listening(fd: impl AsFd) -> bool {
+    let fd = fd.as_fd();
+    sockopt::socket_type(fd).is_ok_and(|kind| kind == SocketType::STREAM)
+        && sockopt::socket_acceptconn(fd).unwrap_or(false)
+}
+
 /// Whether the socket speaks TCP (as opposed to a Unix stream).
 pub fn is_tcp_socket(fd: impl AsFd) -> bool {
     let fd = fd.as_fd();
@@ -338,7 +388,8 @@ mod tests {
         listen(&listener, BACKLOG).unwrap();
         let address = SocketAddr::try_from(local_address(&listener).unwrap()).unwrap();
         let client = connect_tcp(&address).unwrap();
-        let (server, peer) = accept(&listener).unwrap();
+        let server = accept(&listener).unwrap();
+        let peer = peer_address(&server).unwrap();
         assert_eq!(
             SocketAddr::try_from(peer.unwrap()).unwrap(),
             SocketAddr::try_from(local_address(&client).unwrap()).unwrap()

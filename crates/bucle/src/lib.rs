@@ -13,7 +13,12 @@
 //!     assert_eq!(greetings.await.unwrap(), ["hello 1", "hello 2", "hello 3"]);
 //! }
 //! ```
+//!
+//! Tests run in a world of their own, in which a day of sleep takes no time and a failure can be
+//! replayed: [`macro@test`], [`testing`].
 #![forbid(unsafe_code)]
+
+pub mod testing;
 
 pub use bucle_loop::*;
 pub use bucle_macros::{main, test};

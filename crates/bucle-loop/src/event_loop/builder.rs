@@ -2,18 +2,23 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use bucle_sys::wake::WakeFd;
 
 use super::{Core, EventLoop, LoopRef, SLOW_CALLBACK_DURATION, State};
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::fds::{FdTable, Interest, Readiness, Source};
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Notify};
+use crate::pollable::AsPollable;
 use crate::ready::ReadyQueue;
 use crate::selector::SelectorKind;
+use crate::selector::sim::SimSelector;
+use crate::sim::options::Stream;
+use crate::sim::{SimNetwork, SimOptions};
 use crate::slow::SlowWatch;
 use crate::task::table::TaskTable;
 use crate::timers::TimerQueue;
@@ -24,6 +29,7 @@ use crate::timers::TimerQueue;
 pub struct LoopBuilder {
     selector: Option<SelectorKind>,
     debug: bool,
+    simulation: Option<SimOptions>,
 }
 
 impl LoopBuilder {
@@ -41,44 +47,91 @@ impl LoopBuilder {
         self
     }
 
+    /// Makes the loop a simulated one: virtual time, a network in memory, everything decided by a
+    /// seed; see [`sim`](crate::sim). No other selector matters then, `BUCLE_SELECTOR` neither.
+    #[must_use]
+    pub fn simulated(mut self, options: SimOptions) -> LoopBuilder {
+        self.simulation = Some(options);
+        self
+    }
+
     /// Makes the loop, owned by this thread from now on.
     ///
     /// # Errors
-    /// The system's when it can't give the two descriptors a loop needs; `InvalidInput` when
-    /// `BUCLE_SELECTOR` names no selector.
+    /// The system's when it can't give the two descriptors a loop needs (a simulated one needs
+    /// none); `InvalidInput` when `BUCLE_SELECTOR` names no selector.
     pub fn build(self) -> io::Result<EventLoop> {
+        if let Some(options) = self.simulation {
+            return Ok(EventLoop::simulated(options, self.debug));
+        }
         let kind = match self.selector {
             Some(kind) => kind,
             None => SelectorKind::from_env()?,
         };
-        EventLoop::with(
-            FdTable::new(kind.open()?),
-            Rc::new(Clock::monotonic()),
-            self.debug,
-        )
+        EventLoop::real(kind, self.debug)
     }
 }
 
 impl EventLoop {
-    fn with(fds: FdTable, clock: Rc<Clock>, debug: bool) -> io::Result<EventLoop> {
+    fn real(kind: SelectorKind, debug: bool) -> io::Result<EventLoop> {
+        let fds = FdTable::new(kind.open()?);
+        let wake = Arc::new(WakeFd::new()?);
+        let parts = Parts {
+            fds,
+            clock: Rc::new(Clock::monotonic()),
+            wake: Some(wake.clone()),
+            simulation: None,
+        };
+        let event_loop = EventLoop::with(parts, debug);
+        let registered = event_loop.core.fds.borrow_mut().register(
+            wake.as_pollable(),
+            Interest::READ,
+            Rc::new(WakeSource(wake.clone())),
+        );
+        registered?.1.discard();
+        Ok(event_loop)
+    }
+
+    fn simulated(options: SimOptions, debug: bool) -> EventLoop {
+        let clock = Rc::new(Clock::simulated());
+        let network = SimNetwork::new(clock.clone(), &options);
+        let parts = Parts {
+            fds: FdTable::new(Box::new(SimSelector::new(network.clone()))),
+            clock,
+            // Nothing sleeps, so there is nothing to wake.
+            wake: None,
+            simulation: Some((network, options)),
+        };
+        EventLoop::with(parts, debug)
+    }
+
+    fn with(parts: Parts, debug: bool) -> EventLoop {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let wake = Arc::new(bucle_sys::wake::WakeFd::new()?);
-        let inbox = {
-            let wake = wake.clone();
-            Inbox::acquire(id, Box::new(move || wake.wake()))
+        let notify: Notify = match parts.wake {
+            Some(wake) => Box::new(move || wake.wake()),
+            None => Box::new(|| ()),
         };
+        let simulation = parts.simulation;
+        let random = match &simulation {
+            Some((_, options)) => options.stream(Stream::Program),
+            None => fastrand::Rng::new(),
+        };
+        let shuffle = simulation.as_ref().and_then(|(_, options)| {
+            let rng = options.stream(Stream::Schedule);
+            options.shuffle_ready_tasks.then(|| RefCell::new(rng))
+        });
         let handle = LoopRef {
             core: Rc::new(Core {
                 id,
                 ready: Rc::new(ReadyQueue::default()),
                 timers: Rc::new(TimerQueue::default()),
-                slow: SlowWatch::new(SLOW_CALLBACK_DURATION, clock.is_virtual()),
-                clock,
-                inbox,
+                slow: SlowWatch::new(SLOW_CALLBACK_DURATION, parts.clock.is_virtual()),
+                clock: parts.clock,
+                inbox: Inbox::acquire(id, notify),
                 tasks: TaskTable::default(),
                 counters: Counters::default(),
-                fds: RefCell::new(fds),
+                fds: RefCell::new(parts.fds),
                 signals: RefCell::default(),
                 to_flush: RefCell::default(),
                 read_buffer: Cell::new(None),
@@ -87,28 +140,27 @@ impl EventLoop {
                 state: Cell::new(State::Idle),
                 stopping: Cell::new(false),
                 deadlocked: Cell::new(false),
+                sim: simulation.map(|(network, _)| network),
+                shuffle,
+                random: RefCell::new(random),
                 debug: Cell::new(debug),
                 exception_handler: RefCell::new(None),
             }),
         };
-        let event_loop = EventLoop { handle };
-        event_loop
-            .core
-            .fds
-            .borrow_mut()
-            .register(
-                wake.as_fd(),
-                Interest::READ,
-                Rc::new(WakeSource(wake.clone())),
-            )?
-            .1
-            .discard();
-        Ok(event_loop)
+        EventLoop { handle }
     }
 }
 
+/// In what a real loop and a simulated one differ.
+struct Parts {
+    fds: FdTable,
+    clock: Rc<Clock>,
+    wake: Option<Arc<WakeFd>>,
+    simulation: Option<(SimNetwork, SimOptions)>,
+}
+
 /// Clears the wake descriptor after another thread has ended the wait with it.
-struct WakeSource(Arc<bucle_sys::wake::WakeFd>);
+struct WakeSource(Arc<WakeFd>);
 
 impl Source for WakeSource {
     fn ready(&self, _: Readiness) {

@@ -47,7 +47,11 @@ impl LoopRef {
         let removed = core.fds.borrow_mut().clear();
         for removed in removed {
             let mut removed = Some(removed);
-            discard(&mut || drop(removed.take()));
+            discard(&mut || {
+                if let Some(removed) = removed.take() {
+                    removed.close();
+                }
+            });
         }
         for message in core.inbox.close(core.id) {
             let mut message = Some(message);

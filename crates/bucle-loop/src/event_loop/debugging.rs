@@ -104,6 +104,7 @@ impl LoopRef {
 
     /// How many descriptors are watched, the loop's own one not counted.
     pub fn watched_fds(&self) -> usize {
-        self.core.fds.borrow().watched().saturating_sub(1)
+        let own = usize::from(self.core.sim.is_none());
+        self.core.fds.borrow().watched().saturating_sub(own)
     }
 }

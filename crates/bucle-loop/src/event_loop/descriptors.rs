@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::AsFd;
 use std::panic::Location;
 use std::rc::Rc;
 
 use super::{LoopRef, READ_BUFFER};
 use crate::fds::{Interest, Registration, Source, Watcher};
+use crate::pollable::{AsPollable, Pollable};
 
 impl LoopRef {
     /// Calls `callback` whenever `fd` is readable, until [`remove_reader`](LoopRef::remove_reader).
@@ -20,7 +20,12 @@ impl LoopRef {
     /// `InvalidInput` for a regular file or directory, which is always ready; `ResourceBusy` for a
     /// descriptor that a transport owns; the system's.
     #[track_caller]
-    pub fn add_reader(&self, fd: impl AsFd, callback: impl FnMut() + 'static) -> io::Result<()> {
+    pub fn add_reader(
+        &self,
+        fd: impl AsPollable,
+        callback: impl FnMut() + 'static,
+    ) -> io::Result<()> {
+        let fd = fd.as_pollable();
         self.add_watcher(fd, Interest::READ, Box::new(callback), Location::caller())
     }
 
@@ -29,43 +34,49 @@ impl LoopRef {
     /// # Errors
     /// As [`add_reader`](LoopRef::add_reader).
     #[track_caller]
-    pub fn add_writer(&self, fd: impl AsFd, callback: impl FnMut() + 'static) -> io::Result<()> {
+    pub fn add_writer(
+        &self,
+        fd: impl AsPollable,
+        callback: impl FnMut() + 'static,
+    ) -> io::Result<()> {
+        let fd = fd.as_pollable();
         self.add_watcher(fd, Interest::WRITE, Box::new(callback), Location::caller())
     }
 
     fn add_watcher(
         &self,
-        fd: impl AsFd,
+        fd: Pollable<'_>,
         side: Interest,
         callback: Box<dyn FnMut()>,
         location: &'static Location<'static>,
     ) -> io::Result<()> {
         self.check_open()?;
+        self.check_world(fd)?;
         let watcher = Watcher {
             callback: Rc::new(RefCell::new(callback)),
             location,
         };
-        let removed = self
-            .core
-            .fds
-            .borrow_mut()
-            .add_watcher(fd.as_fd(), side, watcher);
+        let removed = self.core.fds.borrow_mut().add_watcher(fd, side, watcher);
         removed.map(drop)
     }
 
     /// Takes the reader of `fd` away at once: it is not called again, not even for an event of this
     /// turn. Returns whether there was one.
-    pub fn remove_reader(&self, fd: impl AsFd) -> bool {
+    pub fn remove_reader(&self, fd: impl AsPollable) -> bool {
         self.remove_watcher(fd, Interest::READ)
     }
 
     /// Takes the writer of `fd` away; see [`remove_reader`](LoopRef::remove_reader).
-    pub fn remove_writer(&self, fd: impl AsFd) -> bool {
+    pub fn remove_writer(&self, fd: impl AsPollable) -> bool {
         self.remove_watcher(fd, Interest::WRITE)
     }
 
-    fn remove_watcher(&self, fd: impl AsFd, side: Interest) -> bool {
-        let removed = self.core.fds.borrow_mut().remove_watcher(fd.as_fd(), side);
+    fn remove_watcher(&self, fd: impl AsPollable, side: Interest) -> bool {
+        let removed = self
+            .core
+            .fds
+            .borrow_mut()
+            .remove_watcher(fd.as_pollable(), side);
         // Dropped when the table is free again.
         removed.is_some()
     }
@@ -77,16 +88,14 @@ impl LoopRef {
     /// The system's; the loop being closed.
     pub fn register(
         &self,
-        fd: impl AsFd,
+        fd: impl AsPollable,
         interest: Interest,
         source: Rc<dyn Source>,
     ) -> io::Result<Registration> {
         self.check_open()?;
-        let result = self
-            .core
-            .fds
-            .borrow_mut()
-            .register(fd.as_fd(), interest, source);
+        let fd = fd.as_pollable();
+        self.check_world(fd)?;
+        let result = self.core.fds.borrow_mut().register(fd, interest, source);
         let (generation, removed) = result?;
         removed.discard();
         Ok(Registration { generation })
@@ -98,24 +107,24 @@ impl LoopRef {
     /// The system's.
     pub fn set_interest(
         &self,
-        fd: impl AsFd,
+        fd: impl AsPollable,
         registration: &Registration,
         interest: Interest,
     ) -> io::Result<()> {
         self.core
             .fds
             .borrow_mut()
-            .set_interest(fd.as_fd(), registration.generation, interest)
+            .set_interest(fd.as_pollable(), registration.generation, interest)
     }
 
     /// Ends a registration, before its descriptor is closed. Events of it that are still on their
     /// way, in this turn too, are dropped.
-    pub fn deregister(&self, fd: impl AsFd, registration: Registration) {
+    pub fn deregister(&self, fd: impl AsPollable, registration: Registration) {
         let removed = self
             .core
             .fds
             .borrow_mut()
-            .deregister(fd.as_fd(), registration.generation);
+            .deregister(fd.as_pollable(), registration.generation);
         drop(removed);
     }
 
@@ -159,10 +168,11 @@ impl LoopRef {
         mut callback: impl FnMut() + 'static,
     ) -> io::Result<()> {
         self.check_open()?;
-        if self.core.clock.is_virtual() {
+        if self.core.sim.is_some() {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
-                "signals are real; a simulated loop has none",
+                "signals are real; a simulated loop has none; call what the handler would do, or run \
+                 the test as `#[bucle::test(real)]`",
             ));
         }
         let pipe = self.core.signals.borrow_mut().add(signal)?;
@@ -173,7 +183,7 @@ impl LoopRef {
             }
         };
         self.add_watcher(
-            &*pipe,
+            pipe.as_pollable(),
             Interest::READ,
             Box::new(watcher),
             Location::caller(),
@@ -184,5 +194,13 @@ impl LoopRef {
     pub fn remove_signal_handler(&self, signal: i32) -> bool {
         let removed = self.core.signals.borrow_mut().remove(signal);
         removed.is_some_and(|pipe| self.remove_reader(&*pipe))
+    }
+
+    /// Refuses what belongs to the other world, the real or the simulated one.
+    fn check_world(&self, what: Pollable<'_>) -> io::Result<()> {
+        match self.core.sim {
+            Some(_) => what.sim().map(drop),
+            None => what.fd().map(drop),
+        }
     }
 }

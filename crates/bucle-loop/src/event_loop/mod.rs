@@ -45,6 +45,7 @@ use crate::inbox::{Inbox, Message};
 use crate::ready::ReadyQueue;
 use crate::selector::Event;
 use crate::signals::Signals;
+use crate::sim::SimNetwork;
 use crate::slow::SlowWatch;
 use crate::task::table::TaskTable;
 use crate::task::{Cancelled, TaskError};
@@ -59,8 +60,9 @@ pub const READ_BUFFER: usize = 64 * 1024;
 type ExceptionHandler = Rc<dyn Fn(&LoopRef, ExceptionContext)>;
 
 /// Why a loop ended by itself: no event can ever come.
-const DEADLOCK: &str = "deadlock: nothing is ready, no timer is armed and no descriptor is watched, \
-                        so no task of this simulated loop can ever be woken";
+const DEADLOCK: &str = "deadlock: nothing is ready, no timer is armed and no traffic is under way, \
+                        so nothing of this simulated loop can ever be woken (threads outside of \
+                        it are not waited for)";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -90,6 +92,11 @@ pub(crate) struct Core {
     stopping: Cell<bool>,
     /// The simulated selector found that nothing can ever happen.
     deadlocked: Cell<bool>,
+    /// The simulated world, where the loop lives in one.
+    sim: Option<SimNetwork>,
+    /// Decides in which order ready tasks run, where that is left to the seed.
+    shuffle: Option<RefCell<fastrand::Rng>>,
+    random: RefCell<fastrand::Rng>,
     debug: Cell<bool>,
     slow: SlowWatch,
     exception_handler: RefCell<Option<ExceptionHandler>>,

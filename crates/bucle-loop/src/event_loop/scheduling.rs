@@ -10,6 +10,7 @@ use super::LoopRef;
 use crate::handles::{Action, Handle, HandleCell, TimerHandle};
 use crate::ready::Entry;
 use crate::remote::Remote;
+use crate::sim::SimNetwork;
 use crate::task::Task;
 
 impl LoopRef {
@@ -79,6 +80,17 @@ impl LoopRef {
     /// The loop's time: the monotonic clock's, or the virtual one's under simulation.
     pub fn time(&self) -> Instant {
         self.core.clock.instant()
+    }
+
+    /// A random number: from the seed under simulation, else not to be foreseen (and not for secrets
+    /// either). What a program draws here is the same in every replay.
+    pub fn random_u64(&self) -> u64 {
+        self.core.random.borrow_mut().u64(..)
+    }
+
+    /// The network of a simulated loop; `None` in the real world.
+    pub fn sim_network(&self) -> Option<SimNetwork> {
+        self.core.sim.clone()
     }
 
     /// A handle with which other threads reach this loop.

@@ -1,5 +1,6 @@
 //! The turn: [`LoopRef::turn`] and its phases, and what is around them.
 
+use std::fmt::Write;
 use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
@@ -12,6 +13,9 @@ use crate::handles::{Action, HandleCell};
 use crate::inbox::Message;
 use crate::ready::Entry;
 use crate::running;
+
+/// How many tasks the report of a deadlock names.
+const DEADLOCK_TASKS: usize = 20;
 
 /// Running: the turn and its phases.
 impl LoopRef {
@@ -98,9 +102,20 @@ impl LoopRef {
             .map(|deadline| Duration::from_nanos(deadline.saturating_sub(core.clock.now())))
     }
 
+    /// Nothing can ever happen: says who waits for it in vain.
+    #[cold]
     fn end_deadlock(&self) {
         self.core.deadlocked.set(true);
-        self.call_exception_handler(ExceptionContext::new("loop", DEADLOCK));
+        let mut message = DEADLOCK.to_owned();
+        let waiting = self.core.tasks.all();
+        for task in waiting.iter().take(DEADLOCK_TASKS) {
+            let tag = task.tag();
+            let _ = write!(message, "\n  waits: `{tag}` from {}", tag.location());
+        }
+        if waiting.len() > DEADLOCK_TASKS {
+            let _ = write!(message, "\n  and {} more", waiting.len() - DEADLOCK_TASKS);
+        }
+        self.call_exception_handler(ExceptionContext::new("loop", message));
         self.stop();
     }
 
@@ -159,6 +174,9 @@ impl LoopRef {
         let count = core.ready.len();
         if count == 0 {
             return;
+        }
+        if let Some(rng) = &core.shuffle {
+            core.ready.shuffle(&mut rng.borrow_mut());
         }
         core.slow.start();
         for _ in 0..count {

@@ -1,13 +1,13 @@
 //! Linux epoll, level-triggered.
 
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use bucle_sys::epoll::{Epoll, Event as RawEvent, EventFlags};
 
 use super::{Event, Selector};
 use crate::fds::{Interest, Readiness};
+use crate::pollable::Pollable;
 
 /// Events taken in one call. More wait in the kernel for the next turn, where they come first, so
 /// that a busy set of descriptors can't starve timers and callbacks.
@@ -43,7 +43,8 @@ impl Selector for EpollSelector {
         "epoll"
     }
 
-    fn add(&mut self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
+    fn add(&mut self, fd: Pollable<'_>, token: u64, interest: Interest) -> io::Result<()> {
+        let fd = fd.fd()?;
         match self.epoll.add(fd, token, flags(interest)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 self.epoll.modify(fd, token, flags(interest))
@@ -52,7 +53,8 @@ impl Selector for EpollSelector {
         }
     }
 
-    fn modify(&mut self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
+    fn modify(&mut self, fd: Pollable<'_>, token: u64, interest: Interest) -> io::Result<()> {
+        let fd = fd.fd()?;
         match self.epoll.modify(fd, token, flags(interest)) {
             // The number was closed and given out again: the kernel forgot the old file.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -62,8 +64,8 @@ impl Selector for EpollSelector {
         }
     }
 
-    fn remove(&mut self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        self.epoll.delete(fd)
+    fn remove(&mut self, fd: Pollable<'_>) -> io::Result<()> {
+        self.epoll.delete(fd.fd()?)
     }
 
     fn select(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {

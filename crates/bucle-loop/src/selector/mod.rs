@@ -14,14 +14,15 @@
 //! it lives above, in the transports, which alone know what is to be read or written.
 
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use crate::fds::{Interest, Readiness};
+use crate::pollable::Pollable;
 
 #[cfg(target_os = "linux")]
 pub(crate) mod epoll;
 pub(crate) mod poll;
+pub(crate) mod sim;
 
 /// What a selector saw: the token a descriptor was added with, and what it is ready for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,14 +38,14 @@ pub(crate) trait Selector {
 
     /// Watches `fd` for a non-empty interest. Works too if the selector still knew a descriptor of
     /// that number.
-    fn add(&mut self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()>;
+    fn add(&mut self, fd: Pollable<'_>, token: u64, interest: Interest) -> io::Result<()>;
 
     /// Changes the interest, to a non-empty one, or the token. Works too if the selector did not
     /// know the descriptor.
-    fn modify(&mut self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()>;
+    fn modify(&mut self, fd: Pollable<'_>, token: u64, interest: Interest) -> io::Result<()>;
 
     /// Stops watching `fd`.
-    fn remove(&mut self, fd: BorrowedFd<'_>) -> io::Result<()>;
+    fn remove(&mut self, fd: Pollable<'_>) -> io::Result<()>;
 
     /// Waits until something is ready or the time-out has passed (`None`: without end), and appends
     /// what is. May return early with nothing.

@@ -9,6 +9,7 @@ use bucle_sys::poll::{PollEvents, PollSet};
 
 use super::{Event, Selector};
 use crate::fds::{Interest, Readiness};
+use crate::pollable::Pollable;
 
 #[derive(Default)]
 pub(crate) struct PollSelector {
@@ -53,7 +54,8 @@ impl Selector for PollSelector {
         "poll"
     }
 
-    fn add(&mut self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
+    fn add(&mut self, fd: Pollable<'_>, token: u64, interest: Interest) -> io::Result<()> {
+        let fd = fd.fd()?;
         refuse_files(fd)?;
         let number = fd.as_raw_fd();
         if let Some(&place) = self.places.get(&number) {
@@ -67,12 +69,12 @@ impl Selector for PollSelector {
         Ok(())
     }
 
-    fn modify(&mut self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
+    fn modify(&mut self, fd: Pollable<'_>, token: u64, interest: Interest) -> io::Result<()> {
         self.add(fd, token, interest)
     }
 
-    fn remove(&mut self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        match self.places.get(&fd.as_raw_fd()) {
+    fn remove(&mut self, fd: Pollable<'_>) -> io::Result<()> {
+        match self.places.get(&fd.number()) {
             Some(&place) => {
                 self.remove_at(place);
                 Ok(())

@@ -9,6 +9,9 @@ mod remote;
 mod settable;
 mod signals;
 mod sync;
+mod sim;
+#[cfg(target_os = "linux")]
+mod sim_kernel;
 mod tasks;
 mod time;
 

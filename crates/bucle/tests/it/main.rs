@@ -1,3 +1,4 @@
 //! The façade: the examples run, and say what they should.
 
 mod examples;
+mod testing;

@@ -1,0 +1,152 @@
+//! Writing messages: status lines, fields, numbers and chunks, appended to a buffer without
+//! `std::fmt`. What comes from outside is checked, so that no value can begin a line of its own.
+
+use std::fmt;
+
+use crate::StatusCode;
+use crate::chars::{self, TARGET, TOKEN, VALUE};
+
+/// The last chunk of a chunked body, with an empty trailer section behind it.
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// The interim answer that a client waits for that expects it.
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// Why something can't be written into a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// A field name or method is empty or no token (RFC 9110 section 5.6.2).
+    Name,
+    /// A field value has a control character in it (RFC 9110 section 5.5).
+    Value,
+    /// A request target is empty, or has a character in it that must be percent-encoded.
+    Target,
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            EncodeError::Name => "a name may have letters, digits and !#$%&'*+-.^_`|~ only",
+            EncodeError::Value => {
+                "a field value may have no control character, no line break above all"
+            }
+            EncodeError::Target => "a request target is ASCII without spaces, percent-encoded",
+        })
+    }
+}
+
+impl std::error::Error for EncodeError {}
+
+/// Appends the status line `HTTP/1.1 200 OK` with its line break. It says HTTP/1.1 to all clients
+/// (RFC 9110 section 2.5).
+#[inline]
+pub fn write_status_line(out: &mut Vec<u8>, status: StatusCode) {
+    match status.line() {
+        Some(line) => out.extend_from_slice(line),
+        None => {
+            out.extend_from_slice(b"HTTP/1.1 ");
+            write_decimal(out, u64::from(status.as_u16()));
+            out.extend_from_slice(b" \r\n");
+        }
+    }
+}
+
+/// Appends a request line. `target` may be of any form.
+///
+/// # Errors
+/// [`EncodeError::Name`] for the method, [`EncodeError::Target`]; nothing is written then.
+pub fn write_request_line(
+    out: &mut Vec<u8>,
+    method: &str,
+    target: &str,
+) -> Result<(), EncodeError> {
+    if method.is_empty() || chars::run(method.as_bytes(), TOKEN) < method.len() {
+        return Err(EncodeError::Name);
+    }
+    if target.is_empty() || chars::run(target.as_bytes(), TARGET) < target.len() {
+        return Err(EncodeError::Target);
+    }
+    out.extend_from_slice(method.as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    Ok(())
+}
+
+/// Appends one field line, line break included.
+///
+/// # Errors
+/// [`EncodeError`] if the name is no token or the value has a control character other than HTAB in
+/// it; nothing is written then.
+#[inline]
+pub fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), EncodeError> {
+    if name.is_empty() || chars::run(name.as_bytes(), TOKEN) < name.len() {
+        return Err(EncodeError::Name);
+    }
+    if chars::value_run(value) < value.len() {
+        return Err(EncodeError::Value);
+    }
+    debug_assert!(chars::run(value, VALUE) == value.len());
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+/// Appends `Content-Length: length` with its line break.
+#[inline]
+pub fn write_content_length(out: &mut Vec<u8>, length: u64) {
+    out.extend_from_slice(b"Content-Length: ");
+    write_decimal(out, length);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the line before a chunk of `length` bytes of data. Behind the data goes a line break.
+/// A chunk of no bytes would end the body: with `length` 0 nothing is written.
+#[inline]
+pub fn write_chunk_head(out: &mut Vec<u8>, length: u64) {
+    if length == 0 {
+        return;
+    }
+    let digits = 16 - length.leading_zeros() as usize / 4;
+    for place in (0..digits).rev() {
+        out.push(b"0123456789abcdef"[(length >> (place * 4)) as usize & 15]);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends `number` in decimal digits.
+#[inline]
+pub fn write_decimal(out: &mut Vec<u8>, mut number: u64) {
+    const PAIRS: &[u8; 200] = &pairs();
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    while number >= 10 {
+        let pair = (number % 100) as usize * 2;
+        number /= 100;
+        at -= 2;
+        digits[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
+        if number == 0 {
+            out.extend_from_slice(&digits[at..]);
+            return;
+        }
+    }
+    at -= 1;
+    digits[at] = b'0' + number as u8;
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// `00` to `99`.
+const fn pairs() -> [u8; 200] {
+    let mut pairs = [0; 200];
+    let mut i = 0;
+    while i < 100 {
+        pairs[i * 2] = b'0' + (i / 10) as u8;
+        pairs[i * 2 + 1] = b'0' + (i % 10) as u8;
+        i += 1;
+    }
+    pairs
+}

@@ -1,0 +1,370 @@
+//! [`RequestHead`]: a request line and header fields, in a buffer that is used again.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::chars::{self, TOKEN};
+use crate::field::{self, Field, Fields, Notable};
+use crate::framing::{self, Framing};
+use crate::section::Section;
+use crate::target::{self, Target, TargetForm};
+use crate::{Error, Limits, Method, Version};
+
+/// The head of a request. It owns a copy of its bytes; all that it gives out is a view of them.
+///
+/// One is given to [`ServerConnection::receive`](crate::ServerConnection::receive) and is filled
+/// when that returns [`Event::Head`](crate::Event::Head). It can be used again for any other
+/// request, of any connection, and then allocates nothing as long as heads stay ordinary. Until it
+/// is filled it is an empty `GET` without a target.
+#[derive(Clone, Default)]
+pub struct RequestHead {
+    section: Section,
+    trailers: Section,
+    method: Method,
+    version: Version,
+    method_length: usize,
+    target_length: usize,
+    target: Target,
+    framing: Framing,
+    keep_alive: bool,
+    expects_continue: bool,
+    upgrade: bool,
+    /// Where the `Host` field's value stands; empty without one.
+    host: Range<usize>,
+}
+
+impl RequestHead {
+    /// The method; [`Method::Other`] for one that is not listed there.
+    #[inline]
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// The method as it was sent.
+    pub fn method_str(&self) -> &str {
+        match self.method {
+            Method::Other => chars::ascii(self.bytes(&(0..self.method_length))),
+            method => method.as_str(),
+        }
+    }
+
+    /// The whole request target as it was sent: percent-encoded, ASCII without white space.
+    pub fn target(&self) -> &str {
+        chars::ascii(self.target_bytes())
+    }
+
+    /// The form of the target.
+    pub fn target_form(&self) -> TargetForm {
+        self.target.form
+    }
+
+    /// The path of the target as it was sent, still percent-encoded. `/` for a URL without one, `*`
+    /// for `OPTIONS *` and for OPTIONS of a URL without a path (RFC 9112 section 3.2.4), empty for
+    /// CONNECT.
+    #[inline]
+    pub fn path(&self) -> &str {
+        let path = self.target.path(self.target_bytes());
+        if !path.is_empty() {
+            return chars::ascii(path);
+        }
+        match (self.target.form, self.method) {
+            (TargetForm::Absolute, Method::Options) if self.query().is_none() => "*",
+            (TargetForm::Absolute, _) => "/",
+            _ => "",
+        }
+    }
+
+    /// What follows the first `?` of the target, as it was sent.
+    pub fn query(&self) -> Option<&str> {
+        self.target.query(self.target_bytes()).map(chars::ascii)
+    }
+
+    /// The version.
+    #[inline]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The host, with its port if it has one, that the request is for: that of the target if it
+    /// names one (RFC 9112 section 3.2.2), else that of the `Host` field. An HTTP/1.0 request may
+    /// have none.
+    pub fn host(&self) -> Option<&str> {
+        let named = self.target.authority(self.target_bytes());
+        let host = match named {
+            Some(authority) => authority,
+            None if self.host.is_empty() => return None,
+            None => self.bytes(&self.host),
+        };
+        Some(chars::ascii(host))
+    }
+
+    /// The value of the first header field with this name, in whatever case, without the white
+    /// space around it. A field that is a list may have more lines: see
+    /// [`header_all`](RequestHead::header_all).
+    #[inline]
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.section.find(name)
+    }
+
+    /// The values of all header fields with this name, in order.
+    pub fn header_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+        self.headers()
+            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// All header fields, in the order they were sent.
+    pub fn headers(&self) -> Fields<'_> {
+        self.section.iter()
+    }
+
+    /// The fields of the trailer section that was received into this head last.
+    pub fn trailers(&self) -> Fields<'_> {
+        self.trailers.iter()
+    }
+
+    /// Whether the connection can go on after this request (RFC 9112 section 9.3). Not after
+    /// CONNECT: what follows it may be meant for a tunnel.
+    #[inline]
+    pub fn keep_alive(&self) -> bool {
+        self.keep_alive
+    }
+
+    /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110 section
+    /// 10.1.1). Never in HTTP/1.0, nor where there is no body.
+    #[inline]
+    pub fn expects_continue(&self) -> bool {
+        self.expects_continue
+    }
+
+    /// Whether a body of at least one byte, or a chunked one, follows.
+    #[inline]
+    pub fn has_body(&self) -> bool {
+        match self.framing {
+            Framing::None => false,
+            Framing::Length(length) => length > 0,
+            Framing::Chunked => true,
+        }
+    }
+
+    /// Whether the body is chunked, so that its length isn't known.
+    pub fn is_chunked(&self) -> bool {
+        self.framing == Framing::Chunked
+    }
+
+    /// The body's length in bytes, if a `Content-Length` says so.
+    #[inline]
+    pub fn content_length(&self) -> Option<u64> {
+        match self.framing {
+            Framing::Length(length) => Some(length),
+            Framing::None | Framing::Chunked => None,
+        }
+    }
+
+    /// The value of the first `Upgrade` field, if the client asks for another protocol: that field,
+    /// `Connection: upgrade`, HTTP/1.1 (RFC 9110 section 7.8).
+    pub fn upgrade(&self) -> Option<&[u8]> {
+        if self.upgrade {
+            self.header("upgrade")
+        } else {
+            None
+        }
+    }
+
+    /// The head as it was sent, without what came before the request line.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.section.bytes
+    }
+
+    fn bytes(&self, range: &Range<usize>) -> &[u8] {
+        self.section.bytes.get(range.clone()).unwrap_or_default()
+    }
+
+    #[inline]
+    fn target_bytes(&self) -> &[u8] {
+        let from = self.method_length + 1;
+        self.bytes(&(from..from + self.target_length))
+    }
+}
+
+/// A head that is well-formed, before anybody asked what it means.
+struct Lines {
+    length: usize,
+    method_length: usize,
+    target_length: usize,
+    major: u8,
+    minor: u8,
+    notable: Notable,
+}
+
+impl RequestHead {
+    /// Makes it an empty head again.
+    pub(crate) fn clear(&mut self) {
+        self.section.clear();
+        self.trailers.clear();
+        self.method = Method::Get;
+        self.version = Version::Http11;
+        self.method_length = 0;
+        self.target_length = 0;
+        self.target = Target::default();
+        self.framing = Framing::None;
+        self.keep_alive = false;
+        self.expects_continue = false;
+        self.upgrade = false;
+        self.host = 0..0;
+    }
+
+    /// Takes the head at the beginning of `input` in, if it is there as a whole and its lines are
+    /// well-formed and within the limits; returns its length. `None` says that it isn't, and
+    /// [`Scan`](crate::scan::Scan) can tell why.
+    ///
+    /// # Errors
+    /// The lines are well-formed but what they say is not.
+    #[inline]
+    pub(crate) fn parse(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, Error> {
+        self.section.clear();
+        self.trailers.clear();
+        let Some(lines) = parse_lines(input, limits, &mut self.section.fields) else {
+            self.clear();
+            return Ok(None);
+        };
+        let length = lines.length;
+        self.section.bytes.extend_from_slice(&input[..length]);
+        if let Err(error) = self.interpret(&lines) {
+            self.clear();
+            return Err(error);
+        }
+        Ok(Some(length))
+    }
+
+    /// What the lines mean, in this order: version, target, host, framing, expectation.
+    #[inline]
+    fn interpret(&mut self, lines: &Lines) -> Result<(), Error> {
+        let Lines {
+            method_length,
+            target_length,
+            notable,
+            ..
+        } = lines;
+        let bytes = &self.section.bytes[..];
+        let fields = &self.section.fields[..];
+        self.version = match (lines.major, lines.minor) {
+            (1, 0) => Version::Http10,
+            (1, _) => Version::Http11,
+            _ => return Err(Error::UnsupportedVersion),
+        };
+        self.method_length = *method_length;
+        self.target_length = *target_length;
+        self.method = Method::from_bytes(&bytes[..*method_length]);
+        let target = &bytes[method_length + 1..method_length + 1 + target_length];
+        self.target = target::parse(target, self.method)?;
+
+        match notable.host.times {
+            0 if self.version == Version::Http10 => self.host = 0..0,
+            0 => return Err(Error::MissingHost),
+            1 => {
+                let host = notable.host.range(fields);
+                target::check_host(&bytes[host.clone()])?;
+                self.host = host;
+            }
+            _ => return Err(Error::RepeatedHost),
+        }
+
+        self.framing = framing::framing(notable, fields, bytes, self.version)?;
+        let has_body = !matches!(self.framing, Framing::None | Framing::Length(0));
+        if self.method == Method::Connect && has_body {
+            return Err(Error::ContentInConnect);
+        }
+
+        let connection = notable.connection;
+        let http11 = self.version == Version::Http11;
+        self.keep_alive = !connection.close
+            && (http11 || connection.keep_alive)
+            && self.method != Method::Connect;
+        self.upgrade = http11 && connection.upgrade && notable.upgrade.times > 0;
+        if http11 && notable.expect.times > 0 {
+            let value = notable.expect.value(fields, bytes).unwrap_or_default();
+            if notable.expect.times > 1 || !value.eq_ignore_ascii_case(b"100-continue") {
+                return Err(Error::Expectation);
+            }
+            self.expects_continue = has_body;
+        } else {
+            self.expects_continue = false;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Where trailers go.
+    #[inline]
+    pub(crate) fn trailer_section(&mut self) -> &mut Section {
+        &mut self.trailers
+    }
+}
+
+/// Parses request line and field lines.
+#[inline]
+fn parse_lines(input: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Option<Lines> {
+    let method_length = match input {
+        [b'G', b'E', b'T', b' ', ..] => 3,
+        _ => chars::run(input, TOKEN),
+    };
+    let rest = input.get(method_length..)?;
+    let [b' ', rest @ ..] = rest else { return None };
+    let target_length = chars::target_run(rest);
+    let [b' ', rest @ ..] = rest.get(target_length..)? else {
+        return None;
+    };
+    let [
+        b'H',
+        b'T',
+        b'T',
+        b'P',
+        b'/',
+        major,
+        b'.',
+        minor,
+        b'\r',
+        b'\n',
+        ..,
+    ] = rest
+    else {
+        return None;
+    };
+    let (major, minor) = (major.wrapping_sub(b'0'), minor.wrapping_sub(b'0'));
+    if major > 9
+        || minor > 9
+        || method_length == 0
+        || target_length == 0
+        || method_length > limits.method_bytes
+        || target_length > limits.target_bytes
+    {
+        return None;
+    }
+    let mut notable = Notable::default();
+    let at = method_length + target_length + 12;
+    let length = field::parse(input, at, limits.fields, fields, &mut notable)?;
+    Some(Lines {
+        length,
+        method_length,
+        target_length,
+        major,
+        minor,
+        notable,
+    })
+}
+
+impl fmt::Debug for RequestHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestHead")
+            .field("method", &self.method_str())
+            .field("target", &self.target())
+            .field("version", &self.version)
+            .field("headers", &self.headers())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,107 @@
+//! [`SimOptions`]: the seed, and how much may go wrong.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// The independent uses of one seed: what a program draws changes nothing for the network.
+#[derive(Clone, Copy)]
+pub(crate) enum Stream {
+    Network,
+    Schedule,
+    Program,
+}
+
+/// How a simulated world behaves. `Send`, as the builder that takes it is.
+///
+/// The default has delays, splits and reordering, as any network has, and no faults.
+/// [`calm`](SimOptions::calm) has none of it. Begin from one of the constructors, since fields will
+/// be added:
+///
+/// ```
+/// use bucle_loop::sim::SimOptions;
+///
+/// let options = SimOptions {
+///     reset_probability: 0.01,
+///     ..SimOptions::seeded(7)
+/// };
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct SimOptions {
+    /// What every random choice is drawn from. The same seed gives the same run. 0 until set.
+    pub seed: u64,
+    /// How long anything takes from one end of a connection to the other. 20 us to 2 ms until set.
+    pub latency: RangeInclusive<Duration>,
+    /// The most bytes that arrive together; more are cut, each piece with a latency of its own.
+    /// 1,460 until set, a TCP segment of an Ethernet frame.
+    pub max_segment: usize,
+    /// How likely (0 to 1) it is that a read gives fewer bytes than there are, that a write takes
+    /// fewer than there is room for, or that a segment is cut shorter. 0.25 until set.
+    pub partial_probability: f64,
+    /// How many bytes a connection holds in one direction, unread, before a write would block.
+    /// 64 KiB until set.
+    pub send_buffer: usize,
+    /// How likely (0 to 1) it is that a segment is lost for good and its connection reset, at both
+    /// ends. 0 until set.
+    pub reset_probability: f64,
+    /// Whether connections that are ready in the same turn are reported in an order that the seed
+    /// decides, instead of by number. On until changed.
+    pub reorder_ready_sockets: bool,
+    /// Whether tasks that are ready in the same turn run in an order that the seed decides, instead
+    /// of the order in which they became ready. Callbacks keep the order that `call_soon` promises
+    /// them. Off until set.
+    pub shuffle_ready_tasks: bool,
+    /// How many sockets may exist at once; what would need one more fails with `EMFILE`. Without a
+    /// limit until set.
+    pub max_sockets: usize,
+    /// Whether to keep what happens for [`take_trace`](crate::sim::SimNetwork::take_trace). Off
+    /// until set.
+    pub trace: bool,
+}
+
+impl Default for SimOptions {
+    fn default() -> SimOptions {
+        SimOptions {
+            seed: 0,
+            latency: Duration::from_micros(20)..=Duration::from_millis(2),
+            max_segment: 1_460,
+            partial_probability: 0.25,
+            send_buffer: 64 * 1024,
+            reset_probability: 0.0,
+            reorder_ready_sockets: true,
+            shuffle_ready_tasks: false,
+            max_sockets: usize::MAX,
+            trace: false,
+        }
+    }
+}
+
+impl SimOptions {
+    /// The default world with this seed.
+    pub fn seeded(seed: u64) -> SimOptions {
+        SimOptions {
+            seed,
+            ..SimOptions::default()
+        }
+    }
+
+    /// The source of random numbers for one use.
+    pub(crate) fn stream(&self, stream: Stream) -> fastrand::Rng {
+        let mut seeds = fastrand::Rng::with_seed(self.seed);
+        for _ in 0..stream as u8 {
+            seeds.u64(..);
+        }
+        seeds.fork()
+    }
+
+    /// A world in which nothing is delayed, split or reordered: everything arrives whole, in the
+    /// next wait. For tests of something else than the network.
+    pub fn calm() -> SimOptions {
+        SimOptions {
+            latency: Duration::ZERO..=Duration::ZERO,
+            max_segment: usize::MAX,
+            partial_probability: 0.0,
+            reorder_ready_sockets: false,
+            ..SimOptions::default()
+        }
+    }
+}

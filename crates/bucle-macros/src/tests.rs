@@ -1,0 +1,130 @@
+//! What the attributes make of functions, right and wrong ones. That the result compiles and runs
+//! is tested in the `bucle` crate.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::{expand, main_attribute, test_attribute};
+
+fn main_of(arguments: TokenStream, item: TokenStream) -> String {
+    expand(main_attribute::expand, "#[bucle::main]", arguments, item).to_string()
+}
+
+fn test_of(arguments: TokenStream, item: TokenStream) -> String {
+    expand(test_attribute::expand, "#[bucle::test]", arguments, item).to_string()
+}
+
+fn good() -> TokenStream {
+    quote! {
+        #[should_panic]
+        async fn it_works() -> Result<(), Error> { body().await }
+    }
+}
+
+#[track_caller]
+fn assert_error(expansion: &str, message: &str) {
+    assert!(expansion.contains("compile_error"), "{expansion}");
+    assert!(expansion.contains(message), "{expansion}");
+}
+
+#[test]
+fn a_test_is_an_ordinary_one_with_its_attributes_and_result() {
+    let expansion = test_of(quote!(), good());
+    let expected = quote! {
+        #[::core::prelude::v1::test]
+        #[should_panic]
+        fn it_works() -> Result<(), Error> {
+            ::bucle::testing::run_test(
+                ::bucle::testing::World::simulated(),
+                async move { body().await }
+            )
+        }
+    };
+    assert_eq!(expansion, expected.to_string());
+}
+
+#[test]
+fn the_arguments_choose_the_world() {
+    let of = |arguments| test_of(arguments, good());
+    let seeded = of(quote!(seed = 3 + 4));
+    assert!(seeded.contains("seeded (3 + 4)"), "{seeded}");
+    let seeds = of(quote!(seeds = 0..9));
+    assert!(seeds.contains("run_seeds (0 .. 9 , ||"), "{seeds}");
+    let real = of(quote!(real));
+    assert!(real.contains("World :: real ()"), "{real}");
+}
+
+#[test]
+fn wrong_arguments_say_which_are_right() {
+    for wrong in [
+        quote!(sed = 1),
+        quote!(seed),
+        quote!(real = true),
+        quote!(seed(1)),
+    ] {
+        assert_error(&test_of(wrong, good()), "`real`");
+    }
+    let several = test_of(quote!(seed = 1, real), good());
+    assert_error(&several, "not several");
+    assert_error(&main_of(quote!(flavor = "x"), good()), "takes no arguments");
+}
+
+#[test]
+fn wrong_functions_say_what_is_wrong() {
+    for of in [main_of, test_of] {
+        assert_error(
+            &of(
+                quote!(),
+                quote!(
+                    fn plain() {}
+                ),
+            ),
+            "put `async` before",
+        );
+        assert_error(
+            &of(
+                quote!(),
+                quote!(
+                    async fn takes(n: u32) {}
+                ),
+            ),
+            "without arguments",
+        );
+        assert_error(
+            &of(
+                quote!(),
+                quote!(
+                    async fn any<T>() {}
+                ),
+            ),
+            "can't be generic",
+        );
+        assert_error(
+            &of(
+                quote!(),
+                quote!(
+                    struct NotAFunction;
+                ),
+            ),
+            "expected",
+        );
+    }
+}
+
+#[test]
+fn main_exits_when_there_is_no_loop() {
+    let expansion = main_of(
+        quote!(),
+        quote!(
+            async fn main() {
+                body().await
+            }
+        ),
+    );
+    assert!(expansion.starts_with("fn main () {"), "{expansion}");
+    assert!(
+        expansion.contains(":: bucle :: run (async move"),
+        "{expansion}"
+    );
+    assert!(expansion.contains("exit (1)"), "{expansion}");
+}

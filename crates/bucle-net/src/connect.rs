@@ -1,0 +1,138 @@
+//! [`create_connection`]: the connecting side.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bucle_loop::{Interest, LoopRef, Readiness, Source, get_running_loop, sleep};
+
+use crate::protocol::Protocol;
+use crate::socket::Socket;
+use crate::{Address, ToAddresses, Transport};
+
+/// The longest pause between two tries to reach a Unix listener whose queue is full.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Connects to `address`, makes a protocol by `factory` once the connection stands, and returns
+/// its transport. asyncio's `create_connection` and `create_unix_connection`; the protocol belongs
+/// to the transport.
+///
+/// Several addresses (`"localhost:80"`) are tried in their order until one answers. Dropping the
+/// future gives the attempt up. There is no time limit but the system's: see
+/// [`timeout`](bucle_loop::timeout).
+///
+/// # Errors
+/// `InvalidInput` for what is no address; why the connection failed, with the address, of the last
+/// one that was tried.
+///
+/// # Panics
+/// If no loop is running in this thread.
+pub async fn create_connection<P, F>(address: impl ToAddresses, factory: F) -> io::Result<Transport>
+where
+    P: Protocol,
+    F: FnOnce() -> P,
+{
+    let event_loop = get_running_loop();
+    let socket = connect(&event_loop, &address.to_addresses()?).await?;
+    Ok(Transport::start(&event_loop, socket, factory()))
+}
+
+/// A connected socket, from the first address that answers.
+pub(crate) async fn connect(event_loop: &LoopRef, addresses: &[Address]) -> io::Result<Socket> {
+    let mut last = None;
+    for address in addresses {
+        match connect_one(event_loop, address).await {
+            Ok(socket) => return Ok(socket),
+            Err(error) => {
+                last = Some(io::Error::new(
+                    error.kind(),
+                    format!("can't connect to {address}: {error}"),
+                ));
+            }
+        }
+    }
+    Err(last.unwrap_or_else(|| io::ErrorKind::InvalidInput.into()))
+}
+
+async fn connect_one(event_loop: &LoopRef, address: &Address) -> io::Result<Socket> {
+    let mut pause = Duration::from_millis(1);
+    let socket = loop {
+        match Socket::connect(event_loop, address) {
+            // A Unix listener with a full queue: the system offers no way to wait for room.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            result => break result?,
+        }
+    };
+    let attempt = Attempt::new(event_loop, socket)?;
+    poll_fn(|cx| attempt.poll(cx)).await;
+    attempt.finish()
+}
+
+/// A connection that is not known to stand yet.
+struct Attempt {
+    event_loop: LoopRef,
+    socket: Option<Socket>,
+    waiting: Rc<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    writable: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Source for Waiting {
+    fn ready(&self, _: Readiness) {
+        self.writable.set(true);
+        let waker = self.waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Attempt {
+    fn new(event_loop: &LoopRef, socket: Socket) -> io::Result<Attempt> {
+        let waiting = Rc::new(Waiting::default());
+        socket.register(event_loop, Interest::WRITE, waiting.clone())?;
+        Ok(Attempt {
+            event_loop: event_loop.clone(),
+            socket: Some(socket),
+            waiting,
+        })
+    }
+
+    fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.waiting.writable.get() {
+            return Poll::Ready(());
+        }
+        let before = self.waiting.waker.replace(Some(cx.waker().clone()));
+        drop(before);
+        Poll::Pending
+    }
+
+    fn finish(mut self) -> io::Result<Socket> {
+        match self.socket.take() {
+            Some(socket) => {
+                socket.deregister(&self.event_loop);
+                socket.take_error()?;
+                Ok(socket)
+            }
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if let Some(socket) = &self.socket {
+            socket.deregister(&self.event_loop);
+        }
+    }
+}

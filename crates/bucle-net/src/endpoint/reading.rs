@@ -1,0 +1,90 @@
+//! Reading: one bounded read an event, into the loop's shared buffer.
+
+use std::io;
+
+use bucle_loop::Readiness;
+
+use super::{BLOCKED, EOF_SEEN, Endpoint, IN_CALLBACK, LOST, READING_PAUSED};
+
+impl dyn Endpoint {
+    pub(super) fn on_ready(&self, readiness: Readiness) {
+        let state = self.state();
+        if state.any(LOST | IN_CALLBACK) {
+            return;
+        }
+        if readiness.readable() {
+            if state.reads() {
+                self.read();
+            } else {
+                // Reading was paused or ended since; only now is it worth a call to say so.
+                self.update_interest();
+            }
+        }
+        if readiness.writable() && state.any(BLOCKED) && !state.any(LOST) {
+            self.send_queue();
+        }
+    }
+
+    /// One bounded read. A short one has most likely emptied the socket; if not, the selector says
+    /// so again.
+    fn read(&self) {
+        let state = self.state();
+        state.event_loop.with_read_buffer(|buffer| {
+            let received = match &*state.socket.borrow() {
+                Some(socket) => socket.recv(buffer),
+                None => return,
+            };
+            match received {
+                Ok(0) => self.read_eof(),
+                Ok(count) => {
+                    self.call("data_received", |protocol| {
+                        protocol.data_received(&buffer[..count]);
+                    });
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => self.fail(error),
+            }
+        });
+    }
+
+    fn read_eof(&self) {
+        self.state().set(EOF_SEEN);
+        let keep_open = self.call("eof_received", |protocol| protocol.eof_received());
+        if keep_open == Some(true) {
+            self.update_interest();
+        } else {
+            self.close();
+        }
+    }
+
+    pub(crate) fn pause_reading(&self) {
+        // The selector is told when next it reports: most pauses are over before.
+        self.state().set(READING_PAUSED);
+    }
+
+    pub(crate) fn resume_reading(&self) {
+        let state = self.state();
+        if state.any(READING_PAUSED) {
+            state.clear(READING_PAUSED);
+            self.update_interest();
+        }
+    }
+
+    pub(crate) fn is_reading(&self) -> bool {
+        self.state().reads()
+    }
+
+    pub(super) fn update_interest(&self) {
+        let state = self.state();
+        if state.any(LOST) {
+            return;
+        }
+        let result = match &*state.socket.borrow() {
+            Some(socket) => socket.set_interest(&state.event_loop, state.interest()),
+            None => return,
+        };
+        if let Err(error) = result {
+            self.fail(error);
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! Writing: at once when nothing is queued, gathered at the end of the turn otherwise; water marks.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::task::Waker;
+
+use bucle_loop::ExceptionContext;
+use bytes::Bytes;
+
+use super::{
+    BLOCKED, CLOSING, ENDED, EOF_WANTED, Endpoint, FLUSHING, IN_CALLBACK, LOST, PAUSE_TOLD,
+    WRITING_PAUSED,
+};
+use crate::socket::Sink;
+use crate::transport::SEND_LIMIT;
+use crate::write_queue::{FileRange, Progress};
+
+impl dyn Endpoint {
+    /// Whether bytes can still be taken.
+    fn writes(&self, what: &'static str) -> bool {
+        let state = self.state();
+        if state.any(CLOSING) {
+            return false;
+        }
+        if state.any(EOF_WANTED) {
+            state
+                .event_loop
+                .call_exception_handler(ExceptionContext::new(
+                    "transport",
+                    format!("{what} after write_eof(): the bytes were dropped"),
+                ));
+            return false;
+        }
+        true
+    }
+
+    pub(crate) fn write(&self, bytes: &[u8]) {
+        if bytes.is_empty() || !self.writes("write()") {
+            return;
+        }
+        let state = self.state();
+        if !state.sends_at_once() {
+            state.enqueue(|queue| queue.push(bytes));
+            self.queued();
+            return;
+        }
+        if let Some((sent, progress)) = self.send_at_once(bytes, false)
+            && progress != Progress::Drained
+        {
+            state.enqueue(|queue| queue.push(&bytes[sent..]));
+            self.stopped(progress);
+        }
+    }
+
+    pub(crate) fn write_bytes(&self, mut bytes: Bytes) {
+        if bytes.is_empty() || !self.writes("write_bytes()") {
+            return;
+        }
+        let state = self.state();
+        if !state.sends_at_once() {
+            state.enqueue(|queue| queue.push_shared(bytes));
+            self.queued();
+            return;
+        }
+        if let Some((sent, progress)) = self.send_at_once(&bytes, false)
+            && progress != Progress::Drained
+        {
+            state.enqueue(|queue| queue.push_shared(bytes.split_off(sent)));
+            self.stopped(progress);
+        }
+    }
+
+    pub(crate) fn writelines(&self, pieces: &mut dyn Iterator<Item = Bytes>) {
+        if !self.writes("writelines()") {
+            return;
+        }
+        let state = self.state();
+        let at_once = state.sends_at_once();
+        // Collected first: the iterator is the caller's, and may come back here.
+        let mut any = false;
+        for piece in pieces.filter(|piece| !piece.is_empty()) {
+            state.enqueue(|queue| queue.push_shared(piece));
+            any = true;
+        }
+        if any {
+            self.send_or_queue(at_once);
+        }
+    }
+
+    pub(crate) fn send_file(&self, head: &[u8], file: Rc<dyn AsFd>, offset: u64, length: u64) {
+        if length == 0 {
+            self.write(head);
+            return;
+        }
+        if !self.writes("send_file()") {
+            return;
+        }
+        let state = self.state();
+        let mut range = FileRange::new(file, offset, length);
+        let mut head = head;
+        if !state.sends_at_once() {
+            state.enqueue(|queue| {
+                queue.push(head);
+                queue.push_file(range);
+            });
+            self.queued();
+            return;
+        }
+        let mut progress = Progress::Spent;
+        if !head.is_empty() {
+            let Some((sent, stopped)) = self.send_at_once(head, true) else {
+                return;
+            };
+            head = &head[sent..];
+            progress = stopped;
+        }
+        let limit = state.budget();
+        if progress != Progress::Blocked && head.is_empty() && limit > 0 {
+            let asked = range.length.min(limit as u64);
+            let result = match &*state.socket.borrow() {
+                Some(socket) => range.send(socket, limit),
+                None => return,
+            };
+            let sent = match result {
+                Ok(sent) => sent,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(error) => return self.fail(error),
+            };
+            state.note_sent(sent);
+            if range.length == 0 {
+                return;
+            }
+            progress = if (sent as u64) < asked {
+                Progress::Blocked
+            } else {
+                Progress::Spent
+            };
+        }
+        state.enqueue(|queue| {
+            queue.push(head);
+            queue.push_file(range);
+        });
+        self.stopped(progress);
+    }
+
+    /// Offers bytes to the socket; `None` if the connection failed.
+    #[inline]
+    fn send_at_once(&self, bytes: &[u8], more: bool) -> Option<(usize, Progress)> {
+        let state = self.state();
+        let offered = &bytes[..bytes.len().min(SEND_LIMIT)];
+        let result = match &*state.socket.borrow() {
+            Some(socket) => socket.send(offered, more),
+            None => return None,
+        };
+        let sent = match result {
+            Ok(sent) => sent,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => {
+                self.fail(error);
+                return None;
+            }
+        };
+        state.note_sent(sent);
+        let progress = if sent == bytes.len() {
+            Progress::Drained
+        } else if sent == offered.len() {
+            Progress::Spent
+        } else {
+            Progress::Blocked
+        };
+        Some((sent, progress))
+    }
+
+    /// Something was queued: it leaves at once or with the rest of this turn.
+    fn send_or_queue(&self, at_once: bool) {
+        if at_once {
+            self.send_queue();
+            self.check_high_water();
+        } else {
+            self.queued();
+        }
+    }
+
+    /// Something was queued behind what is queued or was sent in this turn.
+    fn queued(&self) {
+        self.flush_later();
+        self.check_high_water();
+    }
+
+    /// Sending stopped with something left in the queue.
+    fn stopped(&self, progress: Progress) {
+        let state = self.state();
+        match progress {
+            Progress::Drained => {}
+            Progress::Blocked => {
+                state.set(BLOCKED);
+                self.update_interest();
+            }
+            // Where the socket is watched already, its next event goes on.
+            Progress::Spent => self.flush_later(),
+        }
+        self.check_high_water();
+    }
+
+    /// Has the queue sent at the end of the turn, unless the socket has to say first that it has
+    /// room.
+    fn flush_later(&self) {
+        let state = self.state();
+        if !state.any(BLOCKED | FLUSHING | LOST)
+            && let Some(this) = state.this.upgrade()
+        {
+            state.set(FLUSHING);
+            state.event_loop.flush_soon(this);
+        }
+    }
+
+    pub(super) fn on_flush(&self) {
+        let state = self.state();
+        state.clear(FLUSHING);
+        if !state.any(BLOCKED | LOST) {
+            self.send_queue();
+        }
+    }
+
+    /// Sends from the queue, within this turn's budget.
+    pub(super) fn send_queue(&self) {
+        let state = self.state();
+        let budget = state.budget();
+        let (sent, result) = {
+            let mut queue = state.queue.borrow_mut();
+            let socket = state.socket.borrow();
+            match (&mut *queue, &*socket) {
+                (Some(queue), Some(socket)) => queue.send(socket, budget),
+                _ => (0, Ok(Progress::Drained)),
+            }
+        };
+        loop {
+            let mut queue = state.queue.borrow_mut();
+            let discarded = queue.as_mut().and_then(|queue| queue.discard());
+            drop(queue);
+            if discarded.is_none() {
+                break;
+            }
+        }
+        if sent > 0 {
+            state.note_sent(sent);
+        }
+        match result {
+            Err(error) => self.fail(error),
+            Ok(Progress::Drained) => {
+                // What a destructor has written just now is in a queue that has more.
+                if state.queued() > 0 {
+                    self.flush_later();
+                } else {
+                    self.drained();
+                }
+            }
+            Ok(progress) => {
+                self.check_low_water();
+                if !state.any(LOST) {
+                    self.stopped(progress);
+                }
+            }
+        }
+    }
+
+    fn drained(&self) {
+        let state = self.state();
+        let queue = state.queue.take();
+        drop(queue);
+        if state.any(BLOCKED) {
+            state.clear(BLOCKED);
+            self.update_interest();
+        }
+        let wakers = match &mut *state.rare.borrow_mut() {
+            Some(rare) => std::mem::take(&mut rare.drained),
+            None => Vec::new(),
+        };
+        for waker in wakers {
+            waker.wake();
+        }
+        self.check_low_water();
+        if state.queue.borrow().is_none() && !state.any(LOST) {
+            if state.any(CLOSING) {
+                self.lose(None);
+            } else if state.any(EOF_WANTED) {
+                self.shutdown();
+            }
+        }
+    }
+
+    fn shutdown(&self) {
+        if let Some(socket) = &*self.state().socket.borrow() {
+            // It fails where the peer is gone, and then reading tells.
+            let _ = socket.shutdown();
+        }
+    }
+
+    fn check_high_water(&self) {
+        let state = self.state();
+        if !state.any(WRITING_PAUSED | LOST) && state.queued() > state.limits().0 as u64 {
+            state.set(WRITING_PAUSED);
+            self.tell_flow();
+        }
+    }
+
+    fn check_low_water(&self) {
+        let state = self.state();
+        if state.any(WRITING_PAUSED) && state.queued() <= state.limits().1 as u64 {
+            state.clear(WRITING_PAUSED);
+            self.tell_flow();
+        }
+    }
+
+    /// Tells the protocol whether to pause writing, if it does not know and is not busy.
+    #[inline]
+    pub(super) fn tell_flow(&self) {
+        let state = self.state();
+        let flags = state.flags.get();
+        let paused = flags & WRITING_PAUSED != 0;
+        if flags & (IN_CALLBACK | LOST) != 0 || paused == (flags & PAUSE_TOLD != 0) {
+            return;
+        }
+        if paused {
+            state.set(PAUSE_TOLD);
+            self.call("pause_writing", |protocol| protocol.pause_writing());
+        } else {
+            state.clear(PAUSE_TOLD);
+            self.call("resume_writing", |protocol| protocol.resume_writing());
+        }
+    }
+
+    pub(crate) fn write_eof(&self) {
+        let state = self.state();
+        if state.any(EOF_WANTED | CLOSING) {
+            return;
+        }
+        state.set(EOF_WANTED);
+        if state.queue.borrow().is_none() {
+            self.shutdown();
+        }
+    }
+
+    pub(crate) fn write_buffer_size(&self) -> usize {
+        usize::try_from(self.state().queued()).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn write_buffer_limits(&self) -> (usize, usize) {
+        let (high, low) = self.state().limits();
+        (low, high)
+    }
+
+    pub(crate) fn set_write_buffer_limits(&self, high: usize, low: usize) {
+        let state = self.state();
+        if state.any(ENDED) {
+            return;
+        }
+        state.with_rare(|rare| {
+            rare.high = high;
+            rare.low = low.min(high);
+        });
+        self.check_high_water();
+        self.check_low_water();
+    }
+
+    /// Whether the queue is empty; if not, `waker` is woken when it is, or when the connection
+    /// ends.
+    pub(crate) fn is_drained(&self, waker: &Waker) -> bool {
+        let state = self.state();
+        if state.any(LOST) || state.queue.borrow().is_none() {
+            return true;
+        }
+        state.with_rare(|rare| {
+            if !rare.drained.iter().any(|other| other.will_wake(waker)) {
+                rare.drained.push(waker.clone());
+            }
+        });
+        false
+    }
+}

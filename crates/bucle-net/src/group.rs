@@ -1,0 +1,150 @@
+//! [`Group`]: the listeners of one server, and the connections that came in by them.
+
+use std::cell::{Cell, RefCell};
+use std::os::fd::OwnedFd;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+
+use bucle_loop::LoopRef;
+use slab::Slab;
+
+use crate::Address;
+use crate::endpoint::Endpoint;
+use crate::socket::Socket;
+
+/// A listener as its server sees it.
+pub(crate) trait Listening {
+    fn address(&self) -> Option<Address>;
+    /// Starts to accept. A second call does nothing.
+    fn start(self: Rc<Self>) -> std::io::Result<()>;
+    /// Accepts no more, and closes the socket.
+    fn close(&self);
+    /// A descriptor was given back: accepts again, if it stopped for want of one.
+    fn descriptor_freed(&self);
+}
+
+pub(crate) struct Group {
+    pub(crate) event_loop: LoopRef,
+    listeners: RefCell<Vec<Rc<dyn Listening>>>,
+    connections: RefCell<Slab<Weak<dyn Endpoint>>>,
+    pub(crate) serving: Cell<bool>,
+    closed: Cell<bool>,
+    /// Some listener has stopped for want of descriptors.
+    pub(crate) starved: Cell<bool>,
+    /// A descriptor that is given up to refuse connections there is none for.
+    pub(crate) reserve: Cell<Option<OwnedFd>>,
+    waiters: RefCell<Vec<Waker>>,
+}
+
+impl Group {
+    pub(crate) fn new(event_loop: LoopRef) -> Rc<Group> {
+        Rc::new(Group {
+            event_loop,
+            listeners: RefCell::default(),
+            connections: RefCell::default(),
+            serving: Cell::new(false),
+            closed: Cell::new(false),
+            starved: Cell::new(false),
+            reserve: Cell::new(None),
+            waiters: RefCell::default(),
+        })
+    }
+
+    pub(crate) fn add(&self, listener: Rc<dyn Listening>) {
+        self.listeners.borrow_mut().push(listener);
+    }
+
+    pub(crate) fn listeners(&self) -> Vec<Rc<dyn Listening>> {
+        self.listeners.borrow().clone()
+    }
+
+    pub(crate) fn join(&self, connection: Weak<dyn Endpoint>) -> u32 {
+        // There are fewer descriptors than that.
+        self.connections.borrow_mut().insert(connection) as u32
+    }
+
+    pub(crate) fn leave(&self, key: u32) {
+        let left = self.connections.borrow_mut().try_remove(key as usize);
+        drop(left);
+        if self.starved.replace(false) {
+            for listener in self.listeners() {
+                listener.descriptor_freed();
+            }
+        }
+        self.wake_if_over();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.connections.borrow().len()
+    }
+
+    /// The connections there are now.
+    pub(crate) fn connections(&self) -> Vec<Rc<dyn Endpoint>> {
+        let connections = self.connections.borrow();
+        connections
+            .iter()
+            .filter_map(|(_, connection)| connection.upgrade())
+            .collect()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    pub(crate) fn close(&self) {
+        if self.closed.replace(true) {
+            return;
+        }
+        let listeners = self.listeners.take();
+        for listener in &listeners {
+            listener.close();
+        }
+        drop(listeners);
+        drop(self.reserve.take());
+        self.wake();
+    }
+
+    fn wake_if_over(&self) {
+        if self.closed.get() && self.connections.borrow().is_empty() {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        let waiters = self.waiters.take();
+        for waiter in waiters {
+            waiter.wake();
+        }
+    }
+
+    fn wait(&self, cx: &Context<'_>) {
+        let mut waiters = self.waiters.borrow_mut();
+        if !waiters.iter().any(|waiter| waiter.will_wake(cx.waker())) {
+            waiters.push(cx.waker().clone());
+        }
+    }
+
+    /// Ready once closed.
+    pub(crate) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.closed.get() {
+            return Poll::Ready(());
+        }
+        self.wait(cx);
+        Poll::Pending
+    }
+
+    /// Ready once closed and without connections.
+    pub(crate) fn poll_over(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.closed.get() && self.connections.borrow().is_empty() {
+            return Poll::Ready(());
+        }
+        self.wait(cx);
+        Poll::Pending
+    }
+
+    /// Makes sure that there is a descriptor in reserve, if one can be had.
+    pub(crate) fn keep_reserve(&self, socket: &Socket) {
+        let reserve = self.reserve.take().or_else(|| socket.reserve());
+        self.reserve.set(reserve);
+    }
+}

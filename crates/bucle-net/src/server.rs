@@ -1,0 +1,358 @@
+//! [`Server`]: listening sockets, and the connections that came in by them. [`create_server`].
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use bucle_loop::{ExceptionContext, LoopRef, get_running_loop};
+
+use crate::endpoint;
+use crate::group::Group;
+use crate::listener::{Listener, MakeConnection};
+use crate::protocol::Protocol;
+use crate::socket::Socket;
+use crate::unix::{self, SocketPath};
+use crate::{Address, ToAddresses};
+
+/// What a server can be told. asyncio's keyword arguments of `create_server`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerOptions {
+    /// How many connections the system may hold for us; it lowers this to its own limit
+    /// (`net.core.somaxconn`). 4096 unless set; asyncio has 100.
+    pub backlog: i32,
+    /// Lets several sockets share the address, among which the system spreads the connections
+    /// (`SO_REUSEPORT`). TCP only.
+    pub reuse_port: bool,
+    /// Whether to accept at once; true unless set. Else [`Server::start_serving`] begins.
+    pub start_serving: bool,
+    /// Whether to remove the path of a Unix socket when the server closes, if it is still ours;
+    /// true unless set.
+    pub cleanup_socket: bool,
+}
+
+impl Default for ServerOptions {
+    fn default() -> ServerOptions {
+        ServerOptions {
+            backlog: bucle_sys::socket::BACKLOG,
+            reuse_port: false,
+            start_serving: true,
+            cleanup_socket: true,
+        }
+    }
+}
+
+impl ServerOptions {
+    /// Sets [`backlog`](ServerOptions::backlog).
+    #[must_use]
+    pub fn backlog(mut self, backlog: i32) -> ServerOptions {
+        self.backlog = backlog;
+        self
+    }
+
+    /// Sets [`reuse_port`](ServerOptions::reuse_port).
+    #[must_use]
+    pub fn reuse_port(mut self, on: bool) -> ServerOptions {
+        self.reuse_port = on;
+        self
+    }
+
+    /// Sets [`start_serving`](ServerOptions::start_serving).
+    #[must_use]
+    pub fn start_serving(mut self, on: bool) -> ServerOptions {
+        self.start_serving = on;
+        self
+    }
+
+    /// Sets [`cleanup_socket`](ServerOptions::cleanup_socket).
+    #[must_use]
+    pub fn cleanup_socket(mut self, on: bool) -> ServerOptions {
+        self.cleanup_socket = on;
+        self
+    }
+}
+
+/// Listens at `address`, and makes a protocol by `factory` for each connection. asyncio's
+/// `create_server` and `create_unix_server`.
+///
+/// Several addresses (`"localhost:80"`) are all listened at; families and addresses that this
+/// machine doesn't have are passed over as long as one remains. Port 0 takes any free port, the
+/// same for all addresses where that can be. A Unix socket left behind by a server that is gone is
+/// replaced. The soft limit on open files is raised to the hard one.
+///
+/// ```
+/// use bucle_net::{Protocol, ServerOptions, Transport, create_server};
+///
+/// struct Greeter;
+///
+/// impl Protocol for Greeter {
+///     fn connection_made(&mut self, transport: Transport) {
+///         transport.write(b"hello\n");
+///         transport.close();
+///     }
+///
+///     fn data_received(&mut self, _: &[u8]) {}
+/// }
+///
+/// bucle_loop::run(async {
+///     let server = create_server("127.0.0.1:0", ServerOptions::default(), || Greeter)?;
+///     let (mut reader, _writer) = bucle_net::open_connection(&server.sockets()[0]).await?;
+///     assert_eq!(reader.readline().await?, b"hello\n");
+///     Ok::<(), std::io::Error>(())
+/// })??;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// `InvalidInput` for what is no address; the system's, with the address in question.
+///
+/// # Panics
+/// If no loop is running in this thread.
+#[track_caller]
+pub fn create_server<P, F>(
+    address: impl ToAddresses,
+    options: ServerOptions,
+    factory: F,
+) -> io::Result<Server>
+where
+    P: Protocol,
+    F: FnMut() -> P + 'static,
+{
+    let event_loop = get_running_loop();
+    let mut server = Server::new(&event_loop);
+    let make_connection = make_connection(factory);
+    let mut passed_over = None;
+    for mut address in address.to_addresses()? {
+        server.share_port(&mut address);
+        let socket = match unix::bind(&event_loop, &address, options.reuse_port) {
+            Ok(socket) => socket,
+            Err(error) if missing_here(&error) => {
+                passed_over = Some(explain(&address, error));
+                continue;
+            }
+            Err(error) => return Err(explain(&address, error)),
+        };
+        if options.cleanup_socket
+            && let Some(path) = address.as_path()
+        {
+            server.paths.push(SocketPath::new(path));
+        }
+        let listener = Listener::new(
+            &server.group,
+            socket,
+            make_connection.clone(),
+            Some(options.backlog),
+        );
+        server.group.add(listener);
+    }
+    match passed_over {
+        Some(error) if server.group.listeners().is_empty() => return Err(error),
+        _ => {}
+    }
+    if options.start_serving {
+        server.start_serving()?;
+    }
+    Ok(server)
+}
+
+/// Serves at sockets that listen already: from another process, or shared among threads. asyncio's
+/// `create_server` with `sock`. They are closed with the server.
+///
+/// # Errors
+/// `InvalidInput` for a descriptor that is no listening stream socket; the system's.
+///
+/// # Panics
+/// If no loop is running in this thread.
+#[track_caller]
+pub fn create_server_from<P, F>(sockets: Vec<OwnedFd>, factory: F) -> io::Result<Server>
+where
+    P: Protocol,
+    F: FnMut() -> P + 'static,
+{
+    let server = Server::new(&get_running_loop());
+    let make_connection = make_connection(factory);
+    for socket in sockets {
+        let socket = Socket::from_listening(socket)?;
+        let listener = Listener::new(&server.group, socket, make_connection.clone(), None);
+        server.group.add(listener);
+    }
+    server.start_serving()?;
+    Ok(server)
+}
+
+fn make_connection<P: Protocol>(mut factory: impl FnMut() -> P + 'static) -> MakeConnection {
+    Rc::new(RefCell::new(move |event_loop: &LoopRef, socket| {
+        endpoint::connection(event_loop, socket, factory())
+    }))
+}
+
+/// Whether an address was refused because the machine does not have it.
+fn missing_here(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable || bucle_sys::socket::is_no_family(error)
+}
+
+fn explain(address: &Address, error: io::Error) -> io::Error {
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            ": another program listens there; stop it, or choose another address (port 0 takes any \
+             free port)"
+        }
+        io::ErrorKind::PermissionDenied if address.as_tcp().is_some() => {
+            ": ports below 1024 need a privilege; choose a higher one"
+        }
+        io::ErrorKind::AddrNotAvailable => ": this machine has no such address",
+        _ => "",
+    };
+    io::Error::new(
+        error.kind(),
+        format!("can't listen at {address}: {error}{hint}"),
+    )
+}
+
+/// Listening sockets on the running loop, and the connections that came in by them. asyncio's
+/// `Server`.
+///
+/// Dropping it closes the listening sockets, as [`close`](Server::close) does. Its connections live
+/// on, unless they are ended by [`close_clients`](Server::close_clients) or
+/// [`abort_clients`](Server::abort_clients).
+#[must_use = "dropping a server closes it; keep it, or await `serve_forever`"]
+pub struct Server {
+    group: Rc<Group>,
+    /// Removed when the server closes.
+    paths: Vec<SocketPath>,
+}
+
+impl Server {
+    fn new(event_loop: &LoopRef) -> Server {
+        // Not worth failing for: running out is survived.
+        let _ = bucle_sys::limits::raise_open_files();
+        Server {
+            group: Group::new(event_loop.clone()),
+            paths: Vec::new(),
+        }
+    }
+
+    /// Gives an address with port 0 the port that an address before it got.
+    fn share_port(&self, address: &mut Address) {
+        if let Address::Tcp(address) = address
+            && address.port() == 0
+        {
+            let taken = self.sockets().into_iter().find_map(|taken| taken.as_tcp());
+            address.set_port(taken.map_or(0, |taken| taken.port()));
+        }
+    }
+
+    /// Where it listens, with the ports that were taken; nothing once closed.
+    pub fn sockets(&self) -> Vec<Address> {
+        let listeners = self.group.listeners();
+        listeners
+            .iter()
+            .filter_map(|listener| listener.address())
+            .collect()
+    }
+
+    /// How many connections it has.
+    pub fn connections(&self) -> usize {
+        self.group.len()
+    }
+
+    /// Starts to accept, if that was left for later. A second call does nothing.
+    ///
+    /// # Errors
+    /// The system's, `AddrInUse` among them; the server being closed.
+    pub fn start_serving(&self) -> io::Result<()> {
+        if self.group.is_closed() {
+            return Err(io::Error::other("the server was closed"));
+        }
+        for listener in self.group.listeners() {
+            let address = listener.address();
+            listener.start().map_err(|error| match address {
+                Some(address) => explain(&address, error),
+                None => error,
+            })?;
+        }
+        self.group.serving.set(true);
+        Ok(())
+    }
+
+    /// Whether it accepts connections.
+    pub fn is_serving(&self) -> bool {
+        self.group.serving.get() && !self.group.is_closed()
+    }
+
+    /// Closes the listening sockets; connections that wait to be accepted are refused, those that
+    /// stand go on.
+    pub fn close(&self) {
+        for path in &self.paths {
+            path.remove();
+        }
+        self.group.close();
+    }
+
+    /// [`Transport::close`](crate::Transport::close) on every connection there is.
+    pub fn close_clients(&self) {
+        for connection in self.group.connections() {
+            connection.close();
+        }
+    }
+
+    /// [`Transport::abort`](crate::Transport::abort) on every connection there is.
+    pub fn abort_clients(&self) {
+        for connection in self.group.connections() {
+            connection.abort();
+        }
+    }
+
+    /// Waits until the server is closed and the last of its connections has ended.
+    pub async fn wait_closed(&self) {
+        poll_fn(|cx| self.group.poll_over(cx)).await;
+    }
+
+    /// Serves until [`close`](Server::close) is called, and waits for the connections then. When
+    /// this is cancelled, the server is closed.
+    ///
+    /// An error on the way to listening goes to the loop's exception handler, and ends this.
+    pub async fn serve_forever(&self) {
+        struct CloseOnDrop<'a>(&'a Server);
+        impl Drop for CloseOnDrop<'_> {
+            fn drop(&mut self) {
+                self.0.close();
+            }
+        }
+        let _close = CloseOnDrop(self);
+        if !self.group.is_closed()
+            && let Err(error) = self.start_serving()
+        {
+            self.group
+                .event_loop
+                .call_exception_handler(ExceptionContext::new("server", error.to_string()));
+            return;
+        }
+        poll_fn(|cx| self.group.poll_closed(cx)).await;
+        self.wait_closed().await;
+    }
+
+    /// The loop it runs on. asyncio's `get_loop`.
+    pub fn event_loop(&self) -> LoopRef {
+        self.group.event_loop.clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("sockets", &self.sockets())
+            .field("serving", &self.is_serving())
+            .field("connections", &self.connections())
+            .finish()
+    }
+}

@@ -1,0 +1,295 @@
+//! Streams: a connection for `async` code. [`StreamReader`], [`StreamWriter`],
+//! [`open_connection`], [`start_server`].
+//!
+//! Below both is a protocol like any other. What comes in is buffered up to a limit, past which
+//! reading is paused; what goes out is written through the transport, and
+//! [`drain`](StreamWriter::drain) waits while too much of it is queued.
+
+mod buffer;
+mod error;
+mod reader;
+mod writer;
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::future::Future;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+pub use error::ReadError;
+pub use reader::StreamReader;
+pub use writer::StreamWriter;
+
+use crate::{
+    Protocol, Server, ServerOptions, ToAddresses, Transport, create_connection, create_server,
+};
+
+/// The limit of a stream's buffer unless another one is given, in bytes; asyncio's.
+pub const DEFAULT_LIMIT: usize = 64 * 1024;
+
+/// Connects to `address`, with the [default limit](DEFAULT_LIMIT). asyncio's `open_connection` and
+/// `open_unix_connection`.
+///
+/// # Errors
+/// As [`create_connection`].
+///
+/// # Panics
+/// If no loop is running in this thread.
+pub async fn open_connection(
+    address: impl ToAddresses,
+) -> io::Result<(StreamReader, StreamWriter)> {
+    open_connection_with(address, DEFAULT_LIMIT).await
+}
+
+/// [`open_connection`] with another limit: the longest line or chunk that
+/// [`readline`](StreamReader::readline) and [`readuntil`](StreamReader::readuntil) give, and half of
+/// what is buffered before reading is paused.
+///
+/// # Errors
+/// As [`create_connection`].
+///
+/// # Panics
+/// If no loop is running in this thread.
+pub async fn open_connection_with(
+    address: impl ToAddresses,
+    limit: usize,
+) -> io::Result<(StreamReader, StreamWriter)> {
+    let shared = Rc::new(Shared::new(limit));
+    let transport = create_connection(address, || StreamProtocol {
+        shared: shared.clone(),
+        on_connection: None,
+    })
+    .await?;
+    Ok(shared.streams(&transport))
+}
+
+/// Listens at `address` and runs `handler` as a task for each connection. asyncio's `start_server`
+/// and `start_unix_server`.
+///
+/// The connection is closed when the handler drops its [`StreamWriter`]; at the latest when it
+/// ends, also by a panic, which goes to the loop's exception handler.
+///
+/// ```
+/// use bucle_net::{StreamReader, StreamWriter, open_connection, start_server};
+///
+/// async fn echo(mut reader: StreamReader, writer: StreamWriter) {
+///     while let Ok(line) = reader.readline().await
+///         && !line.is_empty()
+///     {
+///         writer.write(&line);
+///         if writer.drain().await.is_err() {
+///             break;
+///         }
+///     }
+/// }
+///
+/// bucle_loop::run(async {
+///     let server = start_server("127.0.0.1:0", echo)?;
+///     let (mut reader, writer) = open_connection(&server.sockets()[0]).await?;
+///     writer.write(b"hello\n");
+///     assert_eq!(reader.readline().await?, b"hello\n");
+///     Ok::<(), std::io::Error>(())
+/// })??;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`create_server`].
+///
+/// # Panics
+/// If no loop is running in this thread.
+#[track_caller]
+pub fn start_server<F, R>(address: impl ToAddresses, handler: F) -> io::Result<Server>
+where
+    F: Fn(StreamReader, StreamWriter) -> R + 'static,
+    R: Future<Output = ()> + 'static,
+{
+    start_server_with(address, ServerOptions::default(), DEFAULT_LIMIT, handler)
+}
+
+/// [`start_server`] with options, and with another limit, as [`open_connection_with`] has it.
+///
+/// # Errors
+/// As [`create_server`].
+///
+/// # Panics
+/// If no loop is running in this thread.
+#[track_caller]
+pub fn start_server_with<F, R>(
+    address: impl ToAddresses,
+    options: ServerOptions,
+    limit: usize,
+    handler: F,
+) -> io::Result<Server>
+where
+    F: Fn(StreamReader, StreamWriter) -> R + 'static,
+    R: Future<Output = ()> + 'static,
+{
+    let handler = Rc::new(handler);
+    let on_connection: OnConnection = Rc::new(move |reader, writer| {
+        let handler = handler.clone();
+        // Called in the task, so that a panic is the task's and finds the streams in its hands.
+        let serving = async move { handler(reader, writer).await };
+        bucle_loop::spawn_named("stream handler", serving).detach();
+    });
+    create_server(address, options, move || StreamProtocol {
+        shared: Rc::new(Shared::new(limit)),
+        on_connection: Some(on_connection.clone()),
+    })
+}
+
+type OnConnection = Rc<dyn Fn(StreamReader, StreamWriter)>;
+
+/// What reader, writer and protocol of a connection share.
+struct Shared {
+    limit: usize,
+    transport: OnceCell<Transport>,
+    /// What came in and was not fetched by the reader yet.
+    incoming: RefCell<Vec<u8>>,
+    /// Bytes that the reader has fetched and not given out.
+    held: Cell<usize>,
+    reader: RefCell<Option<Waker>>,
+    reader_gone: Cell<bool>,
+    reading_paused: Cell<bool>,
+    eof: Cell<bool>,
+    writing_paused: Cell<bool>,
+    /// Who waits for writing to go on, or for the end.
+    writers: RefCell<Vec<Waker>>,
+    lost: Cell<bool>,
+    error: RefCell<Option<io::Error>>,
+}
+
+impl Shared {
+    fn new(limit: usize) -> Shared {
+        Shared {
+            limit: limit.max(1),
+            transport: OnceCell::new(),
+            incoming: RefCell::default(),
+            held: Cell::new(0),
+            reader: RefCell::new(None),
+            reader_gone: Cell::new(false),
+            reading_paused: Cell::new(false),
+            eof: Cell::new(false),
+            writing_paused: Cell::new(false),
+            writers: RefCell::default(),
+            lost: Cell::new(false),
+            error: RefCell::new(None),
+        }
+    }
+
+    fn streams(self: &Rc<Shared>, transport: &Transport) -> (StreamReader, StreamWriter) {
+        (
+            StreamReader::new(self.clone()),
+            StreamWriter::new(self.clone(), transport.clone()),
+        )
+    }
+
+    /// Why the connection was lost; the same each time.
+    fn error(&self) -> Option<io::Error> {
+        let error = self.error.borrow();
+        error.as_ref().map(|error| match error.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::new(error.kind(), error.to_string()),
+        })
+    }
+
+    fn received(&self, data: &[u8]) {
+        if self.reader_gone.get() {
+            return;
+        }
+        let waiting = {
+            let mut incoming = self.incoming.borrow_mut();
+            incoming.extend_from_slice(data);
+            self.held.get() + incoming.len()
+        };
+        if waiting > self.limit.saturating_mul(2) {
+            self.pause_reading();
+        }
+        self.wake_reader();
+    }
+
+    fn pause_reading(&self) {
+        if let Some(transport) = self.transport.get()
+            && !self.reading_paused.replace(true)
+        {
+            transport.pause_reading();
+        }
+    }
+
+    fn resume_reading(&self) {
+        if let Some(transport) = self.transport.get()
+            && self.reading_paused.replace(false)
+        {
+            transport.resume_reading();
+        }
+    }
+
+    fn wake_reader(&self) {
+        let reader = self.reader.take();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    fn wake_writers(&self) {
+        let writers = self.writers.take();
+        for writer in writers {
+            writer.wake();
+        }
+    }
+
+    fn wait_to_write(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut writers = self.writers.borrow_mut();
+        if !writers.iter().any(|other| other.will_wake(cx.waker())) {
+            writers.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+/// Feeds the streams of a connection.
+struct StreamProtocol {
+    shared: Rc<Shared>,
+    /// On the listening side: who gets the streams.
+    on_connection: Option<OnConnection>,
+}
+
+impl Protocol for StreamProtocol {
+    fn connection_made(&mut self, transport: Transport) {
+        let _ = self.shared.transport.set(transport.clone());
+        if let Some(on_connection) = self.on_connection.take() {
+            let (reader, writer) = self.shared.streams(&transport);
+            on_connection(reader, writer);
+        }
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        self.shared.received(data);
+    }
+
+    fn eof_received(&mut self) -> bool {
+        self.shared.eof.set(true);
+        self.shared.wake_reader();
+        true
+    }
+
+    fn connection_lost(&mut self, error: Option<io::Error>) {
+        let shared = &self.shared;
+        shared.lost.set(true);
+        if error.is_none() {
+            shared.eof.set(true);
+        }
+        shared.error.replace(error);
+        shared.wake_reader();
+        shared.wake_writers();
+    }
+
+    fn pause_writing(&mut self) {
+        self.shared.writing_paused.set(true);
+    }
+
+    fn resume_writing(&mut self) {
+        self.shared.writing_paused.set(false);
+        self.shared.wake_writers();
+    }
+}
