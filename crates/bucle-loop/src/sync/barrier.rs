@@ -104,7 +104,8 @@ impl Barrier {
     pub fn wait(&self) -> BarrierWait<'_> {
         BarrierWait {
             barrier: self,
-            stage: Stage::New,
+            inside: None,
+            entering: None,
         }
     }
 
@@ -161,12 +162,10 @@ impl Barrier {
     }
 
     /// Comes in; the last one opens the barrier.
-    fn enter(&self, stage: &mut Stage, cx: &mut Context<'_>) -> Poll<usize> {
+    fn enter(&self, place: &mut Option<Place>, cx: &mut Context<'_>) -> Poll<usize> {
         let number = self.inside.len();
         if number + 1 < self.parties {
-            let mut place = None;
-            self.inside.wait(&mut place, cx);
-            *stage = place.map_or(Stage::New, Stage::Inside);
+            self.inside.wait(place, cx);
             return Poll::Pending;
         }
         if number > 0 {
@@ -220,13 +219,9 @@ impl fmt::Debug for Barrier {
 #[must_use = "it does nothing unless awaited"]
 pub struct BarrierWait<'a> {
     barrier: &'a Barrier,
-    stage: Stage,
-}
-
-enum Stage {
-    New,
-    Entering(Place),
-    Inside(Place),
+    /// Its place in one of the barrier's lists, or none.
+    inside: Option<Place>,
+    entering: Option<Place>,
 }
 
 impl Future for BarrierWait<'_> {
@@ -235,62 +230,53 @@ impl Future for BarrierWait<'_> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let barrier = this.barrier;
-        match std::mem::replace(&mut this.stage, Stage::New) {
-            Stage::New if barrier.broken() => Poll::Ready(Err(BrokenBarrierError)),
-            Stage::New if barrier.room() > 0 && barrier.entering.is_empty() => {
-                barrier.enter(&mut this.stage, cx).map(Ok)
+        if let Some(number) = barrier.inside.claim(&mut this.inside) {
+            let result = match barrier.state.get() {
+                State::Filling | State::Draining => Ok(number),
+                State::Resetting | State::Broken => Err(BrokenBarrierError),
+            };
+            barrier.left();
+            return Poll::Ready(result);
+        }
+        if this.inside.is_some() {
+            barrier.inside.wait(&mut this.inside, cx);
+            return Poll::Pending;
+        }
+        let granted = barrier.entering.claim(&mut this.entering).is_some();
+        if this.entering.is_none() {
+            if barrier.broken() {
+                return Poll::Ready(Err(BrokenBarrierError));
             }
-            Stage::Entering(place) if barrier.entering.grant_of(&place).is_some() => {
-                barrier.entering.leave(place);
-                match barrier.broken() {
-                    true => Poll::Ready(Err(BrokenBarrierError)),
-                    false => barrier.enter(&mut this.stage, cx).map(Ok),
-                }
-            }
-            Stage::Inside(place) if barrier.inside.grant_of(&place).is_some() => {
-                let result = match (barrier.state.get(), barrier.inside.leave(place)) {
-                    (State::Filling | State::Draining, Some(number)) => Ok(number),
-                    _ => Err(BrokenBarrierError),
-                };
-                barrier.left();
-                Poll::Ready(result)
-            }
-            Stage::Inside(place) => {
-                let mut place = Some(place);
-                barrier.inside.wait(&mut place, cx);
-                this.stage = place.map_or(Stage::New, Stage::Inside);
-                Poll::Pending
-            }
-            stage => {
-                let mut place = match stage {
-                    Stage::Entering(place) => Some(place),
-                    Stage::Inside(_) | Stage::New => None,
-                };
-                barrier.entering.wait(&mut place, cx);
-                this.stage = place.map_or(Stage::New, Stage::Entering);
-                // There may be room for this one behind those that were woken and didn't run.
-                barrier.balance();
-                Poll::Pending
+            if granted || barrier.entering.is_empty() && barrier.room() > 0 {
+                return barrier.enter(&mut this.inside, cx).map(Ok);
             }
         }
+        barrier.entering.wait(&mut this.entering, cx);
+        // There may be room for this one behind those that were woken and didn't run.
+        barrier.balance();
+        Poll::Pending
     }
 }
 
 impl Drop for BarrierWait<'_> {
     fn drop(&mut self) {
-        match std::mem::replace(&mut self.stage, Stage::New) {
-            Stage::New => return,
-            Stage::Entering(place) => self.barrier.entering.leave(place),
-            Stage::Inside(place) => self.barrier.inside.leave(place),
-        };
-        self.barrier.left();
+        let barrier = self.barrier;
+        if let Some(place) = self.inside.take() {
+            barrier.inside.leave(place);
+            barrier.left();
+        }
+        if let Some(place) = self.entering.take() {
+            barrier.entering.leave(place);
+            barrier.balance();
+        }
     }
 }
 
 impl fmt::Debug for BarrierWait<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BarrierWait")
-            .field("waiting", &!matches!(self.stage, Stage::New))
+            .field("inside", &self.inside.is_some())
+            .field("entering", &self.entering.is_some())
             .finish_non_exhaustive()
     }
 }

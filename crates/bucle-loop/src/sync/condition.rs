@@ -269,18 +269,14 @@ impl<'a, T> Future for ConditionWait<'a, T> {
                     }
                     return Poll::Pending;
                 }
-                Phase::Waiting(place) => match place.take() {
-                    Some(mine) if waiters.grant_of(&mine).is_some() => {
-                        waiters.leave(mine);
-                        this.notified = true;
-                        this.phase = Phase::Acquiring(this.condition.lock.acquire());
-                    }
-                    mine => {
-                        *place = mine;
+                Phase::Waiting(place) => {
+                    if waiters.claim(place).is_none() {
                         waiters.wait(place, cx);
                         return Poll::Pending;
                     }
-                },
+                    this.notified = true;
+                    this.phase = Phase::Acquiring(this.condition.lock.acquire());
+                }
                 Phase::Acquiring(acquire) => {
                     let guard = std::task::ready!(Pin::new(acquire).poll(cx));
                     this.notified = false;

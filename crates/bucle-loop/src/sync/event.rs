@@ -124,18 +124,12 @@ impl Future for EventWait<'_> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let waiters = &this.event.waiters;
-        match this.place.take() {
-            None if this.event.is_set() => Poll::Ready(()),
-            Some(mine) if waiters.grant_of(&mine).is_some() => {
-                waiters.leave(mine);
-                Poll::Ready(())
-            }
-            mine => {
-                this.place = mine;
-                waiters.wait(&mut this.place, cx);
-                Poll::Pending
-            }
+        let unset = this.place.is_some() || !this.event.is_set();
+        if waiters.claim(&mut this.place).is_none() && unset {
+            waiters.wait(&mut this.place, cx);
+            return Poll::Pending;
         }
+        Poll::Ready(())
     }
 }
 

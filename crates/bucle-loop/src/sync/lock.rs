@@ -219,18 +219,14 @@ impl<T> Lock<T> {
         place: &mut Option<Place>,
         cx: &mut Context<'_>,
     ) -> Poll<LockGuard<'_, T>> {
-        match place.take() {
-            None if self.held.get() == Held::No => Poll::Ready(self.take()),
-            Some(mine) if self.waiters.grant_of(&mine).is_some() => {
-                self.waiters.leave(mine);
-                Poll::Ready(self.guard())
-            }
-            mine => {
-                *place = mine;
-                self.waiters.wait(place, cx);
-                Poll::Pending
-            }
+        if self.waiters.claim(place).is_some() {
+            return Poll::Ready(self.guard());
         }
+        if self.held.get() == Held::No {
+            return Poll::Ready(self.take());
+        }
+        self.waiters.wait(place, cx);
+        Poll::Pending
     }
 
     fn leave(&self, place: &mut Option<Place>) {

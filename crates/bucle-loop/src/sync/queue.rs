@@ -383,34 +383,23 @@ impl<S: QueueStore> Future for QueueGet<'_, S> {
         let this = &mut *self;
         let queue = this.queue;
         let getters = &queue.getters;
-        match this.place.take() {
-            None => {
-                if getters.is_empty()
-                    && let Some(item) = queue.take_item()
-                {
-                    return Poll::Ready(Ok(item));
-                }
-                if queue.shut_down.get() && queue.qsize() <= getters.len() {
-                    return Poll::Ready(Err(QueueShutDown(())));
-                }
-                getters.wait(&mut this.place, cx);
-                // There may be an item for this one behind those that were woken and didn't run.
-                queue.balance();
-                return Poll::Pending;
-            }
-            Some(mine) if getters.grant_of(&mine).is_some() => {
-                getters.leave(mine);
-                if let Some(item) = queue.take_item() {
-                    return Poll::Ready(Ok(item));
-                }
-            }
-            Some(mine) if queue.shut_down.get() => {
-                getters.leave(mine);
+        if (getters.claim(&mut this.place).is_some() || getters.is_empty())
+            && let Some(item) = queue.take_item()
+        {
+            return Poll::Ready(Ok(item));
+        }
+        if queue.shut_down.get() {
+            if let Some(place) = this.place.take() {
+                getters.leave(place);
                 return Poll::Ready(Err(QueueShutDown(())));
             }
-            mine => this.place = mine,
+            if queue.qsize() <= getters.len() {
+                return Poll::Ready(Err(QueueShutDown(())));
+            }
         }
         getters.wait(&mut this.place, cx);
+        // There may be an item for this one behind those that were woken and didn't run.
+        queue.balance();
         Poll::Pending
     }
 }
@@ -462,23 +451,16 @@ impl<S: QueueStore> Future for QueuePut<'_, S> {
         let Some(item) = this.item.take() else {
             panic!("a queue's put was polled after it was done");
         };
-        match this.place.take() {
-            Some(mine) if putters.grant_of(&mine).is_some() => {
-                putters.leave(mine);
-                queue.store_item(item);
-                return Poll::Ready(Ok(()));
+        let granted = putters.claim(&mut this.place).is_some();
+        if queue.shut_down.get() {
+            if let Some(place) = this.place.take() {
+                putters.leave(place);
             }
-            mine if queue.shut_down.get() => {
-                if let Some(mine) = mine {
-                    putters.leave(mine);
-                }
-                return Poll::Ready(Err(QueueShutDown(item)));
-            }
-            None if putters.is_empty() && !queue.full() => {
-                queue.store_item(item);
-                return Poll::Ready(Ok(()));
-            }
-            mine => this.place = mine,
+            return Poll::Ready(Err(QueueShutDown(item)));
+        }
+        if granted || putters.is_empty() && !queue.full() {
+            queue.store_item(item);
+            return Poll::Ready(Ok(()));
         }
         this.item = Some(item);
         putters.wait(&mut this.place, cx);
@@ -519,18 +501,12 @@ impl<S: QueueStore> Future for QueueJoin<'_, S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let joiners = &this.queue.joiners;
-        match this.place.take() {
-            None if this.queue.unfinished.get() == 0 => Poll::Ready(()),
-            Some(mine) if joiners.grant_of(&mine).is_some() => {
-                joiners.leave(mine);
-                Poll::Ready(())
-            }
-            mine => {
-                this.place = mine;
-                joiners.wait(&mut this.place, cx);
-                Poll::Pending
-            }
+        let unfinished = this.place.is_some() || this.queue.unfinished.get() > 0;
+        if joiners.claim(&mut this.place).is_none() && unfinished {
+            joiners.wait(&mut this.place, cx);
+            return Poll::Pending;
         }
+        Poll::Ready(())
     }
 }
 

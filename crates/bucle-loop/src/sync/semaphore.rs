@@ -180,23 +180,17 @@ impl Semaphore {
     }
 
     fn poll_acquire(&self, place: &mut Option<Place>, cx: &mut Context<'_>) -> Poll<()> {
-        match place.take() {
-            None if !self.locked() => {
-                self.take();
-                Poll::Ready(())
-            }
-            Some(mine) if self.waiters.grant_of(&mine).is_some() => {
-                self.waiters.leave(mine);
-                Poll::Ready(())
-            }
-            mine => {
-                *place = mine;
-                self.waiters.wait(place, cx);
-                // There may be a permit for this one behind those that were woken and didn't run.
-                self.settle();
-                Poll::Pending
-            }
+        if self.waiters.claim(place).is_some() {
+            return Poll::Ready(());
         }
+        if place.is_none() && !self.locked() {
+            self.take();
+            return Poll::Ready(());
+        }
+        self.waiters.wait(place, cx);
+        // There may be a permit for this one behind those that were woken and didn't run.
+        self.settle();
+        Poll::Pending
     }
 
     fn leave(&self, place: &mut Option<Place>) {

@@ -98,6 +98,7 @@ impl Granted {
 }
 
 impl Waiters {
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.len.get() == 0
     }
@@ -143,21 +144,37 @@ impl Waiters {
         drop(list);
     }
 
-    /// What the waiter was granted, if it was: which one of those that were granted together it is.
-    pub(super) fn grant_of(&self, place: &Place) -> Option<usize> {
+    /// Leaves the list if it was granted something: which one of those that were granted together it
+    /// is. Otherwise nothing changes.
+    #[inline]
+    pub(super) fn claim(&self, place: &mut Option<Place>) -> Option<usize> {
+        let key = place.as_ref()?.0;
+        let rank = self.claim_node(key)?;
+        *place = None;
+        Some(rank)
+    }
+
+    fn claim_node(&self, key: u32) -> Option<usize> {
         let mut list = self.list.borrow_mut();
-        list.node(place.0).grant.map(|rank| rank as usize)
+        list.node(key).grant?;
+        let node = list.unlink(key);
+        drop(list);
+        self.count_out(node)
     }
 
     /// Gives the place up. What it was granted, if it was, is the caller's now.
     pub(super) fn leave(&self, place: Place) -> Option<usize> {
-        // Dropped at the end, when the list is whole again.
         let node = self.list.borrow_mut().unlink(place.0);
+        self.count_out(node)
+    }
+
+    /// The node is dropped here, when the list is whole again.
+    #[inline]
+    fn count_out(&self, node: Node) -> Option<usize> {
         self.len.set(self.len.get() - 1);
-        if node.grant.is_some() {
-            self.granted.set(self.granted.get() - 1);
-        }
-        node.grant.map(|rank| rank as usize)
+        let rank = node.grant?;
+        self.granted.set(self.granted.get() - 1);
+        Some(rank as usize)
     }
 
     /// Grants to the first that waits and gives out its task; the caller tells it by

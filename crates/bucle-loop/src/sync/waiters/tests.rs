@@ -40,6 +40,7 @@ enum Step {
     Enter,
     /// Is polled again, perhaps with another waker.
     Renew(prop::sample::Index, bool),
+    Claim(prop::sample::Index),
     Leave(prop::sample::Index),
     GrantOne,
     Grant(usize),
@@ -51,7 +52,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => Just(Step::Enter),
         2 => (any::<prop::sample::Index>(), any::<bool>()).prop_map(|(i, b)| Step::Renew(i, b)),
-        3 => any::<prop::sample::Index>().prop_map(Step::Leave),
+        2 => any::<prop::sample::Index>().prop_map(Step::Claim),
+        2 => any::<prop::sample::Index>().prop_map(Step::Leave),
         2 => Just(Step::GrantOne),
         1 => (0..4usize).prop_map(Step::Grant),
         1 => Just(Step::RevokeLast),
@@ -91,12 +93,21 @@ proptest! {
                     waiters.wait(&mut place, &mut Context::from_waker(&waker));
                     waiter.armed = true;
                 }
+                Step::Claim(which) if !plain.is_empty() => {
+                    let number = which.index(plain.len());
+                    let mut place = Some(Place(plain[number].place.0));
+                    prop_assert_eq!(waiters.claim(&mut place), plain[number].grant);
+                    prop_assert_eq!(place.is_none(), plain[number].grant.is_some());
+                    if place.is_none() {
+                        plain.remove(number);
+                    }
+                }
                 Step::Leave(which) if !plain.is_empty() => {
                     let waiter = plain.remove(which.index(plain.len()));
                     prop_assert_eq!(waiters.leave(waiter.place), waiter.grant);
                     prop_assert_eq!(Arc::strong_count(&waiter.wakes), 1, "its waker is let go");
                 }
-                Step::Renew(..) | Step::Leave(_) => {}
+                Step::Renew(..) | Step::Claim(_) | Step::Leave(_) => {}
                 Step::GrantOne => {
                     prop_assert_eq!(waiters.grant_one(), granted < plain.len());
                     if let Some(waiter) = plain.get_mut(granted) {
@@ -129,7 +140,7 @@ proptest! {
             prop_assert_eq!(waiters.waiting(), plain.len() - granted);
             prop_assert_eq!(waiters.tasks().len(), plain.len() - granted);
             for waiter in &plain {
-                prop_assert_eq!(waiters.grant_of(&waiter.place), waiter.grant);
+                prop_assert_eq!(waiters.list.borrow_mut().node(waiter.place.0).grant.is_some(), waiter.grant.is_some());
                 prop_assert_eq!(waiter.wakes.0.load(Ordering::Relaxed), waiter.expected);
             }
         }
