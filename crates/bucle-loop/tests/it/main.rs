@@ -8,10 +8,10 @@ mod gather;
 mod remote;
 mod settable;
 mod signals;
-mod sync;
 mod sim;
 #[cfg(target_os = "linux")]
 mod sim_kernel;
+mod sync;
 mod tasks;
 mod time;
 

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bucle_loop::sync::{
@@ -11,7 +12,7 @@ use bucle_loop::sync::{
 };
 use bucle_loop::{Task, gather, get_running_loop, run, spawn, timeout, yield_now};
 
-use super::{cancel, turns};
+use super::{ByHand, cancel, turns};
 use crate::{WATCHDOG, within};
 
 fn getter<T: 'static>(queue: &Rc<Queue<T>>) -> Task<Result<T, QueueShutDown>> {
@@ -322,14 +323,42 @@ fn get_does_not_overtake_and_get_nowait_does() {
             let waiting = getter(&queue);
             yield_now().await;
             queue.put_nowait(1).unwrap();
-            let late = getter(&queue);
+            // The one that waits was woken and is yet to run.
+            let mut late = ByHand::new(queue.get());
+            assert!(late.poll().is_pending());
             queue.put_nowait(2).unwrap();
             assert_eq!(queue.get_nowait(), Ok(1), "as in asyncio");
             assert_eq!(waiting.await.unwrap(), Ok(2), "it kept its place");
-            turns(3).await;
-            assert!(!late.done());
+            assert!(late.poll().is_pending());
             queue.put_nowait(3).unwrap();
-            assert_eq!(late.await.unwrap(), Ok(3));
+            assert_eq!(late.poll(), Poll::Ready(Ok(3)));
+        })
+        .unwrap();
+    });
+}
+
+#[test]
+fn put_does_not_overtake_and_put_nowait_does() {
+    within(WATCHDOG, || {
+        run(async {
+            let queue = Rc::new(Queue::new(1));
+            queue.put_nowait(1).unwrap();
+            let waiting = putter(&queue, 3);
+            yield_now().await;
+            assert_eq!(queue.get_nowait(), Ok(1));
+            let mut late = ByHand::new(queue.put(4));
+            assert!(late.poll().is_pending());
+            queue.put_nowait(2).unwrap();
+            turns(2).await;
+            assert!(!waiting.done());
+            for item in [2, 3, 4] {
+                assert_eq!(queue.get().await, Ok(item));
+                turns(2).await;
+                if late.woken() {
+                    assert_eq!(late.poll(), Poll::Ready(Ok(())));
+                }
+            }
+            waiting.await.unwrap().unwrap();
         })
         .unwrap();
     });
@@ -339,8 +368,8 @@ fn get_does_not_overtake_and_get_nowait_does() {
 fn a_busy_getter_does_not_starve_a_waiting_one() {
     within(WATCHDOG, || {
         run(async {
-            let queue = Rc::new(Queue::new(1));
-            let counts = Rc::new([Cell::new(0u32), Cell::new(0u32)]);
+            let queue = Rc::new(Queue::new(0));
+            let counts = Rc::new([Cell::new(0), Cell::new(0)]);
             let consumers = [0, 1].map(|which| {
                 let (queue, counts) = (queue.clone(), counts.clone());
                 spawn(async move {
@@ -349,14 +378,14 @@ fn a_busy_getter_does_not_starve_a_waiting_one() {
                     }
                 })
             });
-            for item in 0..100 {
-                queue.put(item).await.unwrap();
+            for item in 0..50 {
+                turns(3).await;
+                queue.put_nowait(item).unwrap();
+                queue.put_nowait(item).unwrap();
             }
             queue.shutdown(false);
             gather(consumers).await.unwrap();
-            let counts = [counts[0].get(), counts[1].get()];
-            assert_eq!(counts[0] + counts[1], 100);
-            assert!(counts[0].abs_diff(counts[1]) <= 2, "{counts:?}");
+            assert_eq!(counts.each_ref().map(Cell::get), [50, 50]);
         })
         .unwrap();
     });
