@@ -73,6 +73,7 @@ mod lifo_queue;
 mod lock;
 mod priority_queue;
 mod queue;
+mod queue_errors;
 mod semaphore;
 mod waiters;
 
@@ -83,10 +84,8 @@ pub use event::{Event, EventWait};
 pub use lifo_queue::{Lifo, LifoQueue};
 pub use lock::{Lock, LockAcquire, LockGuard, NotAcquired};
 pub use priority_queue::{ByPriority, PriorityQueue};
-pub use queue::{
-    Fifo, GetNowaitError, PutNowaitError, Queue, QueueGet, QueueJoin, QueueOf, QueuePut,
-    QueueShutDown, QueueStore, TaskDoneTooOften,
-};
+pub use queue::{Fifo, Queue, QueueGet, QueueJoin, QueueOf, QueuePut, QueueStore};
+pub use queue_errors::{GetNowaitError, PutNowaitError, QueueShutDown, TaskDoneTooOften};
 pub use semaphore::{
     OwnedSemaphorePermit, Semaphore, SemaphoreAcquire, SemaphoreAcquireOwned, SemaphorePermit,
 };
