@@ -26,6 +26,7 @@
 //! | `fds`, [`selector`](SelectorKind) | who owns a descriptor, and how the system is asked |
 //! | `inbox`, `remote` | what other threads send |
 //! | `task`, `futures`, `gather`, `timeout`, `sleep` | what `async fn` stands on |
+//! | [`sync`] | locks, events, semaphores, barriers and queues between tasks |
 //! | [`sim`] | the simulated world: a network in memory, time that jumps |
 //! | `signals`, `exceptions`, `slow`, `counters` | signals, errors, and what can be seen |
 #![deny(unsafe_code)]
@@ -49,6 +50,7 @@ mod signals;
 pub mod sim;
 mod sleep;
 mod slow;
+pub mod sync;
 mod task;
 mod timeout;
 mod timers;

@@ -12,6 +12,7 @@ mod signals;
 mod sim;
 #[cfg(target_os = "linux")]
 mod sim_kernel;
+mod sync;
 mod tasks;
 mod time;
 
