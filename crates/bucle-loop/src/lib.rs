@@ -26,11 +26,13 @@
 //! | `fds`, [`selector`](SelectorKind) | who owns a descriptor, and how the system is asked |
 //! | `inbox`, `remote` | what other threads send |
 //! | `task`, `futures`, `gather`, `timeout`, `sleep` | what `async fn` stands on |
+//! | [`concurrent`] | results across threads, the thread pool |
 //! | [`sim`] | the simulated world: a network in memory, time that jumps |
 //! | `signals`, `exceptions`, `slow`, `counters` | signals, errors, and what can be seen |
 #![deny(unsafe_code)]
 
 mod clock;
+pub mod concurrent;
 mod counters;
 mod event_loop;
 mod exceptions;
@@ -53,6 +55,7 @@ mod task;
 mod timeout;
 mod timers;
 
+pub use concurrent::ThreadPoolExecutor;
 pub use counters::LoopCounters;
 pub use event_loop::{
     Entered, EventLoop, LoopBuilder, LoopRef, READ_BUFFER, SLOW_CALLBACK_DURATION, run,

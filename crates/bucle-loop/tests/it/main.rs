@@ -2,6 +2,8 @@
 
 mod callbacks;
 mod closing;
+mod concurrent_future;
+mod concurrent_wait;
 mod exceptions;
 mod fds;
 mod gather;
@@ -13,6 +15,8 @@ mod sim;
 #[cfg(target_os = "linux")]
 mod sim_kernel;
 mod tasks;
+mod thread_pool;
+mod thread_pool_end;
 mod time;
 
 use std::sync::mpsc;
