@@ -5,6 +5,7 @@ mod closing;
 mod concurrent_future;
 mod concurrent_wait;
 mod exceptions;
+mod executor;
 mod fds;
 mod gather;
 mod remote;
@@ -17,6 +18,7 @@ mod sim_kernel;
 mod tasks;
 mod thread_pool;
 mod thread_pool_end;
+mod threadsafe;
 mod time;
 
 use std::sync::mpsc;
