@@ -27,14 +27,17 @@
 //! | `inbox`, `remote` | what other threads send |
 //! | `task`, `futures`, `gather`, `timeout`, `sleep` | what `async fn` stands on |
 //! | [`sync`] | locks, events, semaphores, barriers and queues between tasks |
+//! | [`concurrent`], `executor` | results across threads, the thread pool; both tied to the loop |
 //! | [`sim`] | the simulated world: a network in memory, time that jumps |
 //! | `signals`, `exceptions`, `slow`, `counters` | signals, errors, and what can be seen |
 #![deny(unsafe_code)]
 
 mod clock;
+pub mod concurrent;
 mod counters;
 mod event_loop;
 mod exceptions;
+mod executor;
 mod fds;
 mod futures;
 mod gather;
@@ -55,11 +58,15 @@ mod task;
 mod timeout;
 mod timers;
 
+pub use concurrent::ThreadPoolExecutor;
 pub use counters::LoopCounters;
 pub use event_loop::{
     Entered, EventLoop, LoopBuilder, LoopRef, READ_BUFFER, SLOW_CALLBACK_DURATION, run,
 };
 pub use exceptions::ExceptionContext;
+pub use executor::{
+    THREAD_JOIN_TIMEOUT, ToThread, WrapFuture, run_coroutine_threadsafe, to_thread, wrap_future,
+};
 pub use fds::{Interest, Readiness, Registration, Source};
 pub use futures::{AlreadySet, Future, FutureError};
 pub use gather::{Gather, GatherAll, gather};

@@ -41,6 +41,7 @@ pub use turn::Entered;
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::exceptions::ExceptionContext;
+use crate::executor::{self, DefaultExecutor};
 use crate::fds::{FdTable, Source};
 use crate::inbox::{Inbox, Message};
 use crate::ready::ReadyQueue;
@@ -82,6 +83,7 @@ pub(crate) struct Core {
     pub(crate) inbox: &'static Inbox,
     pub(crate) tasks: TaskTable,
     pub(crate) counters: Counters,
+    pub(crate) executor: DefaultExecutor,
     fds: RefCell<FdTable>,
     signals: RefCell<Signals>,
     to_flush: RefCell<Vec<Rc<dyn Source>>>,
@@ -218,7 +220,10 @@ impl std::fmt::Debug for EventLoop {
 
 /// Runs `future` on a new loop of this thread, and returns what it came to. asyncio's `run`.
 ///
-/// Tasks that are left when it is done are dropped with the loop.
+/// Tasks that are left when it is done are dropped with the loop. Then this waits for the jobs of
+/// the default executor that have begun, for at most
+/// [`THREAD_JOIN_TIMEOUT`](crate::THREAD_JOIN_TIMEOUT); see
+/// [`shutdown_default_executor`](LoopRef::shutdown_default_executor) for how to wait less.
 ///
 /// # Errors
 /// The system's when it can't give the descriptors a loop needs; `InvalidInput` when
@@ -233,7 +238,11 @@ where
     F: Future + 'static,
 {
     let event_loop = EventLoop::new()?;
-    match event_loop.run_until_complete(future) {
+    let outcome = event_loop.run_until_complete(future);
+    let pool = event_loop.core.executor.take();
+    drop(event_loop);
+    executor::join(pool);
+    match outcome {
         Ok(value) => Ok(value),
         Err(TaskError::Cancelled(cancelled)) => {
             Err(io::Error::new(io::ErrorKind::Interrupted, cancelled))

@@ -20,6 +20,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+pub(crate) use error::discard;
 pub use error::{Cancelled, Panic, TaskError, TaskTag};
 
 use crate::handles::{Action, HandleCell};

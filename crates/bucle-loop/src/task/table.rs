@@ -112,6 +112,13 @@ impl TaskTable {
             .collect()
     }
 
+    /// The task with this number, which was put at `key`; `None` once it has ended.
+    pub(crate) fn find(&self, key: usize, id: u64) -> Option<TaskRef> {
+        let alive = self.alive.borrow();
+        let task = alive.get(key)?;
+        (task.tag().id() == id).then(|| task.clone())
+    }
+
     pub(crate) fn current(&self) -> Option<TaskRef> {
         let current = self.current.take();
         self.current.set(current.clone());

@@ -2,7 +2,10 @@
 
 mod callbacks;
 mod closing;
+mod concurrent_future;
+mod concurrent_wait;
 mod exceptions;
+mod executor;
 mod fds;
 mod gather;
 mod remote;
@@ -14,6 +17,9 @@ mod sim;
 mod sim_kernel;
 mod sync;
 mod tasks;
+mod thread_pool;
+mod thread_pool_end;
+mod threadsafe;
 mod time;
 
 use std::sync::mpsc;
