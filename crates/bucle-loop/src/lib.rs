@@ -29,40 +29,65 @@
 //! | `signals`, `exceptions`, `slow`, `counters` | signals, errors, and what can be seen |
 #![deny(unsafe_code)]
 
+mod as_completed;
+mod catch_cancel;
 mod clock;
+mod context;
 mod counters;
 mod event_loop;
+mod exception_group;
 mod exceptions;
 mod fds;
 mod futures;
 mod gather;
 mod handles;
 mod inbox;
+mod on_cancel;
 mod primitives;
 mod ready;
 mod remote;
+mod runners;
 mod running;
+mod scope;
 mod selector;
+mod shield;
 mod signals;
 mod sleep;
 mod slow;
 mod task;
+mod task_group;
 mod timeout;
 mod timers;
+mod wait;
+mod wait_for;
+mod wake_set;
 
+pub use as_completed::{AsCompleted, as_completed};
+pub use catch_cancel::catch_cancel;
+pub use context::{Context, ContextToken, ContextTokenError, ContextVar, copy_context};
 pub use counters::LoopCounters;
-pub use event_loop::{EventLoop, LoopBuilder, LoopRef, READ_BUFFER, SLOW_CALLBACK_DURATION, run};
+pub use event_loop::{EventLoop, LoopBuilder, LoopRef, READ_BUFFER, SLOW_CALLBACK_DURATION};
+pub use exception_group::{BoxError, ExceptionGroup, GroupException};
 pub use exceptions::ExceptionContext;
 pub use fds::{Interest, Readiness, Registration, Source};
 pub use futures::{AlreadySet, Future, FutureError};
-pub use gather::{Gather, GatherAll, gather};
+pub use gather::{
+    Gather, GatherAll, GatherError, Gatherable, Many, Several, Tasks, TryGather, gather, try_gather,
+};
 pub use handles::{Handle, TimerHandle};
+pub use on_cancel::{ON_CANCEL_DEADLINE, OnCancel, on_cancel};
 pub use remote::{LoopClosed, Remote};
+pub use runners::{Runner, run};
 pub use running::{get_running_loop, try_get_running_loop};
+pub use scope::{Scope, ScopedTask, scope};
 pub use selector::SelectorKind;
+pub use shield::{Shield, shield};
 pub use sleep::{Sleep, YieldNow, sleep, sleep_until, yield_now};
 pub use task::{
-    CancelOnDrop, Cancelled, Panic, Task, TaskError, TaskHandle, TaskTag, all_tasks, current_task,
-    spawn, spawn_named,
+    CallbackId, CancelOnDrop, CancelPlace, CancelStep, Cancelled, Panic, Task, TaskBuilder,
+    TaskError, TaskHandle, TaskTag, all_tasks, current_task, spawn, spawn_eager, spawn_named,
 };
-pub use timeout::{TimeoutError, timeout};
+pub use task_group::{GroupHandle, GroupTask, Outcome, TaskGroup};
+pub use timeout::{Timeout, TimeoutError, TimeoutHandle, TimeoutOver, timeout, timeout_at};
+pub use wait::{ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, ReturnWhen, Wait, Waitable, wait};
+pub use wait_for::wait_for;
