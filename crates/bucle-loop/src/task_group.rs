@@ -116,6 +116,28 @@ macro_rules! infallible {
     )*};
 }
 
+/// The type of what never returns has no name in stable Rust; it is what such a function returns.
+mod never {
+    pub trait Returns {
+        type Type;
+    }
+
+    impl<T> Returns for fn() -> T {
+        type Type = T;
+    }
+}
+
+type Never = <fn() -> ! as never::Returns>::Type;
+
+/// For tasks that loop for ever.
+impl Outcome for Never {
+    type Value = Never;
+
+    fn into_result(self) -> Result<Never, BoxError> {
+        self
+    }
+}
+
 // What bodies and tasks that can't fail mostly return; others say `Ok::<_, Infallible>(..)`.
 infallible!((), bool, char, String, &'static str, f32, f64);
 infallible!(

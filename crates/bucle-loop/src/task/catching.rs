@@ -104,6 +104,16 @@ struct Entered {
 }
 
 impl Catching {
+    /// A place in `task`, within the one that is being polled.
+    pub(super) fn in_tree(task: &TaskRef, waker: &Waker) -> Catching {
+        let tree = task.catching_or_new();
+        let key = tree.enter(waker.clone());
+        let task = task.clone();
+        Catching {
+            entered: Some(Entered { task, tree, key }),
+        }
+    }
+
     /// To be called at each poll: enters the place in the task that polls, and takes what was
     /// caught. Outside of any task nothing can be.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Option<Cancelled> {
@@ -123,9 +133,7 @@ impl Catching {
             // New here, or moved here from another task.
             _ => {
                 drop(self.entered.take());
-                let tree = task.catching_or_new();
-                let key = tree.enter(cx.waker().clone());
-                self.entered = Some(Entered { task, tree, key });
+                *self = Catching::in_tree(&task, cx.waker());
                 None
             }
         }
