@@ -129,3 +129,109 @@ impl Wake for Place {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn waker_of(place: &PlaceWaker) -> Waker {
+        place.look(|cx| cx.waker().clone())
+    }
+
+    #[test]
+    fn a_wake_queues_its_place_once_and_wakes_the_owner_once() {
+        let count = Arc::new(Count::default());
+        let owner = Waker::from(count.clone());
+        let set = WakeSet::new();
+        let places: Vec<_> = (0..3).map(|number| set.place(number)).collect();
+        let wakers: Vec<_> = places.iter().map(waker_of).collect();
+        set.register(&mut Context::from_waker(&owner));
+        wakers[2].wake_by_ref();
+        wakers[2].wake_by_ref();
+        wakers[0].wake_by_ref();
+        assert_eq!(
+            count.0.load(Ordering::SeqCst),
+            1,
+            "until it registers again"
+        );
+        assert_eq!(
+            (set.len(), set.pop(), set.pop(), set.pop()),
+            (2, Some(2), Some(0), None)
+        );
+        // Taken out but not looked at: nothing can have changed yet.
+        wakers[2].wake_by_ref();
+        assert_eq!(set.pop(), None);
+        // A wake while it is looked at queues it again.
+        set.register(&mut Context::from_waker(&owner));
+        places[2].look(|cx| cx.waker().wake_by_ref());
+        assert_eq!(set.pop(), Some(2));
+        assert_eq!(count.0.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn a_child_that_is_ready_at_first_is_queued() {
+        let set = WakeSet::new();
+        set.place(0).watch(|_| Poll::Pending);
+        assert_eq!(set.len(), 0);
+        set.place(1).watch(|_| Poll::Ready(()));
+        assert_eq!(set.pop(), Some(1));
+    }
+
+    #[test]
+    fn the_owner_s_waker_goes_with_the_set_and_late_wakes_do_nothing() {
+        let count = Arc::new(Count::default());
+        let owner = Waker::from(count.clone());
+        let set = WakeSet::new();
+        let place = set.place(0);
+        let late = waker_of(&place);
+        set.register(&mut Context::from_waker(&owner));
+        drop(owner);
+        assert_eq!(Arc::strong_count(&count), 2);
+        drop((set, place));
+        assert_eq!(Arc::strong_count(&count), 1);
+        late.wake();
+        assert_eq!(count.0.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn no_wake_of_another_thread_is_lost() {
+        let set = WakeSet::new();
+        let place = set.place(0);
+        let (waker, turn) = (waker_of(&place), Arc::new(AtomicUsize::new(0)));
+        let theirs = turn.clone();
+        let thread = std::thread::spawn(move || {
+            for n in 1..=2000 {
+                theirs.store(n, Ordering::SeqCst);
+                waker.wake_by_ref();
+            }
+        });
+        let me = std::thread::current();
+        struct Unpark(std::thread::Thread);
+        impl Wake for Unpark {
+            fn wake(self: Arc<Self>) {
+                self.0.unpark();
+            }
+        }
+        let owner = Waker::from(Arc::new(Unpark(me)));
+        let mut seen = 0;
+        while seen < 2000 {
+            set.register(&mut Context::from_waker(&owner));
+            match set.pop() {
+                Some(0) => seen = place.look(|_| turn.load(Ordering::SeqCst)),
+                // Woken when something comes; a lost wake would leave us here.
+                _ => std::thread::park(),
+            }
+        }
+        thread.join().unwrap();
+    }
+}

@@ -392,6 +392,12 @@ impl TaskRef {
         self.header().flags.get() & CANCELLED != 0
     }
 
+    /// The cancellation that ended the task, if its result was not taken.
+    pub(crate) fn cancellation(&self) -> Option<Cancelled> {
+        let error = self.header().peek_extra(|extra| extra.error.clone());
+        error.flatten()?.cancelled().cloned()
+    }
+
     /// Whether the task has a value that was not taken yet.
     #[inline]
     pub(crate) fn has_value(&self) -> bool {

@@ -103,6 +103,16 @@ impl TaskTable {
         {
             report_panic(event_loop, panic);
         }
+        if task.is_cancelled()
+            && event_loop.debug()
+            && let Some(cancelled) = task.cancellation()
+        {
+            let tag = task.tag();
+            eprintln!(
+                "bucle: task {tag} (spawned at {}) ended: {cancelled:#}",
+                tag.location()
+            );
+        }
     }
 
     /// Drops the futures of all tasks, in the order of their places; what they spawn meanwhile too.
