@@ -392,6 +392,12 @@ impl TaskRef {
         self.header().flags.get() & CANCELLED != 0
     }
 
+    /// Whether it has any of what few tasks have: a name, callbacks, an error, a context, ...
+    #[inline]
+    pub(crate) fn has_rare(&self) -> bool {
+        self.header().peek_extra(|_| ()).is_some()
+    }
+
     /// The cancellation that ended the task, if its result was not taken.
     pub(crate) fn cancellation(&self) -> Option<Cancelled> {
         let error = self.header().peek_extra(|extra| extra.error.clone());

@@ -91,9 +91,19 @@ impl TaskTable {
         }
     }
 
+    #[inline]
     fn ended(&self, event_loop: &LoopRef, task: &TaskRef) {
         // The table's reference; the caller has another.
-        drop(self.alive.borrow_mut().try_remove(task.key()));
+        let removed = self.alive.borrow_mut().try_remove(task.key());
+        drop(removed);
+        // Nobody waits by a callback, and it has a value: as most.
+        if task.has_rare() {
+            self.ended_with_rare(event_loop, task);
+        }
+    }
+
+    #[inline(never)]
+    fn ended_with_rare(&self, event_loop: &LoopRef, task: &TaskRef) {
         for callback in task.take_done_callbacks() {
             let cell = HandleCell::new(Action::Call(callback), task.location());
             event_loop.core.ready.push(Entry::Callback(cell));
