@@ -1,8 +1,9 @@
 //! What the parts shared between threads are built of: the standard library's types in production,
 //! loom's checked ones under `--cfg loom`.
 //!
-//! Only [`crate::inbox`], [`crate::task::cell`] and [`crate::concurrent`] are shared between
-//! threads, so only they import from here. Nothing else in this crate may name an atomic or a lock.
+//! Only [`crate::inbox`], [`crate::task::cell`], the wakers of [`crate::wake_set`] and
+//! [`crate::concurrent`] are shared between threads, so only they import from here. Nothing else in
+//! this crate may name an atomic or a lock.
 
 #[cfg(not(loom))]
 pub(crate) use std::{

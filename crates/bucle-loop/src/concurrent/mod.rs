@@ -47,11 +47,12 @@ mod loom_tests;
 #[cfg(all(test, not(loom)))]
 mod model_tests;
 
+pub use crate::wait::ReturnWhen;
 pub use error::{BrokenThreadPool, FutureError, JobPanic, Rejected};
 pub use future::{Future, FutureHandle};
 pub use map::Map;
 pub use promise::Promise;
 pub use thread_pool::{ThreadPoolExecutor, ThreadPoolExecutorBuilder};
-pub use wait::{AsCompleted, DoneAndNotDone, ReturnWhen, Unfinished, Watched, as_completed, wait};
+pub use wait::{AsCompleted, DoneAndNotDone, Unfinished, Watched, as_completed, wait};
 
 pub(crate) use job::{Job, job};

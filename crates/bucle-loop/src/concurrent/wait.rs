@@ -9,6 +9,7 @@ use super::future::deadline;
 use super::state::Listener;
 use super::{Future, FutureHandle};
 use crate::primitives::{Condvar, Mutex, lock, wait_until};
+use crate::wait::ReturnWhen;
 
 /// What [`wait`] and [`as_completed`] take: a [`Future`], a [`FutureHandle`], or a reference to one.
 pub trait Watched {
@@ -32,18 +33,6 @@ impl<W: Watched> Watched for &W {
     fn watched(&self) -> FutureHandle {
         (**self).watched()
     }
-}
-
-/// When [`wait`] returns. `return_when` of concurrent.futures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ReturnWhen {
-    /// When any future is done.
-    FirstCompleted,
-    /// When any future is done with an error that is no cancellation, else when all are done.
-    FirstException,
-    /// When all are done.
-    #[default]
-    AllCompleted,
 }
 
 /// What [`wait`] gives, each list in the order the futures were given.

@@ -106,7 +106,8 @@ fn start<F, Fut>(
             Some(Ok(value)) => Ok(value),
             Some(Err(TaskError::Panicked(panic))) => Err(FutureError::Panicked(panic.into())),
             Some(Err(TaskError::Cancelled(why))) => Err(FutureError::Cancelled(why)),
-            None => return,
+            // The task is done, and only a task group's own ones fail by an error.
+            Some(Err(TaskError::Failed(_))) | None => return,
         };
         answer.0.set(outcome);
     });
