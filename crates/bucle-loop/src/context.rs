@@ -81,12 +81,12 @@ impl<T: Clone + 'static> ContextVar<T> {
     /// The value in the current context, or the default; `None` if there is neither (asyncio's
     /// `LookupError`).
     pub fn get(&'static self) -> Option<T> {
-        let set = current().and_then(|context| self.get_in(&context));
+        let set = current().and_then(|context| self.value_in(&context));
         set.or_else(|| self.default.map(|default| default()))
     }
 
     /// The value in `context`, without the default.
-    pub fn get_in(&'static self, context: &Context) -> Option<T> {
+    pub fn value_in(&'static self, context: &Context) -> Option<T> {
         let value = context.lookup(self.key())?;
         value.downcast_ref::<T>().cloned()
     }

@@ -107,14 +107,14 @@ fn a_given_context_is_shared_not_copied() {
                 before
             });
             assert_eq!(seen.await.unwrap(), (n > 1).then(|| n - 1));
-            assert_eq!(NUMBER.get_in(&context), Some(n));
+            assert_eq!(NUMBER.value_in(&context), Some(n));
         }
         assert_eq!(NUMBER.get(), None);
         let group = TaskGroup::new();
         let builder = TaskBuilder::new().context(context.clone());
         group.spawn_with(builder, async { drop(NUMBER.set(9)) });
         group.join().await.unwrap();
-        assert_eq!(NUMBER.get_in(&context), Some(9));
+        assert_eq!(NUMBER.value_in(&context), Some(9));
     });
 }
 
@@ -130,7 +130,7 @@ fn run_enters_a_context_and_leaves_it() {
             spawn(async { NUMBER.get() })
         });
         assert_eq!(NUMBER.get(), Some(1));
-        assert_eq!(NUMBER.get_in(&copy), Some(2));
+        assert_eq!(NUMBER.value_in(&copy), Some(2));
         assert_eq!(result.await.unwrap(), Some(2), "spawned inside");
         assert_eq!(copy.len(), 1);
         assert!(Context::new().is_empty());
