@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::RequestBody;
+use crate::site::Opened;
 
 /// Header fields that the server alone writes.
 const OURS: [&str; 4] = ["content-length", "transfer-encoding", "connection", "date"];
@@ -38,8 +39,10 @@ pub struct Response {
 /// Header lines ready to be sent.
 enum Lines {
     Own(Vec<u8>),
-    /// Made before, from some offset on.
-    Shared(Rc<[u8]>, usize),
+    /// Those of a file, made when it was opened.
+    Opened(Rc<Opened>),
+    /// Those of it that go without the file.
+    NotModified(Rc<Opened>),
 }
 
 /// The bytes of an answer.
@@ -56,7 +59,7 @@ pub(crate) enum Content {
     Empty,
     Static(&'static [u8]),
     Bytes(Bytes),
-    Shared(Rc<[u8]>),
+    Opened(Rc<Opened>),
     File {
         file: Rc<OwnedFd>,
         length: u64,
@@ -102,15 +105,10 @@ impl Body {
                 "only a regular file can be sent; read others, and send what was read",
             ));
         }
-        Ok(Body::file(Rc::new(file.into()), metadata.len()))
-    }
-
-    pub(crate) fn file(file: Rc<OwnedFd>, length: u64) -> Body {
-        Body(Content::File { file, length })
-    }
-
-    pub(crate) fn shared(bytes: Rc<[u8]>) -> Body {
-        Body(Content::Shared(bytes))
+        Ok(Body(Content::File {
+            file: Rc::new(file.into()),
+            length: metadata.len(),
+        }))
     }
 
     /// Its length in bytes, if it is known before it is sent.
@@ -120,7 +118,7 @@ impl Body {
             Content::Empty => Some(0),
             Content::Static(bytes) => Some(bytes.len() as u64),
             Content::Bytes(bytes) => Some(bytes.len() as u64),
-            Content::Shared(bytes) => Some(bytes.len() as u64),
+            Content::Opened(opened) => Some(opened.length()),
             Content::File { length, .. } => Some(*length),
             Content::Stream { length, .. } => *length,
         }
@@ -215,18 +213,24 @@ impl Response {
         Response::error(StatusCode::METHOD_NOT_ALLOWED).field("Allow", allow)
     }
 
-    /// An answer whose header lines were made before; they count from the given offset.
+    /// 200 with a file.
     #[inline]
-    pub(crate) fn prepared(
-        status: StatusCode,
-        (lines, from): (Rc<[u8]>, usize),
-        body: Body,
-    ) -> Response {
+    pub(crate) fn opened(opened: Rc<Opened>) -> Response {
         Response {
-            status,
+            status: StatusCode::OK,
             content_type: None,
-            lines: Lines::Shared(lines, from),
-            body,
+            lines: Lines::Opened(opened.clone()),
+            body: Body(Content::Opened(opened)),
+        }
+    }
+
+    /// 304 for a file that the client has already.
+    pub(crate) fn not_modified(opened: Rc<Opened>) -> Response {
+        Response {
+            status: StatusCode::NOT_MODIFIED,
+            content_type: None,
+            lines: Lines::NotModified(opened),
+            body: Body::default(),
         }
     }
 
@@ -268,7 +272,7 @@ impl Response {
         }
         let mut lines = match self.lines {
             Lines::Own(lines) => lines,
-            Lines::Shared(lines, from) => lines[from..].to_vec(),
+            Lines::Opened(_) | Lines::NotModified(_) => self.lines().to_vec(),
         };
         bucle_http::write_field(&mut lines, name, value.as_bytes())
             .map_err(|error| invalid(error.to_string()))?;
@@ -304,7 +308,8 @@ impl Response {
     pub(crate) fn lines(&self) -> &[u8] {
         match &self.lines {
             Lines::Own(lines) => lines,
-            Lines::Shared(lines, from) => &lines[*from..],
+            Lines::Opened(opened) => opened.lines(),
+            Lines::NotModified(opened) => opened.lines_not_modified(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -84,15 +85,14 @@ impl<H: Handler> Connection<H> {
         match content {
             Content::Empty => {}
             Content::Static(bytes) if bytes.len() <= COPY_LIMIT => out.extend_from_slice(bytes),
-            Content::Shared(bytes) => out.extend_from_slice(&bytes),
+            Content::Opened(opened) => match opened.file() {
+                None => out.extend_from_slice(opened.content()),
+                Some(file) => self.send_file(file.clone(), opened.length(), out),
+            },
             Content::Bytes(bytes) if bytes.len() <= COPY_LIMIT => out.extend_from_slice(&bytes),
             Content::Static(bytes) => self.send_long(Bytes::from_static(bytes), out),
             Content::Bytes(bytes) => self.send_long(bytes, out),
-            Content::File { file, length } => {
-                self.with_transport(|transport| transport.send_file_after(out, file, 0, length));
-                out.clear();
-                self.look_at_queue();
-            }
+            Content::File { file, length } => self.send_file(file, length, out),
             Content::Stream { stream, length } => {
                 self.write_out(out);
                 self.spawn_stream(stream, length, chunked);
@@ -100,6 +100,12 @@ impl<H: Handler> Connection<H> {
             }
         }
         false
+    }
+
+    fn send_file(&self, file: Rc<OwnedFd>, length: u64, out: &mut Vec<u8>) {
+        self.with_transport(|transport| transport.send_file_after(out, file, 0, length));
+        out.clear();
+        self.look_at_queue();
     }
 
     fn send_long(&self, bytes: Bytes, out: &mut Vec<u8>) {

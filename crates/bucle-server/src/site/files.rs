@@ -9,11 +9,14 @@
 //! an open descriptor; both are bounded. A file that was changed less than two seconds ago is not
 //! kept at all: it may change again without its times showing it.
 
+use std::borrow::Borrow;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::ffi::{CStr, CString, OsStr};
-use std::fmt::Write;
+use std::collections::HashSet;
+use std::ffi::{CStr, OsStr};
+use std::fmt::Display;
 use std::fs;
+use std::hash::{Hash, Hasher};
+use std::io::Write;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -51,42 +54,75 @@ const MOST_READS: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Opened {
     facts: Facts,
-    /// Complete header lines, those that a 304 has too at the end.
-    lines: Rc<[u8]>,
-    shared: usize,
-    etag: Range<usize>,
+    /// The turn in which it was last compared with the disk.
+    turn: Cell<u64>,
+    /// When its path was last resolved beneath the root.
+    resolved: Cell<Instant>,
     modified: Option<SystemTime>,
-    content: Content,
-}
-
-/// The bytes of an [`Opened`] file.
-#[derive(Clone, Debug)]
-pub(crate) enum Content {
-    Memory(Rc<[u8]>),
-    File { file: Rc<OwnedFd>, length: u64 },
+    /// `None` for a small file, whose bytes are in `buffer`.
+    file: Option<Rc<OwnedFd>>,
+    /// All that an answer is made of, side by side: the name it is kept under, the path with its
+    /// NUL, the header lines (those that a 304 has too at their end), the bytes of a small file.
+    buffer: Box<[u8]>,
+    path: usize,
+    lines: usize,
+    shared: usize,
+    content: usize,
+    etag: Range<usize>,
 }
 
 impl Opened {
     /// The header lines of an answer with the file.
-    pub(crate) fn lines(&self) -> (Rc<[u8]>, usize) {
-        (self.lines.clone(), 0)
+    #[inline]
+    pub(crate) fn lines(&self) -> &[u8] {
+        &self.buffer[self.lines..self.content]
     }
 
-    /// The header lines of an answer without it (RFC 9110, section 15.4.5), and where they begin.
-    pub(crate) fn lines_not_modified(&self) -> (Rc<[u8]>, usize) {
-        (self.lines.clone(), self.shared)
+    /// The header lines of an answer without it (RFC 9110, section 15.4.5).
+    pub(crate) fn lines_not_modified(&self) -> &[u8] {
+        &self.buffer[self.shared..self.content]
     }
 
     pub(crate) fn etag(&self) -> &[u8] {
-        &self.lines[self.etag.clone()]
+        &self.buffer[self.etag.clone()]
     }
 
     pub(crate) fn modified(&self) -> Option<SystemTime> {
         self.modified
     }
 
-    pub(crate) fn content(&self) -> Content {
-        self.content.clone()
+    /// The file itself, unless it is small.
+    #[inline]
+    pub(crate) fn file(&self) -> Option<&Rc<OwnedFd>> {
+        self.file.as_ref()
+    }
+
+    /// The bytes of a small file.
+    #[inline]
+    pub(crate) fn content(&self) -> &[u8] {
+        &self.buffer[self.content..]
+    }
+
+    /// How long the answer's body is, in bytes.
+    #[inline]
+    pub(crate) fn length(&self) -> u64 {
+        match self.file {
+            Some(_) => self.facts.size,
+            None => self.content().len() as u64,
+        }
+    }
+
+    fn name(&self) -> &[u8] {
+        &self.buffer[..self.path]
+    }
+
+    fn path(&self) -> &CStr {
+        let path = CStr::from_bytes_with_nul(&self.buffer[self.path..self.lines]);
+        path.unwrap_or_default()
+    }
+
+    fn descriptors(&self) -> usize {
+        usize::from(self.file.is_some())
     }
 }
 
@@ -96,58 +132,63 @@ pub(crate) enum Found {
     Folder(OwnedFd),
 }
 
-struct Kept {
-    path: CString,
-    opened: Rc<Opened>,
-    /// The turn in which it was last compared with the disk.
-    turn: Cell<u64>,
-    resolved: Cell<Instant>,
-}
+/// A file in a set, found by the name it is kept under.
+struct Kept(Rc<Opened>);
 
-impl Kept {
-    /// What it takes of [`KEPT_BYTES`] under `name`.
-    fn weight(&self, name: &str) -> usize {
-        let content = match &self.opened.content {
-            Content::Memory(bytes) => bytes.len(),
-            Content::File { .. } => 0,
-        };
-        name.len() + self.path.as_bytes().len() + self.opened.lines.len() + content
-    }
-
-    fn descriptors(&self) -> usize {
-        usize::from(matches!(self.opened.content, Content::File { .. }))
+impl Borrow<[u8]> for Kept {
+    fn borrow(&self) -> &[u8] {
+        self.0.name()
     }
 }
+
+impl Hash for Kept {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.name().hash(state);
+    }
+}
+
+impl PartialEq for Kept {
+    fn eq(&self, other: &Kept) -> bool {
+        self.0.name() == other.0.name()
+    }
+}
+
+impl Eq for Kept {}
 
 /// One half of what is kept: when it is full it becomes the old half, and the old one is let go,
 /// but for what was asked for since.
 #[derive(Default)]
 struct Generation {
-    kept: HashMap<Box<str>, Rc<Kept>>,
+    kept: HashSet<Kept>,
     bytes: usize,
     descriptors: usize,
 }
 
 impl Generation {
+    #[inline]
+    fn get(&self, name: &str) -> Option<&Rc<Opened>> {
+        self.kept.get(name.as_bytes()).map(|kept| &kept.0)
+    }
+
     /// Whether one more would be too much for half the bounds.
-    fn is_full_for(&self, name: &str, kept: &Kept, bounds: &Bounds) -> bool {
+    fn is_full_for(&self, opened: &Opened, bounds: &Bounds) -> bool {
         self.kept.len() >= bounds.files / 2
-            || self.bytes + kept.weight(name) > bounds.bytes / 2
-            || self.descriptors + kept.descriptors() > bounds.descriptors / 2
+            || self.bytes + opened.buffer.len() > bounds.bytes / 2
+            || self.descriptors + opened.descriptors() > bounds.descriptors / 2
     }
 
-    fn insert(&mut self, name: Box<str>, kept: Rc<Kept>) {
-        self.remove(&name);
-        self.bytes += kept.weight(&name);
-        self.descriptors += kept.descriptors();
-        self.kept.insert(name, kept);
+    fn insert(&mut self, opened: Rc<Opened>) {
+        self.remove(opened.name());
+        self.bytes += opened.buffer.len();
+        self.descriptors += opened.descriptors();
+        self.kept.insert(Kept(opened));
     }
 
-    fn remove(&mut self, name: &str) -> Option<(Box<str>, Rc<Kept>)> {
-        let (name, kept) = self.kept.remove_entry(name)?;
-        self.bytes -= kept.weight(&name);
-        self.descriptors -= kept.descriptors();
-        Some((name, kept))
+    fn remove(&mut self, name: &[u8]) {
+        if let Some(Kept(opened)) = self.kept.take(name) {
+            self.bytes -= opened.buffer.len();
+            self.descriptors -= opened.descriptors();
+        }
     }
 }
 
@@ -192,51 +233,56 @@ impl Files {
         turn: u64,
         now: impl FnOnce() -> Instant,
     ) -> Option<Rc<Opened>> {
-        if let Some(kept) = self.young.borrow().kept.get(name)
-            && kept.turn.get() == turn
-        {
-            return Some(kept.opened.clone());
-        }
-        self.compare(name, turn, now())
-    }
-
-    fn compare(&self, name: &str, turn: u64, now: Instant) -> Option<Rc<Opened>> {
-        let young = self.young.borrow().kept.get(name).cloned();
-        let (kept, is_old) = match young {
-            Some(kept) => (kept, false),
-            None => (self.old.borrow().kept.get(name)?.clone(), true),
-        };
-        let again = now.saturating_duration_since(kept.resolved.get()) >= RESOLVE_AGAIN;
-        let facts = if again {
-            self.root.facts_beneath(&kept.path)
-        } else {
-            self.root.facts(&kept.path)
-        };
-        if facts != Ok(kept.opened.facts) {
-            self.young.borrow_mut().remove(name);
-            self.old.borrow_mut().remove(name);
+        let young = self.young.borrow();
+        if let Some(opened) = young.get(name) {
+            if opened.turn.get() == turn || self.is_current(opened, turn, now()) {
+                return Some(opened.clone());
+            }
+            drop(young);
+            self.forget(name);
             return None;
         }
-        kept.turn.set(turn);
-        if again {
-            kept.resolved.set(now);
+        drop(young);
+        let opened = self.old.borrow().get(name)?.clone();
+        let current = self.is_current(&opened, turn, now());
+        self.forget(name);
+        if !current {
+            return None;
         }
-        if is_old {
-            let moved = self.old.borrow_mut().remove(name);
-            if let Some((name, kept)) = moved {
-                self.insert(name, kept);
-            }
-        }
-        Some(kept.opened.clone())
+        self.insert(opened.clone());
+        Some(opened)
     }
 
-    fn insert(&self, name: Box<str>, kept: Rc<Kept>) {
+    /// Compares what is kept with what the path leads to now.
+    fn is_current(&self, opened: &Opened, turn: u64, now: Instant) -> bool {
+        let again = now.saturating_duration_since(opened.resolved.get()) >= RESOLVE_AGAIN;
+        let facts = if again {
+            self.root.facts_beneath(opened.path())
+        } else {
+            self.root.facts(opened.path())
+        };
+        if facts != Ok(opened.facts) {
+            return false;
+        }
+        opened.turn.set(turn);
+        if again {
+            opened.resolved.set(now);
+        }
+        true
+    }
+
+    fn forget(&self, name: &str) {
+        self.young.borrow_mut().remove(name.as_bytes());
+        self.old.borrow_mut().remove(name.as_bytes());
+    }
+
+    fn insert(&self, opened: Rc<Opened>) {
         let mut young = self.young.borrow_mut();
-        if young.is_full_for(&name, &kept, &self.bounds) {
+        if young.is_full_for(&opened, &self.bounds) {
             let old = std::mem::take(&mut *young);
             self.old.replace(old);
         }
-        young.insert(name, kept);
+        young.insert(opened);
     }
 
     /// Opens what `path` leads to beneath the root, and keeps it under `name` if it is a file that
@@ -262,15 +308,15 @@ impl Files {
             return Ok(Found::Folder(file));
         }
         let settled = entity::settled(&facts, wall);
-        let opened = Rc::new(read(file, facts, path, settled, wall)?);
+        let seen = Seen {
+            facts,
+            turn,
+            now,
+            wall,
+        };
+        let opened = Rc::new(read(file, name, path, seen, settled)?);
         if settled && opened.facts == facts {
-            let kept = Rc::new(Kept {
-                path: path.to_owned(),
-                opened: opened.clone(),
-                turn: Cell::new(turn),
-                resolved: Cell::new(now),
-            });
-            self.insert(name.into(), kept);
+            self.insert(opened.clone());
         }
         Ok(Found::File(opened))
     }
@@ -294,35 +340,38 @@ fn acceptable(kind: FileType) -> Result<(), Errno> {
     }
 }
 
+/// What a file was seen to be, and when.
+struct Seen {
+    facts: Facts,
+    turn: u64,
+    now: Instant,
+    wall: SystemTime,
+}
+
 /// Makes the head of a file, and reads it if it is small.
 fn read(
     file: OwnedFd,
-    mut facts: Facts,
+    name: &str,
     path: &CStr,
+    mut seen: Seen,
     settled: bool,
-    wall: SystemTime,
 ) -> Result<Opened, Errno> {
     let file = fs::File::from(file);
     let mut strong = settled;
     let mut reads_left = MOST_READS;
-    while facts.size <= SMALL_FILE {
-        let bytes = read_whole(&file, facts.size)?;
+    while seen.facts.size <= SMALL_FILE {
+        let bytes = read_whole(&file, seen.facts.size)?;
         let after = Facts::of_open(&file)?;
-        let steady = after == facts && bytes.len() as u64 == facts.size;
+        let steady = after == seen.facts && bytes.len() as u64 == seen.facts.size;
         reads_left -= 1;
         if steady || reads_left == 0 {
-            let content = Content::Memory(bytes.into());
-            return Ok(opened(facts, path, strong && steady, wall, content));
+            return Ok(opened(seen, name, path, strong && steady, Ok(bytes)));
         }
         // Somebody is writing to it.
-        facts = after;
+        seen.facts = after;
         strong = false;
     }
-    let content = Content::File {
-        file: Rc::new(file.into()),
-        length: facts.size,
-    };
-    Ok(opened(facts, path, strong, wall, content))
+    Ok(opened(seen, name, path, strong, Err(file.into())))
 }
 
 /// The first `size` bytes of `file`, or as many as there are.
@@ -341,34 +390,65 @@ fn read_whole(file: &fs::File, size: u64) -> Result<Vec<u8>, Errno> {
     Ok(bytes)
 }
 
-fn opened(facts: Facts, path: &CStr, strong: bool, wall: SystemTime, content: Content) -> Opened {
+/// Puts together what answers are made of: with the bytes of a small file, or with the file.
+fn opened(
+    seen: Seen,
+    name: &str,
+    path: &CStr,
+    strong: bool,
+    content: Result<Vec<u8>, OwnedFd>,
+) -> Opened {
     let content_type = entity::content_type(Path::new(OsStr::from_bytes(path.to_bytes())));
-    let etag = entity::etag(&facts, strong);
-    let modified = entity::last_modified(&facts, wall);
-    let mut lines = format!("Content-Type: {content_type}\r\nX-Content-Type-Options: nosniff\r\n");
-    let shared = lines.len();
+    let modified = entity::last_modified(&seen.facts, seen.wall);
+    let mut buffer = Vec::from(name);
+    let path_at = buffer.len();
+    buffer.extend_from_slice(path.to_bytes_with_nul());
+    let lines = buffer.len();
+    put(
+        &mut buffer,
+        format_args!("Content-Type: {content_type}\r\n"),
+    );
+    put(&mut buffer, "X-Content-Type-Options: nosniff\r\n");
+    let shared = buffer.len();
     if content_type.starts_with("text/html") {
         // A page may be kept, but is asked for again: it names the assets of today.
-        lines.push_str("Cache-Control: no-cache\r\n");
+        put(&mut buffer, "Cache-Control: no-cache\r\n");
     }
     if let Some(modified) = modified {
         let date = httpdate::HttpDate::from(modified);
-        // Writing to a string never fails.
-        let _ = write!(lines, "Last-Modified: {date}\r\n");
+        put(&mut buffer, format_args!("Last-Modified: {date}\r\n"));
     }
-    lines.push_str("ETag: ");
-    let etag_start = lines.len();
-    lines.push_str(&etag);
-    let etag = etag_start..lines.len();
-    lines.push_str("\r\n");
+    put(&mut buffer, "ETag: ");
+    let etag = buffer.len();
+    put(&mut buffer, entity::etag(&seen.facts, strong));
+    let etag = etag..buffer.len();
+    put(&mut buffer, "\r\n");
+    let content_at = buffer.len();
+    let file = match content {
+        Ok(bytes) => {
+            buffer.extend_from_slice(&bytes);
+            None
+        }
+        Err(file) => Some(Rc::new(file)),
+    };
     Opened {
-        facts,
-        lines: lines.into_bytes().into(),
-        shared,
-        etag,
+        facts: seen.facts,
+        turn: Cell::new(seen.turn),
+        resolved: Cell::new(seen.now),
         modified,
-        content,
+        file,
+        buffer: buffer.into(),
+        path: path_at,
+        lines,
+        shared,
+        content: content_at,
+        etag,
     }
+}
+
+fn put(buffer: &mut Vec<u8>, text: impl Display) {
+    // Writing to a vector never fails.
+    let _ = write!(buffer, "{text}");
 }
 
 #[cfg(test)]

@@ -28,12 +28,12 @@ use rustix::io::Errno;
 
 use crate::echo::echo;
 use crate::handler::Handler;
-use crate::response::Body;
 use crate::{Request, Response};
-use files::{Content, Files, Found, Opened};
+use files::{Files, Found};
 use path::{Refused, SitePath};
 use root::Root;
 
+pub(crate) use files::Opened;
 pub use files::{KEPT_BYTES, KEPT_DESCRIPTORS, KEPT_FILES, SMALL_FILE};
 pub use listing::LISTED_NAMES;
 
@@ -179,7 +179,7 @@ impl SiteHandler {
         }
         let files = self.files.borrow().clone();
         match files.kept(path, turn, || self.now()) {
-            Some(opened) => self.file(&request, &opened),
+            Some(opened) => self.file(&request, opened),
             None => self.find(&files, &request, path, turn),
         }
     }
@@ -214,7 +214,7 @@ impl SiteHandler {
 
     /// Answers with a file, or with less if the client has it already.
     #[inline]
-    fn file(&self, request: &Request, opened: &Opened) -> Response {
+    fn file(&self, request: &Request, opened: Rc<Opened>) -> Response {
         let if_none_match = request.header("if-none-match");
         let if_modified_since = request.header("if-modified-since");
         let conditional = if_none_match.is_some() || if_modified_since.is_some();
@@ -226,14 +226,9 @@ impl SiteHandler {
                 opened.modified(),
             )
         {
-            let lines = opened.lines_not_modified();
-            return Response::prepared(StatusCode::NOT_MODIFIED, lines, Body::default());
+            return Response::not_modified(opened);
         }
-        let body = match opened.content() {
-            Content::Memory(bytes) => Body::shared(bytes),
-            Content::File { file, length } => Body::file(file, length),
-        };
-        Response::prepared(StatusCode::OK, opened.lines(), body)
+        Response::opened(opened)
     }
 
     /// Looks for what is not kept.
@@ -250,7 +245,7 @@ impl SiteHandler {
             |path: &std::ffi::CStr| files.open(raw, path, turn, self.now(), SystemTime::now());
         if !path.slash {
             return match open(&path.relative()) {
-                Ok(Found::File(opened)) => self.file(request, &opened),
+                Ok(Found::File(opened)) => self.file(request, opened),
                 Ok(Found::Folder(_)) => {
                     redirect(path.folder_url(&self.site.prefix), request.query())
                 }
@@ -258,7 +253,7 @@ impl SiteHandler {
             };
         }
         match open(&path.join(INDEX)) {
-            Ok(Found::File(opened)) => return self.file(request, &opened),
+            Ok(Found::File(opened)) => return self.file(request, opened),
             Ok(Found::Folder(_)) => {}
             Err(errno) if is_missing(errno) => {}
             Err(errno) => return refuse(errno),

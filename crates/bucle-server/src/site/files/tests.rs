@@ -1,4 +1,5 @@
 use super::*;
+use std::ffi::CString;
 use std::fs::FileTimes;
 use std::path::PathBuf;
 
@@ -44,15 +45,14 @@ impl World {
     }
 
     fn bytes(&self, name: &str) -> Vec<u8> {
-        match &self.ask(name, LATER).unwrap().content {
-            Content::Memory(bytes) => bytes.to_vec(),
-            Content::File { file, length } => {
-                let mut bytes = vec![0; *length as usize];
-                let file = fs::File::from(file.try_clone().unwrap());
-                file.read_exact_at(&mut bytes, 0).unwrap();
-                bytes
-            }
-        }
+        let opened = self.ask(name, LATER).unwrap();
+        let Some(file) = opened.file() else {
+            return opened.content().to_vec();
+        };
+        let mut bytes = vec![0; opened.length() as usize];
+        let file = fs::File::from(file.try_clone().unwrap());
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        bytes
     }
 
     fn kept(&self) -> usize {
@@ -174,9 +174,14 @@ fn what_is_kept_is_bounded() {
     world.bytes("many1");
     // Weights are taken back as they were counted.
     for generation in [&world.files.young, &world.files.old] {
-        let names: Vec<_> = generation.borrow().kept.keys().cloned().collect();
-        for name in names {
-            generation.borrow_mut().remove(&name);
+        let kept: Vec<_> = generation
+            .borrow()
+            .kept
+            .iter()
+            .map(|kept| kept.0.clone())
+            .collect();
+        for opened in kept {
+            generation.borrow_mut().remove(opened.name());
         }
     }
     assert_eq!(world.files.held(), (0, 0, 0));
@@ -203,8 +208,7 @@ fn heads_say_what_a_client_needs_and_304_says_less() {
     let world = world();
     world.write("a.html", b"one");
     let opened = world.ask("a.html", LATER).unwrap();
-    let text =
-        |(lines, from): (Rc<[u8]>, usize)| String::from_utf8(lines[from..].to_vec()).unwrap();
+    let text = |lines: &[u8]| String::from_utf8(lines.to_vec()).unwrap();
     let lines = text(opened.lines());
     let etag = std::str::from_utf8(opened.etag()).unwrap();
     let date = httpdate::fmt_http_date(
