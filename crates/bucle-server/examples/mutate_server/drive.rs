@@ -111,10 +111,14 @@ fn run(
             }
         }
         // The last ends are told by the loop.
-        for _ in 0..4 {
+        let open = || servers.iter().map(HttpServer::connections).sum::<usize>();
+        for _ in 0..MOST_TURNS {
+            if open() == 0 {
+                break;
+            }
             yield_now().await;
         }
-        let open: usize = servers.iter().map(HttpServer::connections).sum();
+        let open = open();
         if open > 0 || get_running_loop().watched_fds() != watched {
             return Err(format!("{open} connections were left behind"));
         }
