@@ -464,9 +464,10 @@ fn describe(error: io::Error, fd: i32) -> io::Error {
     error
 }
 
-/// The ownership of a watched descriptor, given up by [`close`](Registration::close).
+/// The ownership of a watched descriptor, given up by
+/// [`deregister`](crate::LoopRef::deregister).
 ///
-/// Dropping it without closing leaves the source in the loop's table until the loop closes.
+/// Dropping it instead leaves the source in the loop's table until the loop closes.
 #[derive(Debug)]
 pub struct Registration {
     pub(crate) generation: u32,

@@ -112,7 +112,7 @@ pub(crate) struct Core {
 ///
 /// Everything a loop can be asked to do is a method of [`LoopRef`], to which this dereferences.
 /// A loop belongs for life to the thread that made it; other threads speak to it through a
-/// [`Remote`]. This is asyncio's `new_event_loop()`.
+/// [`Remote`](crate::Remote). This is asyncio's `new_event_loop()`.
 ///
 /// ```
 /// use bucle_loop::EventLoop;

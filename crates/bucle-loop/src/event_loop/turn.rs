@@ -134,6 +134,11 @@ impl LoopRef {
             && core.asked_at.get() == core.slow.last_reading()
     }
 
+    /// Has the next turn ask the system, whatever it has ready.
+    pub(crate) fn ask_next_turn(&self) {
+        self.core.ran_since_asked.set(usize::MAX);
+    }
+
     /// How long `select` may wait.
     fn timeout(&self) -> Option<Duration> {
         let core = &*self.core;

@@ -214,7 +214,7 @@ fn by_default_errors_and_slow_tasks_are_printed() {
     let printed = String::from_utf8_lossy(&output.stderr);
     let slow = "bucle: slow task `sleeper` from ";
     assert!(printed.contains(slow), "{printed}");
-    assert!(printed.contains("held the loop for 3"), "{printed}");
+    assert!(printed.contains("held the loop for "), "{printed}");
     assert!(printed.contains("bucle: task `bomb` from "), "{printed}");
     assert!(printed.contains(": panicked: boom"), "{printed}");
 }

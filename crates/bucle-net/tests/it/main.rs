@@ -1,5 +1,5 @@
-//! The network from outside: real sockets on loopback. Each selector is put to the same tests by
-//! `BUCLE_SELECTOR`.
+//! The network from outside: real sockets on loopback, and (`worlds`) simulated ones. Each selector
+//! is put to the same tests by `BUCLE_SELECTOR`.
 
 mod descriptors;
 mod files;
@@ -10,3 +10,4 @@ mod support;
 mod transports;
 mod transports_model;
 mod unix;
+mod worlds;

@@ -563,6 +563,11 @@ fn a_panic_in_a_callback_ends_its_connection_alone() {
         assert!(error.to_string().contains("data_received panicked: ouch"));
         assert_eq!(told.borrow().len(), 1);
         assert!(told.borrow()[0].contains("ouch"));
+        let ends = format!(
+            "transport `{address} with {}`",
+            client.local_addr().unwrap()
+        );
+        assert!(told.borrow()[0].contains(&ends), "{told:?}");
         assert!(client.read(&mut [0]).is_err());
         // The server goes on.
         record.told();

@@ -2,8 +2,9 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
-use bucle_loop::{get_running_loop, yield_now};
+use bucle_loop::{get_running_loop, sleep, yield_now};
 use bucle_server::{Handler, HttpServer, Method, Options, Request, Response, Site};
 
 use crate::generator::{Random, mutate, request};
@@ -13,6 +14,9 @@ const BATCH: usize = 32;
 
 /// A batch that is not over after so many turns of the loop never will be.
 const MOST_TURNS: usize = 100_000;
+
+/// Milliseconds that the server gets to see its last connections end.
+const MOST_WAITS: usize = 10_000;
 
 /// What the server answers when it could not read a request.
 const REFUSALS: [&[u8]; 6] = [b"400", b"414", b"417", b"431", b"501", b"505"];
@@ -111,12 +115,12 @@ fn run(
             }
         }
         // The last ends are told by the loop.
-        let open = || servers.iter().map(HttpServer::connections).sum::<usize>();
-        for _ in 0..MOST_TURNS {
+        let open = || -> usize { servers.iter().map(HttpServer::connections).sum() };
+        for _ in 0..MOST_WAITS {
             if open() == 0 {
                 break;
             }
-            yield_now().await;
+            sleep(Duration::from_millis(1)).await;
         }
         let open = open();
         if open > 0 || get_running_loop().watched_fds() != watched {
