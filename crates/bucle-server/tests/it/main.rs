@@ -11,3 +11,4 @@ mod pipelining;
 mod site;
 mod soak;
 mod support;
+mod worlds;
