@@ -27,6 +27,6 @@ mod tests {
         assert_eq!(read_at(&file, &mut buffer, 4).unwrap(), 4);
         assert_eq!(buffer, head[4..]);
         assert_eq!(file.stream_position().unwrap(), 8);
-        assert_eq!(read_at(&file, &mut buffer, u64::MAX / 2).unwrap(), 0);
+        assert_eq!(read_at(&file, &mut buffer, 1 << 40).unwrap(), 0);
     }
 }

@@ -8,6 +8,8 @@ mod endings;
 mod generator;
 mod handlers;
 mod pipelining;
+mod simulated;
 mod site;
 mod soak;
 mod support;
+mod worlds;
