@@ -149,6 +149,18 @@ pub(crate) fn value_run(bytes: &[u8]) -> usize {
     }
 }
 
+/// Whether `bytes`, which have no control character but HTAB in them, are `word` in whatever case.
+/// `word` has lower-case letters, digits and hyphens: setting the bit that makes a letter lower-case
+/// makes nothing else one of these, and an array is compared without a loop.
+#[inline]
+pub(crate) fn is_word<const N: usize>(bytes: &[u8], word: &[u8; N]) -> bool {
+    let Ok(bytes) = <&[u8; N]>::try_from(bytes) else {
+        return false;
+    };
+    let difference = |sum: u8, (byte, expected): (&u8, &u8)| sum | ((byte | 0x20) ^ expected);
+    bytes.iter().zip(word).fold(0, difference) == 0
+}
+
 /// Without white space (SP, HTAB) at its ends (RFC 9110 section 5.6.3).
 #[inline]
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
@@ -197,6 +209,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn words_are_compared_in_whatever_case() {
+        for byte in (0..=255u8).filter(|&byte| is(byte, VALUE)) {
+            for at in 0..12 {
+                let mut bytes = *b"100-CONTinue";
+                bytes[at] = byte;
+                let expected = bytes.eq_ignore_ascii_case(b"100-continue");
+                assert_eq!(is_word(&bytes, b"100-continue"), expected, "{bytes:?}");
+            }
+        }
+        assert!(!is_word(b"hos", b"host") && !is_word(b"hosts", b"host"));
     }
 
     #[test]

@@ -46,16 +46,17 @@ pub(crate) struct Notable {
 /// How often a field was met, and the place of its first line.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Met {
-    pub(crate) times: u32,
-    first: u32,
+    pub(crate) times: u16,
+    first: u16,
 }
 
 impl Met {
     fn meet(&mut self, place: usize) {
         if self.times == 0 {
-            self.first = place as u32;
+            // There are at most u16::MAX fields.
+            self.first = place as u16;
         }
-        self.times += 1;
+        self.times = self.times.saturating_add(1);
     }
 
     /// Where the value of its first line stands; empty if it was not met.
@@ -88,7 +89,7 @@ pub(crate) struct ConnectionOptions {
 impl ConnectionOptions {
     #[inline]
     fn add(&mut self, value: &[u8]) {
-        if value.eq_ignore_ascii_case(b"keep-alive") {
+        if chars::is_word(value, b"keep-alive") {
             self.keep_alive = true;
         } else {
             self.add_list(value);
@@ -98,11 +99,11 @@ impl ConnectionOptions {
     fn add_list(&mut self, value: &[u8]) {
         for option in value.split(|&byte| byte == b',') {
             let option = chars::trim(option);
-            if option.eq_ignore_ascii_case(b"keep-alive") {
+            if chars::is_word(option, b"keep-alive") {
                 self.keep_alive = true;
-            } else if option.eq_ignore_ascii_case(b"close") {
+            } else if chars::is_word(option, b"close") {
                 self.close = true;
-            } else if option.eq_ignore_ascii_case(b"upgrade") {
+            } else if chars::is_word(option, b"upgrade") {
                 self.upgrade = true;
             }
         }
@@ -114,12 +115,12 @@ impl Notable {
     fn look(&mut self, name: &[u8], value: &[u8], place: usize) {
         // The length sorts most fields out.
         match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => self.host.meet(place),
-            6 if name.eq_ignore_ascii_case(b"expect") => self.expect.meet(place),
-            7 if name.eq_ignore_ascii_case(b"upgrade") => self.upgrade.meet(place),
-            10 if name.eq_ignore_ascii_case(b"connection") => self.connection.add(value),
-            14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length.meet(place),
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+            4 if chars::is_word(name, b"host") => self.host.meet(place),
+            6 if chars::is_word(name, b"expect") => self.expect.meet(place),
+            7 if chars::is_word(name, b"upgrade") => self.upgrade.meet(place),
+            10 if chars::is_word(name, b"connection") => self.connection.add(value),
+            14 if chars::is_word(name, b"content-length") => self.content_length.meet(place),
+            17 if chars::is_word(name, b"transfer-encoding") => {
                 self.transfer_encoding.meet(place);
             }
             _ => {}

@@ -63,14 +63,20 @@ impl RequestHead {
     /// CONNECT.
     #[inline]
     pub fn path(&self) -> &str {
+        chars::ascii(self.path_bytes())
+    }
+
+    /// [`path`](RequestHead::path) as bytes, for whom text is of no use.
+    #[inline]
+    pub fn path_bytes(&self) -> &[u8] {
         let path = self.target.path(self.target_bytes());
         if !path.is_empty() {
-            return chars::ascii(path);
+            return path;
         }
         match (self.target.form, self.method) {
-            (TargetForm::Absolute, Method::Options) if self.query().is_none() => "*",
-            (TargetForm::Absolute, _) => "/",
-            _ => "",
+            (TargetForm::Absolute, Method::Options) if self.query().is_none() => b"*",
+            (TargetForm::Absolute, _) => b"/",
+            _ => b"",
         }
     }
 

@@ -15,6 +15,30 @@
 //! same message differently are how requests get smuggled. [`Error`] lists all that is refused, and
 //! [`Limits`] how much of everything is taken.
 //!
+//! # Where the RFCs leave a choice
+//!
+//! | in the message | here | source |
+//! |---|---|---|
+//! | LF alone as a line end | refused | RFC 9112 section 2.2: may be taken |
+//! | a folded line | refused | RFC 9112 section 5.2: refused or repaired |
+//! | `Content-Length` twice, or a list, with equal numbers | refused | RFC 9110 section 8.6: refused or repaired |
+//! | `Transfer-Encoding` and `Content-Length` | refused | RFC 9112 section 6.3: may be refused |
+//! | `Transfer-Encoding` in HTTP/1.0 | refused | RFC 9112 section 6.1: framing is to be treated as faulty |
+//! | an empty element in `Transfer-Encoding` | refused | RFC 9110 section 5.6.1.2: ignored in a list |
+//! | an empty `Host` | refused | RFC 9110 section 4.2.1: an `http` URL has a host |
+//! | a URL as target | `http` and `https`, without a user | RFC 9112 section 3.2.2, RFC 9110 section 4.2.4 |
+//! | ``[ ] \ ^ { \| }`` and the grave accent in a target | taken | RFC 3986: percent-encoded; browsers send them |
+//! | a fragment, `"`, `<`, `>`, anything not ASCII in a target | refused | RFC 9112 section 3.2: an invalid request line |
+//! | HTTP/1.2 and up | as HTTP/1.1 | RFC 9110 section 2.5 |
+//! | white space around `;` and `=` of a chunk extension | taken | RFC 9112 section 7.1.1: to be taken |
+//! | white space behind a chunk's size without an extension | refused | not in the grammar |
+//! | `Content-Length`, `Transfer-Encoding`, `Host` as trailers | refused | RFC 9110 section 6.5.1: never to be merged |
+//! | content in CONNECT | refused | RFC 9110 section 9.3.6: it has no meaning |
+//! | an expectation that is not `100-continue` | refused with 417 | RFC 9110 section 10.1.1: may be |
+//! | a status line that ends behind the code, without a space | taken | RFC 9112 section 4: the space is missing |
+//!
+//! # Example
+//!
 //! ```
 //! use bucle_http::{Event, Limits, RequestHead, ServerConnection};
 //!

@@ -60,3 +60,19 @@ impl Section {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_huge_is_given_back() {
+        let mut section = Section::default();
+        section.bytes.resize(KEPT_BYTES, 0);
+        section.clear();
+        assert_eq!(section.bytes.capacity(), KEPT_BYTES);
+        section.bytes.resize(20 * KEPT_BYTES, 0);
+        section.clear();
+        assert!(section.bytes.capacity() <= KEPT_BYTES);
+    }
+}

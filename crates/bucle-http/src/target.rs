@@ -71,7 +71,11 @@ pub(crate) fn parse(target: &[u8], method: Method) -> Result<Target, Error> {
 #[inline]
 fn parse_path(target: &[u8], from: usize) -> Target {
     let path_and_query = &target[from..];
-    let length = memchr::memchr(b'?', path_and_query).unwrap_or(path_and_query.len());
+    // Most targets are short: a loop over them is quicker than a search that gets ready for more.
+    let length = path_and_query
+        .iter()
+        .position(|&byte| byte == b'?')
+        .unwrap_or(path_and_query.len());
     Target {
         form: TargetForm::Origin,
         authority: from as u32,

@@ -265,10 +265,7 @@ mod tests {
             let error = text.to_addresses().unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
             let told = error.to_string();
-            assert!(
-                told.contains(part) || (part == "no port; it must" && told.contains("is no port")),
-                "{told}"
-            );
+            assert!(told.contains(part), "{told}");
         }
         assert!(Vec::<Address>::new().to_addresses().is_err());
         assert!(Address::Unix(None).to_addresses().is_err());

@@ -33,6 +33,7 @@ use std::task::Waker;
 
 use bucle_loop::{ExceptionContext, Interest, LoopRef, Readiness, Source};
 
+use crate::Address;
 use crate::group::Group;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
@@ -144,6 +145,10 @@ impl<P: Protocol> Source for Connection<P> {
 
     fn closed(&self) {
         (self as &dyn Endpoint).on_loop_closed();
+    }
+
+    fn describe(&self) -> Option<String> {
+        (self as &dyn Endpoint).describe_ends()
     }
 }
 
@@ -317,6 +322,7 @@ impl dyn Endpoint {
         let message = format!("Protocol::{name} panicked: {text}");
         let error = io::Error::other(message.clone());
         let mut context = ExceptionContext::new("transport", message);
+        context.name = self.describe_ends();
         context.panic = Some(payload);
         self.state().event_loop.call_exception_handler(context);
         self.fail(error);
@@ -427,6 +433,15 @@ impl dyn Endpoint {
         }
     }
 
+    /// Our address and the peer's, for reports.
+    fn describe_ends(&self) -> Option<String> {
+        let (ours, peer) = self.with_socket(|socket| {
+            let text = |address: Option<Address>| address.map_or("?".into(), |it| it.to_string());
+            (text(socket.local_address()), text(socket.peer_address()))
+        })?;
+        Some(format!("{ours} with {peer}"))
+    }
+
     pub(crate) fn with_socket<R>(&self, body: impl FnOnce(&Socket) -> R) -> Option<R> {
         self.state().socket.borrow().as_ref().map(body)
     }
@@ -465,5 +480,22 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         self.0.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bar for a transport without its protocol, its two counters included.
+    #[test]
+    fn an_idle_transport_is_small() {
+        struct Nothing;
+        impl Protocol for Nothing {
+            fn connection_made(&mut self, _: Transport) {}
+            fn data_received(&mut self, _: &[u8]) {}
+        }
+        let size = size_of::<Connection<Nothing>>() + 2 * size_of::<usize>();
+        assert!(size <= 160, "{size}");
     }
 }

@@ -18,7 +18,16 @@
 //! replayed: [`macro@test`], [`testing`].
 #![forbid(unsafe_code)]
 
+/// What the README says is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub mod testing;
 
 pub use bucle_loop::*;
 pub use bucle_macros::{main, test};
+/// Transports, protocols and streams over TCP and Unix sockets.
+pub use bucle_net as net;
+/// The HTTP/1.1 server.
+pub use bucle_server as server;

@@ -104,7 +104,7 @@ pub(crate) fn request(random: &mut Random, out: &mut Vec<u8>) {
         field(random, name, value, out);
     }
     match random.below(if http10 { 4 } else { 6 }) {
-        0 | 1 | 2 => out.extend_from_slice(b"\r\n"),
+        0..=2 => out.extend_from_slice(b"\r\n"),
         3 => {
             let length = random.below(200);
             field(random, "Content-Length", &length.to_string(), out);

@@ -34,7 +34,7 @@ fn ascending(mut cuts: Vec<prop::sample::Index>, length: usize) -> Vec<usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn requests(seed: u64, mutations in 0..4usize, cuts: Vec<prop::sample::Index>) {

@@ -153,7 +153,7 @@ fn what_never_ends_is_refused_within_the_limits() {
         ("GET / HTTP/1.1\r\nA:", b' ', Error::HeadTooLong),
         (&format!("{chunked}1;"), b'e', Error::ChunkExtensionsTooLong),
         (&format!("{chunked}1"), b' ', Error::ChunkExtensionsTooLong),
-        (&format!("{chunked}"), b'0', Error::ChunkSize),
+        (chunked, b'0', Error::ChunkSize),
         (&format!("{chunked}0\r\n"), b'n', Error::TrailersTooLong),
     ] {
         let mut input = begin.as_bytes().to_vec();

@@ -53,7 +53,8 @@ pub(crate) enum Told {
 #[derive(Clone)]
 pub(crate) struct Record(Rc<RefCell<Inner>>);
 
-type Reaction = Rc<dyn Fn(&Transport, &[u8])>;
+type OnMade = Rc<dyn Fn(&Transport)>;
+type OnData = Rc<dyn Fn(&Transport, &[u8])>;
 
 struct Inner {
     told: Vec<Told>,
@@ -61,8 +62,8 @@ struct Inner {
     transport: Option<Transport>,
     error: Option<io::Error>,
     keep_open: bool,
-    on_made: Option<Rc<dyn Fn(&Transport)>>,
-    on_data: Option<Reaction>,
+    on_made: Option<OnMade>,
+    on_data: Option<OnData>,
     wakers: Vec<Waker>,
 }
 
@@ -96,7 +97,7 @@ impl Record {
     }
 
     pub(crate) fn protocol(&self) -> Recorder {
-        Recorder(self.clone())
+        Recorder(self.clone(), None)
     }
 
     fn tell(&self, told: Told) {
@@ -127,6 +128,10 @@ impl Record {
     /// Bytes received.
     pub(crate) fn bytes(&self) -> usize {
         self.0.borrow().bytes
+    }
+
+    pub(crate) fn reset_bytes(&self) {
+        self.0.borrow_mut().bytes = 0;
     }
 
     pub(crate) fn error(&self) -> Option<io::Error> {
@@ -161,11 +166,12 @@ impl Record {
 }
 
 /// The protocol of a [`Record`].
-pub(crate) struct Recorder(Record);
+pub(crate) struct Recorder(Record, Option<Transport>);
 
 impl Protocol for Recorder {
     fn connection_made(&mut self, transport: Transport) {
         self.0.0.borrow_mut().transport = Some(transport.clone());
+        self.1 = Some(transport.clone());
         self.0.tell(Told::Made);
         let reaction = self.0.0.borrow().on_made.clone();
         if let Some(reaction) = reaction {
@@ -176,13 +182,10 @@ impl Protocol for Recorder {
     fn data_received(&mut self, data: &[u8]) {
         assert!(!data.is_empty());
         self.0.0.borrow_mut().bytes += data.len();
-        let (reaction, transport) = {
-            let inner = self.0.0.borrow();
-            (inner.on_data.clone(), inner.transport.clone())
-        };
+        let reaction = self.0.0.borrow().on_data.clone();
         self.0.tell(Told::Data(data.to_vec()));
-        if let (Some(reaction), Some(transport)) = (reaction, transport) {
-            reaction(&transport, data);
+        if let (Some(reaction), Some(transport)) = (reaction, &self.1) {
+            reaction(transport, data);
         }
     }
 

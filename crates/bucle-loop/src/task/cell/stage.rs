@@ -98,6 +98,10 @@ unsafe fn stage<F: Future>(ptr: NonNull<Header>) -> *mut Stage<F> {
     UnsafeCell::raw_get(unsafe { &raw const (*cell).stage })
 }
 
+/// The flags of a cell.
+///
+/// # Safety
+/// On the owner's thread, while the cell is alive; the reference ends with the caller's call.
 #[inline]
 unsafe fn flags<'a>(ptr: NonNull<Header>) -> &'a Cell<u8> {
     // SAFETY: the caller of one of the functions below keeps the cell alive for the call, and is on
@@ -105,6 +109,8 @@ unsafe fn flags<'a>(ptr: NonNull<Header>) -> &'a Cell<u8> {
     unsafe { &(*ptr.as_ptr()).flags }
 }
 
+/// # Safety
+/// As `VTable::poll` says; `F` is the cell's future.
 unsafe fn poll<F: Future>(ptr: NonNull<Header>, cx: &mut Context<'_>) -> Polled {
     // SAFETY: the vtable is that of `F`, so the cell is too.
     let stage = unsafe { stage::<F>(ptr) };
@@ -163,6 +169,8 @@ unsafe fn complete<F: Future>(ptr: NonNull<Header>, value: F::Output) -> Polled 
     }
 }
 
+/// # Safety
+/// As `VTable::drop_future` says; `F` is the cell's future.
 #[inline]
 unsafe fn drop_future<F: Future>(ptr: NonNull<Header>) -> Result<(), Payload> {
     if !std::mem::needs_drop::<F>() {
@@ -177,6 +185,8 @@ unsafe fn drop_future<F: Future>(ptr: NonNull<Header>) -> Result<(), Payload> {
     }))
 }
 
+/// # Safety
+/// As `VTable::deallocate` says; `F` is the cell's future.
 unsafe fn deallocate<F: Future>(ptr: NonNull<Header>) {
     // SAFETY: made by `Box` in `allocate` with this type, and nobody uses it any more. The header
     // has nothing left whose destructor would have to run on another thread than this one.

@@ -30,17 +30,23 @@ unsafe fn header_of(data: *const ()) -> NonNull<Header> {
     unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
 }
 
+/// # Safety
+/// `data` is that of a waker of ours, which the caller keeps.
 unsafe fn clone(data: *const ()) -> RawWaker {
     // SAFETY: the caller has a waker, whose data this is and which keeps the cell alive.
     unsafe { add_waker(header_of(data)) };
     RawWaker::new(data, &WAKER)
 }
 
+/// # Safety
+/// `data` is that of a waker of ours, which the caller gives up.
 unsafe fn release(data: *const ()) {
     // SAFETY: the caller gives up a waker, whose data this is.
     unsafe { release_waker(header_of(data)) };
 }
 
+/// # Safety
+/// `data` is that of a waker of ours, which the caller keeps.
 unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: the caller has a waker, whose data this is and which keeps the cell alive.
     unsafe {
@@ -56,6 +62,8 @@ unsafe fn wake_by_ref(data: *const ()) {
     }
 }
 
+/// # Safety
+/// `data` is that of a waker of ours, which the caller gives up.
 unsafe fn wake(data: *const ()) {
     // SAFETY: the caller gives up a waker, whose data this is. Until that is counted out, or has
     // become the message's, it keeps the cell alive; after it nothing is touched.

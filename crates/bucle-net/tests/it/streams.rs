@@ -1,0 +1,418 @@
+//! Streams.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::rc::Rc;
+use std::time::Duration;
+
+use bucle_loop::{get_running_loop, sleep, timeout, yield_now};
+use bucle_net::{
+    ReadError, ServerOptions, StreamReader, StreamWriter, open_connection, open_connection_with,
+    start_server, start_server_with,
+};
+use futures_util::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+
+use crate::support::*;
+
+/// A stream with a raw peer.
+async fn stream(limit: usize) -> (StreamReader, StreamWriter, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (reader, writer) = open_connection_with(listener.local_addr().unwrap(), limit)
+        .await
+        .unwrap();
+    let (peer, _) = listener.accept().unwrap();
+    peer.set_read_timeout(Some(WATCHDOG)).unwrap();
+    peer.set_nodelay(true).unwrap();
+    (reader, writer, peer)
+}
+
+#[test]
+fn reads_of_every_kind() {
+    run(|| async {
+        let (mut reader, _writer, mut peer) = stream(64).await;
+        peer.write_all(b"line one\nline two\nkey=value;;rest of it")
+            .unwrap();
+        assert_eq!(reader.readline().await.unwrap(), b"line one\n");
+        assert_eq!(reader.read(4).await.unwrap(), b"line");
+        assert_eq!(reader.readline().await.unwrap(), b" two\n");
+        assert_eq!(reader.readuntil(b";;").await.unwrap(), b"key=value;;");
+        assert_eq!(reader.readexactly(4).await.unwrap(), b"rest");
+        assert_eq!(reader.readexactly(0).await.unwrap(), b"");
+        assert_eq!(reader.read(0).await.unwrap(), b"");
+        assert!(!reader.at_eof());
+        peer.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(reader.read_to_end().await.unwrap(), b" of it");
+        assert!(reader.at_eof());
+        assert_eq!(reader.read(10).await.unwrap(), b"");
+        assert_eq!(reader.readline().await.unwrap(), b"");
+        assert!(matches!(
+            reader.readuntil(b"").await,
+            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::InvalidInput
+        ));
+    });
+}
+
+#[test]
+fn an_early_end_gives_what_there_was() {
+    run(|| async {
+        let (mut reader, _writer, mut peer) = stream(64).await;
+        peer.write_all(b"abc").unwrap();
+        peer.shutdown(Shutdown::Write).unwrap();
+        match reader.readexactly(5).await {
+            Err(ReadError::Incomplete { partial, expected }) => {
+                assert_eq!((&partial[..], expected), (&b"abc"[..], Some(5)));
+            }
+            other => panic!("{other:?}"),
+        }
+        let (mut reader, _writer, mut peer) = stream(64).await;
+        peer.write_all(b"abc").unwrap();
+        peer.shutdown(Shutdown::Write).unwrap();
+        let error = io::Error::from(reader.readuntil(b"x").await.unwrap_err());
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        let (mut reader, _writer, mut peer) = stream(64).await;
+        peer.write_all(b"no newline").unwrap();
+        peer.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(reader.readline().await.unwrap(), b"no newline");
+    });
+}
+
+#[test]
+fn going_over_the_limit_loses_nothing() {
+    run(|| async {
+        // The separator comes late.
+        let (mut reader, _writer, mut peer) = stream(10).await;
+        peer.write_all(b"0123456789abc\nnext\n").unwrap();
+        let error = reader.readline().await.unwrap_err();
+        assert!(error.to_string().contains("limit is 10"), "{error}");
+        match error {
+            ReadError::LimitOverrun { consumed, .. } => {
+                assert!((11..=13).contains(&consumed), "{consumed}");
+                let part = reader.readexactly(consumed).await.unwrap();
+                let rest = reader.readline().await.unwrap();
+                assert_eq!([part, rest].concat(), b"0123456789abc\n");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(reader.readline().await.unwrap(), b"next\n");
+        // At the limit is not over it.
+        peer.write_all(b"0123456789\n").unwrap();
+        assert_eq!(reader.readline().await.unwrap(), b"0123456789\n");
+        // More than the limit may be asked for by number.
+        peer.write_all(&pattern(1000)).unwrap();
+        assert_eq!(reader.readexactly(1000).await.unwrap(), pattern(1000));
+    });
+}
+
+#[test]
+fn a_dropped_read_loses_nothing() {
+    run(|| async {
+        let (mut reader, _writer, mut peer) = stream(1000).await;
+        for _ in 0..20 {
+            peer.write_all(b"ab").unwrap();
+            let short = Duration::from_millis(1);
+            let _ = timeout(short, reader.readexactly(100)).await;
+            let _ = timeout(short, reader.readline()).await;
+            let _ = timeout(short, reader.read_to_end()).await;
+        }
+        peer.write_all(b"\n").unwrap();
+        let expected = ["ab".repeat(20), "\n".into()].concat();
+        assert_eq!(reader.readline().await.unwrap(), expected.as_bytes());
+    });
+}
+
+#[test]
+fn reading_pauses_above_twice_the_limit() {
+    run(|| async {
+        let (mut reader, writer, peer) = stream(1000).await;
+        let content = pattern(20_000_000);
+        let feeding = feed(peer, content.clone());
+        while writer.transport().is_reading() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        // One read of the loop's buffer, at most, above the mark.
+        let held = format!("{reader:?}");
+        let buffered: usize = held
+            .split("buffered: ")
+            .nth(1)
+            .and_then(|rest| rest.split(',').next())
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert!(buffered > 2000 && buffered <= 2000 + 64 * 1024, "{held}");
+        let mut all = Vec::new();
+        loop {
+            let some = reader.read(10_000).await.unwrap();
+            if some.is_empty() {
+                break;
+            }
+            all.extend(some);
+        }
+        assert!(all == content);
+        feeding.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn drain_waits_for_a_slow_reader() {
+    run(|| async {
+        let (_reader, writer, peer) = stream(1000).await;
+        let content = pattern(8_000_000);
+        writer.write(&content);
+        let waited = timeout(Duration::from_millis(20), writer.drain()).await;
+        assert!(waited.is_err(), "nobody reads");
+        let received = drain(peer);
+        writer.drain().await.unwrap();
+        let (low, _) = writer.transport().get_write_buffer_limits();
+        assert!(writer.transport().get_write_buffer_size() <= low);
+        drop(writer);
+        while !received.is_finished() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert!(received.join().unwrap().unwrap() == content);
+    });
+}
+
+#[test]
+fn a_reset_is_told_to_reader_and_writer_after_what_was_received() {
+    run(|| async {
+        let (mut reader, writer, mut peer) = stream(1000).await;
+        peer.write_all(b"last words").unwrap();
+        // Received before the reset comes.
+        while !format!("{reader:?}").contains("buffered: 10") {
+            sleep(Duration::from_millis(1)).await;
+        }
+        bucle_sys::socket::reset_on_close(&peer).unwrap();
+        drop(peer);
+        assert_eq!(reader.readexactly(4).await.unwrap(), b"last");
+        match reader.readexactly(100).await {
+            Err(ReadError::Io(error)) => {
+                assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(reader.read(100).await.unwrap(), b" words");
+        for _ in 0..2 {
+            let error = reader.read(1).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        }
+        writer.write(b"too late");
+        let error = writer.drain().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        assert!(writer.wait_closed().await.is_err());
+    });
+}
+
+#[test]
+fn a_failed_write_is_told_by_drain() {
+    run(|| async {
+        let (_reader, writer, peer) = stream(1000).await;
+        writer.transport().pause_reading();
+        bucle_sys::socket::reset_on_close(&peer).unwrap();
+        drop(peer);
+        sleep(Duration::from_millis(10)).await;
+        writer.write(b"x");
+        let error = writer.drain().await.unwrap_err();
+        assert!(
+            matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+            ),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn closing_and_waiting_for_it() {
+    run(|| async {
+        let (mut reader, writer, peer) = stream(1000).await;
+        writer.write(b"bye");
+        writer.close();
+        assert!(writer.is_closing());
+        writer.wait_closed().await.unwrap();
+        assert_eq!(drain(peer).join().unwrap().unwrap(), b"bye");
+        assert_eq!(
+            writer.drain().await.unwrap_err().kind(),
+            io::ErrorKind::ConnectionReset
+        );
+        assert_eq!(reader.read(10).await.unwrap(), b"");
+        assert!(reader.at_eof());
+    });
+}
+
+#[test]
+fn a_half_closed_stream_gets_its_answer() {
+    run(|| async {
+        let server = start_server("127.0.0.1:0", async |mut reader, writer| {
+            let question = reader.read_to_end().await.unwrap();
+            writer.write(&question);
+        })
+        .unwrap();
+        let (mut reader, writer) = open_connection(&server.sockets()[0]).await.unwrap();
+        writer.write(b"all of ");
+        writer.writelines([&b"the "[..], b"question"]);
+        assert!(writer.can_write_eof());
+        writer.write_eof();
+        assert_eq!(reader.read_to_end().await.unwrap(), b"all of the question");
+        server.close();
+        drop(writer);
+        server.wait_closed().await;
+    });
+}
+
+#[test]
+fn a_handler_that_panics_is_told_and_its_connection_closed() {
+    run(|| async {
+        let told = Rc::new(RefCell::new(Vec::new()));
+        get_running_loop().set_exception_handler({
+            let told = told.clone();
+            move |_, context| told.borrow_mut().push(context.to_string())
+        });
+        let server = start_server("127.0.0.1:0", async |mut reader: StreamReader, _writer| {
+            let _ = reader.readline().await;
+            panic!("handler trouble");
+        })
+        .unwrap();
+        let (mut reader, writer) = open_connection(&server.sockets()[0]).await.unwrap();
+        writer.write(b"go\n");
+        assert_eq!(reader.read(1).await.unwrap(), b"");
+        for _ in 0..3 {
+            yield_now().await;
+        }
+        assert_eq!(told.borrow().len(), 1);
+        assert!(told.borrow()[0].contains("handler trouble"), "{told:?}");
+        assert!(told.borrow()[0].contains("stream handler"), "{told:?}");
+        server.close();
+        server.wait_closed().await;
+    });
+}
+
+#[test]
+fn many_echo_connections() {
+    run(|| async {
+        let served = Rc::new(Cell::new(0));
+        let count = served.clone();
+        let server = start_server_with(
+            "127.0.0.1:0",
+            ServerOptions::default(),
+            4096,
+            move |mut reader: StreamReader, writer: StreamWriter| {
+                count.set(count.get() + 1);
+                async move {
+                    loop {
+                        let some = reader.read(4096).await.unwrap();
+                        if some.is_empty() {
+                            break;
+                        }
+                        writer.write(&some);
+                        writer.drain().await.unwrap();
+                    }
+                }
+            },
+        )
+        .unwrap();
+        let address = server.sockets()[0].clone();
+        let clients = (0..50).map(|number| {
+            let address = address.clone();
+            async move {
+                let (mut reader, writer) = open_connection(&address).await.unwrap();
+                let message = pattern(1000 * number + 1);
+                writer.write(&message);
+                writer.write_eof();
+                assert!(reader.read_to_end().await.unwrap() == message);
+            }
+        });
+        for result in bucle_loop::gather(clients).await.unwrap() {
+            let () = result;
+        }
+        assert_eq!(served.get(), 50);
+        server.close();
+        server.wait_closed().await;
+    });
+}
+
+#[test]
+fn a_reader_that_is_gone_does_not_block_its_peer() {
+    run(|| async {
+        let (reader, writer, peer) = stream(1000).await;
+        let feeding = feed(peer, pattern(5_000_000));
+        sleep(Duration::from_millis(5)).await;
+        drop(reader);
+        while !feeding.is_finished() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        let peer = feeding.join().unwrap().unwrap();
+        writer.write(b"thanks");
+        // Not closed: what is still on its way to us would be answered with a reset.
+        writer.write_eof();
+        let received = drain(peer);
+        while !received.is_finished() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(received.join().unwrap().unwrap(), b"thanks");
+    });
+}
+
+#[test]
+fn the_traits_of_futures_io() {
+    run(|| async {
+        let (mut reader, mut writer, mut peer) = stream(1000).await;
+        let mut lines = String::new();
+        peer.write_all(b"one\ntwo\nthree").unwrap();
+        peer.shutdown(Shutdown::Write).unwrap();
+        AsyncBufReadExt::read_line(&mut reader, &mut lines)
+            .await
+            .unwrap();
+        assert_eq!(lines, "one\n");
+        let mut some = [0; 2];
+        AsyncReadExt::read_exact(&mut reader, &mut some)
+            .await
+            .unwrap();
+        assert_eq!(&some, b"tw");
+        assert_eq!(reader.readline().await.unwrap(), b"o\n");
+        let mut rest = Vec::new();
+        AsyncReadExt::read_to_end(&mut reader, &mut rest)
+            .await
+            .unwrap();
+        assert_eq!(rest, b"three");
+
+        let content = pattern(3_000_000);
+        let received = drain(peer);
+        AsyncWriteExt::write_all(&mut writer, &content)
+            .await
+            .unwrap();
+        AsyncWriteExt::flush(&mut writer).await.unwrap();
+        assert_eq!(writer.transport().get_write_buffer_size(), 0);
+        AsyncWriteExt::close(&mut writer).await.unwrap();
+        assert!(!writer.is_closing());
+        while !received.is_finished() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert!(received.join().unwrap().unwrap() == content);
+        writer.close();
+        assert!(AsyncWriteExt::write(&mut writer, b"x").await.is_err());
+    });
+}
+
+#[test]
+fn copying_from_stream_to_stream() {
+    run(|| async {
+        let server = start_server("127.0.0.1:0", async |reader, mut writer| {
+            futures_util::io::copy(reader, &mut writer).await.unwrap();
+        })
+        .unwrap();
+        let mut client = TcpStream::connect(server.sockets()[0].as_tcp().unwrap()).unwrap();
+        let feeding = feed(client.try_clone().unwrap(), pattern(4_000_000));
+        let received = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            client.read_to_end(&mut all).unwrap();
+            all
+        });
+        while !received.is_finished() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert!(received.join().unwrap() == pattern(4_000_000));
+        feeding.join().unwrap().unwrap();
+    });
+}
