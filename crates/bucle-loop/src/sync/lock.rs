@@ -176,7 +176,7 @@ impl<T> Lock<T> {
     }
 
     /// The value, without waiting: nobody else has the lock.
-    pub fn get_mut(&mut self) -> &mut T {
+    pub fn value_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
 

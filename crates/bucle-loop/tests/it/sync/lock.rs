@@ -215,7 +215,7 @@ fn the_value_is_reached_through_the_guard_only() {
             let mut guard = lock.acquire().await;
             guard.push(3);
             LockGuard::forget(guard);
-            assert_eq!(*lock.get_mut(), [1, 2, 3]);
+            assert_eq!(*lock.value_mut(), [1, 2, 3]);
             assert!(lock.locked());
             assert_eq!(lock.into_inner(), [1, 2, 3]);
         })
