@@ -235,3 +235,63 @@ mod tests {
         thread.join().unwrap();
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use loom::sync::Notify;
+    use loom::sync::atomic::AtomicUsize;
+    use loom::thread;
+
+    struct Bell(loom::sync::Arc<Notify>);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.notify();
+        }
+    }
+
+    /// Two children are woken on two threads; the owner sees what each did before its last wake.
+    #[test]
+    fn loom_the_owner_sees_what_was_done_before_each_wake() {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = builder.preemption_bound.or(Some(3));
+        builder.check(|| {
+            let set = WakeSet::new();
+            let bell = loom::sync::Arc::new(Notify::new());
+            let owner = Waker::from(Arc::new(Bell(bell.clone())));
+            let done: Vec<_> = (0..2)
+                .map(|_| loom::sync::Arc::new(AtomicUsize::new(0)))
+                .collect();
+            let places: Vec<_> = (0..2).map(|number| set.place(number)).collect();
+            let threads: Vec<_> = places
+                .iter()
+                .zip(&done)
+                .map(|(place, done)| {
+                    let waker = place.look(|cx| cx.waker().clone());
+                    let done = done.clone();
+                    thread::spawn(move || {
+                        done.store(1, Ordering::Release);
+                        waker.wake();
+                    })
+                })
+                .collect();
+            let mut ended = [false; 2];
+            while ended != [true; 2] {
+                set.register(&mut Context::from_waker(&owner));
+                let mut looked = false;
+                while let Some(number) = set.pop() {
+                    looked = true;
+                    ended[number] =
+                        places[number].look(|_| done[number].load(Ordering::Acquire)) == 1;
+                }
+                if !looked {
+                    bell.wait();
+                }
+            }
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        });
+    }
+}
