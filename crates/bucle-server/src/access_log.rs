@@ -472,13 +472,13 @@ mod tests {
         assert_eq!(control, b"\"a\\u0001\\u007f\\u000a\"");
     }
 
-    /// A sink that takes nothing until it is let.
+    /// A sink that says when it is given something, and takes it once it is let.
     struct Stuck(mpsc::Receiver<()>, mpsc::Sender<Vec<u8>>);
 
     impl Write for Stuck {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
             let _ = self.1.send(bytes.to_vec());
+            self.0.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
             Ok(bytes.len())
         }
 
@@ -490,21 +490,22 @@ mod tests {
     #[test]
     fn a_sink_that_takes_nothing_holds_nobody_and_costs_a_bounded_buffer() {
         let (leave, left) = mpsc::channel();
-        let (sender, written) = mpsc::channel();
+        let (sender, given) = mpsc::channel();
         let writer = LogWriter::start(Stuck(left, sender)).unwrap();
-        let line = vec![b'x'; 1023].into_iter().chain([b'\n']);
-        let line: Vec<u8> = line.collect();
-        for _ in 0..4 * LOG_BUFFER / line.len() {
+        writer.take(&mut b"first\n".to_vec(), 1);
+        assert_eq!(given.recv_timeout(WATCHDOG).unwrap(), b"first\n");
+        let line = [&[b'x'; 1023][..], b"\n"].concat();
+        let fit = LOG_BUFFER / line.len();
+        for _ in 0..fit + 10 {
             writer.take(&mut line.clone(), 1);
         }
-        assert!(writer.shared.lock().lines.len() <= LOG_BUFFER);
-        assert!(writer.shared.lock().dropped > 0);
+        assert_eq!(writer.shared.lock().lines.len(), fit * line.len());
+        assert_eq!(writer.shared.lock().dropped, 10);
+        // Nobody waits for it for ever.
         writer.finish(Duration::from_millis(1));
         leave.send(()).unwrap();
-        // Whether a second time is needed depends on when the thread began.
-        let _ = leave.send(());
-        let first = written.recv_timeout(WATCHDOG).unwrap();
-        assert!(first.ends_with(b"\n"));
+        leave.send(()).unwrap();
+        assert_eq!(given.recv_timeout(WATCHDOG).unwrap(), line.repeat(fit));
         writer.finish(WATCHDOG);
         assert!(writer.shared.lock().ended);
     }

@@ -104,6 +104,8 @@ fn every_request_is_logged_in_its_format() {
         let mut stream = serving.connect();
         stream.write_all(b"nonsense\r\n\r\n").unwrap();
         stream.read_to_end(&mut Vec::new()).unwrap();
+        // A client that may be sending is waited for.
+        drop(stream);
         serving.signal(Signal::TERM);
         assert!(serving.wait().success());
         let lines: Vec<_> = (&mut serving.output).lines().map(Result::unwrap).collect();
