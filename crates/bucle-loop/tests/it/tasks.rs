@@ -165,12 +165,14 @@ fn a_panic_is_an_error_of_the_task() {
 fn dropping_an_await_leaves_the_task() {
     within(WATCHDOG, || {
         run(async {
-            let mut task = spawn(async {
-                sleep(Duration::from_millis(5)).await;
-                1
+            let go: bucle_loop::Future<()> = bucle_loop::Future::new();
+            let mut task = spawn({
+                let go = go.clone();
+                async move { go.await.map(|()| 1).unwrap() }
             });
             let early = bucle_loop::timeout(Duration::from_micros(100), &mut task).await;
             assert!(early.is_err());
+            go.set_result(()).unwrap();
             assert_eq!(task.await.unwrap(), 1);
         })
         .unwrap();
