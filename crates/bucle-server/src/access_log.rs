@@ -26,6 +26,10 @@ use crate::date::DateCache;
 /// How much of the log may wait for its reader, in bytes; lines beyond that are dropped.
 pub const LOG_BUFFER: usize = 1024 * 1024;
 
+/// After each write the thread lets lines gather for so long: under load it is not woken for every
+/// one of them.
+const GATHER: Duration = Duration::from_millis(10);
+
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -38,40 +42,56 @@ pub enum LogFormat {
     Json,
 }
 
-/// What is known of one request, from its head to its end.
+/// What is known of one request, from its head to its end; used again for the next one of the
+/// same connection.
 pub(crate) struct Record {
-    started: Instant,
     peer: Option<Address>,
-    /// Method, target, version, referer and user agent, one behind the other; `None` for a request
-    /// that could not be read.
-    parts: Option<(Vec<u8>, [usize; 5])>,
+    started: Instant,
+    /// Whether it was begun and not ended.
+    under_way: bool,
+    /// Whether the request could be read.
+    readable: bool,
+    /// Method, target, version, referer and user agent, one behind the other.
+    text: Vec<u8>,
+    ends: [usize; 5],
     status: u16,
     sent: u64,
 }
 
 impl Record {
-    pub(crate) fn new(head: Option<&RequestHead>, peer: Option<Address>, now: Instant) -> Record {
+    pub(crate) fn new(peer: Option<Address>, now: Instant) -> Record {
         Record {
-            started: now,
             peer,
-            parts: head.map(|head| {
-                let mut text = Vec::with_capacity(192);
-                let parts = [
-                    head.method_str().as_bytes(),
-                    head.target().as_bytes(),
-                    head.version().as_str().as_bytes(),
-                    head.header("referer").unwrap_or_default(),
-                    head.header("user-agent").unwrap_or_default(),
-                ];
-                let ends = parts.map(|part| {
-                    text.extend_from_slice(part);
-                    text.len()
-                });
-                (text, ends)
-            }),
+            started: now,
+            under_way: false,
+            readable: false,
+            text: Vec::new(),
+            ends: [0; 5],
             status: 0,
             sent: 0,
         }
+    }
+
+    /// Begins with a request, or with what could not be read as one.
+    pub(crate) fn begin(&mut self, head: Option<&RequestHead>, now: Instant) {
+        self.started = now;
+        self.under_way = true;
+        self.readable = head.is_some();
+        self.text.clear();
+        self.ends = [0; 5];
+        (self.status, self.sent) = (0, 0);
+        let Some(head) = head else { return };
+        let parts = [
+            head.method_str().as_bytes(),
+            head.target().as_bytes(),
+            head.version().as_str().as_bytes(),
+            head.header("referer").unwrap_or_default(),
+            head.header("user-agent").unwrap_or_default(),
+        ];
+        self.ends = parts.map(|part| {
+            self.text.extend_from_slice(part);
+            self.text.len()
+        });
     }
 
     /// The answer's head was written; its body will come to so many bytes.
@@ -85,14 +105,14 @@ impl Record {
         self.sent = sent;
     }
 
+    /// Ends it; false if it was not under way.
+    pub(crate) fn end(&mut self) -> bool {
+        std::mem::take(&mut self.under_way)
+    }
+
     fn part(&self, number: usize) -> &[u8] {
-        match &self.parts {
-            Some((text, ends)) => {
-                let start = number.checked_sub(1).map_or(0, |before| ends[before]);
-                &text[start..ends[number]]
-            }
-            None => b"",
-        }
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start..self.ends[number]]
     }
 
     fn combined(&self, out: &mut Vec<u8>, date: &DateCache) -> io::Result<()> {
@@ -101,11 +121,11 @@ impl Record {
             _ => out.push(b'-'),
         }
         write!(out, " - - [{}] \"", date.common())?;
-        if self.parts.is_none() {
+        if !self.readable {
             out.push(b'-');
         }
         for number in 0..3 {
-            if number > 0 && self.parts.is_some() {
+            if number > 0 && self.readable {
                 out.push(b' ');
             }
             push_quoted(out, self.part(number));
@@ -248,6 +268,8 @@ struct Shared {
 struct State {
     lines: Vec<u8>,
     dropped: u64,
+    /// The thread waits for work, and has to be woken when there is some.
+    idle: bool,
     ending: bool,
     ended: bool,
 }
@@ -287,13 +309,18 @@ impl LogWriter {
             return;
         }
         let mut state = self.shared.lock();
+        let mut wake = false;
         if !state.ended {
             if state.lines.len() + lines.len() > LOG_BUFFER {
                 state.dropped += count;
             } else {
                 state.lines.extend_from_slice(lines);
-                self.shared.work.notify_one();
+                wake = std::mem::take(&mut state.idle);
             }
+        }
+        drop(state);
+        if wake {
+            self.shared.work.notify_one();
         }
         lines.clear();
     }
@@ -326,11 +353,13 @@ fn write_lines(shared: &Shared, mut sink: impl Write) -> io::Result<()> {
         {
             let mut state = shared.lock();
             while state.lines.is_empty() && !state.ending {
+                state.idle = true;
                 state = shared
                     .work
                     .wait(state)
                     .unwrap_or_else(PoisonError::into_inner);
             }
+            state.idle = false;
             if state.lines.is_empty() {
                 return Ok(());
             }
@@ -345,6 +374,10 @@ fn write_lines(shared: &Shared, mut sink: impl Write) -> io::Result<()> {
                 "the access log is read too slowly: {dropped} lines were dropped, and more may be"
             ));
         }
+        let pause = shared
+            .work
+            .wait_timeout_while(shared.lock(), GATHER, |state| !state.ending);
+        drop(pause);
     }
 }
 
@@ -385,7 +418,9 @@ mod tests {
             .receive(request, &mut head, &Limits::default())
             .unwrap();
         let peer = Address::Tcp("192.0.2.7:5000".parse().unwrap());
-        let mut record = Record::new(Some(&head), Some(peer), Instant::now());
+        let now = Instant::now();
+        let mut record = Record::new(Some(peer), now);
+        record.begin(Some(&head), now);
         record.answered(200, 12);
         record
     }
@@ -410,7 +445,9 @@ mod tests {
             "192.0.2.7 - - [06/Nov/1994:08:49:37 +0000] \"GET /a?b HTTP/1.1\" 200 12 \
              \"http://y/\" \"a\\x22b\\x5cc\\xff\"\n"
         );
-        let mut unreadable = Record::new(None, Some(Address::Unix(None)), Instant::now());
+        let mut unreadable = record;
+        unreadable.peer = Some(Address::Unix(None));
+        unreadable.begin(None, Instant::now());
         unreadable.answered(400, 3);
         assert_eq!(
             combined(&unreadable),

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bucle_loop::{get_running_loop, timeout, yield_now};
+use bucle_loop::{get_running_loop, sleep, timeout, yield_now};
 use bucle_net::{
     Address, Server, ServerOptions, ToAddresses, Transport, create_server, create_server_from,
 };
@@ -21,6 +21,9 @@ use crate::options::Options;
 use crate::serve::Outcome;
 use crate::stop::either;
 use crate::worker::Worker;
+
+/// Long enough for a loop to run out of what is ready, and to ask the system for more.
+const LAST_LOOK: Duration = Duration::from_millis(1);
 
 /// An HTTP server on the running loop: its connections, and the way to end them.
 ///
@@ -165,9 +168,8 @@ impl HttpServer {
     pub async fn drain(self, limit: Duration, force: impl Future<Output = ()>) -> Outcome {
         self.close();
         self.connections.keep_none();
-        // What has reached the system before the stop is read in the next turn, and answered.
-        yield_now().await;
-        yield_now().await;
+        // What has reached the system before the stop is read and answered.
+        sleep(LAST_LOOK).await;
         self.connections.drain();
         let _ = timeout(limit, either(self.connections.emptied(), force)).await;
         self.ended.set(true);
@@ -176,7 +178,7 @@ impl HttpServer {
             return Outcome::Drained;
         }
         self.connections.abort();
-        // The resets leave.
+        // The resets leave when the loop has told of the ends.
         yield_now().await;
         yield_now().await;
         Outcome::Forced { connections }

@@ -27,7 +27,6 @@ mod tests {
         assert_eq!(read_at(&file, &mut buffer, 4).unwrap(), 4);
         assert_eq!(buffer, head[4..]);
         assert_eq!(file.stream_position().unwrap(), 8);
-        let length = file.metadata().unwrap().len();
-        assert_eq!(read_at(&file, &mut buffer, length).unwrap(), 0);
+        assert_eq!(read_at(&file, &mut buffer, 1 << 40).unwrap(), 0);
     }
 }

@@ -127,8 +127,8 @@ impl<H: Handler> Connection<H> {
         self.phase.set(Phase::Closed);
         self.stop_exchange(BodyError::Incomplete);
         let exchange = self.exchange.take();
-        if let Some(exchange) = exchange {
-            self.log(&exchange);
+        if let Some(mut exchange) = exchange {
+            self.log(&mut exchange);
         }
         self.carry.take();
         if self.any(flag::LISTED) {

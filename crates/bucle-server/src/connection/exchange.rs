@@ -237,20 +237,40 @@ impl<H: Handler> Connection<H> {
         self.http.borrow_mut().next_request();
         let exchange = self.exchange.take();
         if let Some(exchange) = exchange {
-            self.log(&exchange);
+            self.keep_record(exchange);
         }
     }
 
     /// Begins a line of the log: for a request, or for what could not be read as one.
     pub(super) fn begin_record(&self, head: Option<&RequestHead>) {
-        let peer = self.with_transport(Transport::peer_address).flatten();
         let now = self.worker.event_loop.time();
-        let record = Box::new(Record::new(head, peer, now));
-        self.with_exchange(|exchange| exchange.log = Some(record));
+        self.with_exchange(|exchange| {
+            let record = exchange.log.get_or_insert_with(|| {
+                // The system is asked once a connection.
+                let peer = self.with_transport(Transport::peer_address).flatten();
+                Box::new(Record::new(peer, now))
+            });
+            record.begin(head, now);
+        });
     }
 
-    pub(super) fn log(&self, exchange: &Exchange) {
-        if let (Some(log), Some(record)) = (&self.worker.log, &exchange.log) {
+    /// Writes the line of an exchange that is over, and keeps the record for the next one.
+    fn keep_record(&self, mut exchange: Box<Exchange>) {
+        self.log(&mut exchange);
+        if exchange.log.is_some() {
+            *exchange = Exchange {
+                log: exchange.log.take(),
+                ..Exchange::default()
+            };
+            self.exchange.replace(Some(exchange));
+        }
+    }
+
+    /// Writes the line of the request under way, if there is one.
+    pub(super) fn log(&self, exchange: &mut Exchange) {
+        if let (Some(log), Some(record)) = (&self.worker.log, &mut exchange.log)
+            && record.end()
+        {
             let event_loop = &self.worker.event_loop;
             self.worker
                 .with_date(|date| log.write(record, event_loop, date));

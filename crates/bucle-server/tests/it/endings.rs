@@ -10,6 +10,8 @@ use bucle_server::{Options, Outcome, Request, Response};
 
 use crate::support::{Answer, WATCHDOG, read_answers, read_to_end, serve};
 
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
 async fn hello(_: Request) -> Response {
     Response::text("hello")
 }
@@ -67,9 +69,7 @@ fn who_says_nothing_is_let_go_without_a_word() {
     let mut stream = server.connect();
     assert_eq!(read_to_end(&mut stream), b"");
     let mut stream = server.connect();
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        .unwrap();
+    stream.write_all(REQUEST).unwrap();
     let answers = Answer::all(&read_to_end(&mut stream));
     assert_eq!(answers.len(), 1);
     assert_eq!(answers[0].status, 200);
@@ -172,8 +172,7 @@ fn a_stop_lets_idle_connections_go_and_finishes_answers() {
     });
     let mut idle = server.connect();
     let mut used = server.connect();
-    used.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        .unwrap();
+    used.write_all(REQUEST).unwrap();
     assert_eq!(read_answers(&mut used, 1)[0].field("connection"), None);
     let mut slow = server.connect();
     slow.write_all(
@@ -195,6 +194,28 @@ fn a_stop_lets_idle_connections_go_and_finishes_answers() {
 }
 
 #[test]
+fn a_request_that_came_before_the_stop_is_answered() {
+    let server = serve(Options::default(), || hello);
+    let mut streams: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    for stream in &mut streams {
+        stream.write_all(REQUEST).unwrap();
+        assert_eq!(read_answers(stream, 1)[0].status, 200);
+    }
+    // On loopback, what was written has arrived.
+    for stream in &mut streams {
+        stream.write_all(REQUEST).unwrap();
+    }
+    server.begin_to_stop();
+    for stream in &mut streams {
+        let answers = Answer::all(&read_to_end(stream));
+        assert_eq!(answers.len(), 1);
+        assert_eq!(answers[0].status, 200);
+    }
+    drop(streams);
+    assert_eq!(server.stop(), Outcome::Drained);
+}
+
+#[test]
 fn a_stop_ends_at_its_deadline_or_when_forced() {
     for forced in [false, true] {
         let (begun, begins) = mpsc::channel();
@@ -209,9 +230,7 @@ fn a_stop_ends_at_its_deadline_or_when_forced() {
             }
         });
         let mut stream = server.connect();
-        stream
-            .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            .unwrap();
+        stream.write_all(REQUEST).unwrap();
         begins.recv_timeout(WATCHDOG).unwrap();
         if forced {
             server.begin_to_stop();
