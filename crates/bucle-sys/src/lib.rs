@@ -1,8 +1,8 @@
 //! The operating system as Bucle sees it, behind safe functions.
 //!
-//! File descriptors, readiness, sockets, `sendfile`, the wake-up descriptor and process limits.
-//! Nothing here knows of loops, tasks or protocols; nothing here allocates on a hot path, starts a
-//! thread or keeps global state. Most of it is a thin layer over [`rustix`]; what rustix lacks is
+//! File descriptors, readiness, sockets, pipes, `sendfile`, child processes, the wake-up descriptor
+//! and process limits. Nothing here knows of loops, tasks or protocols; nothing here allocates on a
+//! hot path, starts a thread or keeps global state. Most of it is a thin layer over [`rustix`]; what rustix lacks is
 //! the only `unsafe` code of the workspace outside the task cell.
 //!
 //! Every socket made here is non-blocking and close-on-exec from its first moment.
@@ -11,7 +11,9 @@ pub mod clock;
 #[cfg(target_os = "linux")]
 pub mod epoll;
 pub mod limits;
+pub mod pipe;
 pub mod poll;
+pub mod process;
 pub mod socket;
 pub mod wake;
 
