@@ -1,8 +1,8 @@
-//! Bytes in and out of the Bucle event loop: transports and protocols, servers, streams, over TCP
-//! and Unix sockets; with the names and the semantics of Python's asyncio.
+//! Bytes in and out of the Bucle event loop: transports and protocols, servers, streams, over TCP,
+//! Unix sockets and pipes, and child processes; with the names and the semantics of Python's asyncio.
 //!
-//! Nothing here blocks, starts a thread or looks a name up, and nothing is `Send`: a connection
-//! lives on the loop it was made on.
+//! Nothing here blocks or looks a name up, and nothing is `Send`: a connection lives on the loop it
+//! was made on.
 //!
 //! ```text
 //!     your code      async fn with StreamReader, StreamWriter       your Protocol
@@ -60,6 +60,7 @@
 //! | `connect` | [`create_connection`] |
 //! | `unix` | the paths of Unix sockets |
 //! | `stream` | streams |
+//! | `pipe`, [`subprocess`] | pipes, child processes |
 //! | `socket` | the one seam to what carries the bytes |
 #![forbid(unsafe_code)]
 
@@ -68,20 +69,23 @@ mod connect;
 mod endpoint;
 mod group;
 mod listener;
+mod pipe;
 mod protocol;
 mod server;
 mod socket;
 mod stream;
+pub mod subprocess;
 mod transport;
 mod unix;
 mod write_queue;
 
 pub use address::{Address, ToAddresses};
 pub use connect::create_connection;
+pub use pipe::{connect_read_pipe, connect_write_pipe};
 pub use protocol::Protocol;
 pub use server::{Server, ServerOptions, create_server, create_server_from};
 pub use stream::{
     DEFAULT_LIMIT, ReadError, StreamReader, StreamWriter, open_connection, open_connection_with,
-    start_server, start_server_with,
+    open_read_pipe, open_read_pipe_with, open_write_pipe, start_server, start_server_with,
 };
 pub use transport::{ExtraInfo, HIGH_WATER, LOW_WATER, SEND_LIMIT, Transport};

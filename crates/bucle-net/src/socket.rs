@@ -10,20 +10,39 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use bucle_loop::{Interest, LoopRef, Registration, Source};
+use bucle_sys::pipe;
 use bucle_sys::socket as sys;
 
 use crate::Address;
 
-/// A stream socket, connected or listening.
+/// A stream socket, connected or listening; or one end of a pipe.
 pub(crate) struct Socket {
     fd: OwnedFd,
+    kind: Kind,
     registration: Cell<Option<Registration>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Socket,
+    /// Only read.
+    ReadEnd,
+    /// Only written. Of a pipe, readable means that nobody reads it any more; of anything else it
+    /// may mean that there is input, which is none of ours.
+    WriteEnd {
+        watched: bool,
+    },
 }
 
 impl Socket {
     fn new(fd: OwnedFd) -> Socket {
+        Socket::of_kind(fd, Kind::Socket)
+    }
+
+    fn of_kind(fd: OwnedFd, kind: Kind) -> Socket {
         Socket {
             fd,
+            kind,
             registration: Cell::new(None),
         }
     }
@@ -57,6 +76,20 @@ impl Socket {
         Ok(Socket::new(fd))
     }
 
+    /// The end of a pipe that is read, or anything else that is read like one.
+    pub(crate) fn from_read_end(fd: OwnedFd) -> io::Result<Socket> {
+        pollable(&fd)?;
+        sys::set_nonblocking(&fd)?;
+        Ok(Socket::of_kind(fd, Kind::ReadEnd))
+    }
+
+    /// The end of a pipe that is written, or anything else that is written like one.
+    pub(crate) fn from_write_end(fd: OwnedFd) -> io::Result<Socket> {
+        let watched = pollable(&fd)? == pipe::Kind::Fifo;
+        sys::set_nonblocking(&fd)?;
+        Ok(Socket::of_kind(fd, Kind::WriteEnd { watched }))
+    }
+
     /// Starts a connection; it stands, or has failed, once the socket is writable: see
     /// [`take_error`](Socket::take_error).
     pub(crate) fn connect(_: &LoopRef, address: &Address) -> io::Result<Socket> {
@@ -81,9 +114,20 @@ impl Socket {
         std::fs::File::open("/dev/null").map(OwnedFd::from).ok()
     }
 
+    /// Whether it carries bytes both ways, and can end one of them. What does not is at its end when
+    /// its only way is.
+    pub(crate) fn is_two_way(&self) -> bool {
+        self.kind == Kind::Socket
+    }
+
+    /// `BrokenPipe` says that nobody reads the other end of a pipe that is written.
     #[inline]
     pub(crate) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        sys::recv(&self.fd, buffer)
+        match self.kind {
+            Kind::Socket => sys::recv(&self.fd, buffer),
+            Kind::ReadEnd => pipe::read(&self.fd, buffer),
+            Kind::WriteEnd { .. } => Err(io::ErrorKind::BrokenPipe.into()),
+        }
     }
 
     /// Ends our side.
@@ -123,7 +167,7 @@ impl Socket {
         interest: Interest,
         source: Rc<dyn Source>,
     ) -> io::Result<()> {
-        let registration = event_loop.register(&self.fd, interest, source)?;
+        let registration = event_loop.register(&self.fd, self.of_interest(interest), source)?;
         self.registration.set(Some(registration));
         Ok(())
     }
@@ -133,15 +177,35 @@ impl Socket {
         let Some(registration) = self.registration.take() else {
             return Ok(());
         };
-        let result = event_loop.set_interest(&self.fd, &registration, interest);
+        let result = event_loop.set_interest(&self.fd, &registration, self.of_interest(interest));
         self.registration.set(Some(registration));
         result
+    }
+
+    fn of_interest(&self, interest: Interest) -> Interest {
+        if self.kind == (Kind::WriteEnd { watched: false }) {
+            interest.without(Interest::READ)
+        } else {
+            interest
+        }
     }
 
     pub(crate) fn deregister(&self, event_loop: &LoopRef) {
         if let Some(registration) = self.registration.take() {
             event_loop.deregister(&self.fd, registration);
         }
+    }
+}
+
+/// Refuses what can't be waited for.
+fn pollable(fd: &OwnedFd) -> io::Result<pipe::Kind> {
+    match pipe::kind(fd)? {
+        pipe::Kind::Other => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a transport is for pipes, sockets and character devices; a regular file is always \
+             ready, read and write it in a thread",
+        )),
+        kind => Ok(kind),
     }
 }
 
@@ -158,18 +222,34 @@ pub(crate) trait Sink {
 impl Sink for Socket {
     #[inline]
     fn send(&self, bytes: &[u8], more: bool) -> io::Result<usize> {
-        if more {
-            sys::send_more(&self.fd, bytes)
-        } else {
-            sys::send(&self.fd, bytes)
+        match self.kind {
+            Kind::Socket if more => sys::send_more(&self.fd, bytes),
+            Kind::Socket => sys::send(&self.fd, bytes),
+            Kind::WriteEnd { .. } => pipe::write(&self.fd, bytes),
+            Kind::ReadEnd => Err(for_reading()),
         }
     }
 
     fn send_vectored(&self, buffers: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
-        sys::send_vectored(&self.fd, buffers, more)
+        match self.kind {
+            Kind::Socket => sys::send_vectored(&self.fd, buffers, more),
+            Kind::WriteEnd { .. } => pipe::write_vectored(&self.fd, buffers),
+            Kind::ReadEnd => Err(for_reading()),
+        }
     }
 
     fn send_file(&self, file: BorrowedFd<'_>, offset: u64, count: usize) -> io::Result<usize> {
-        sys::sendfile(&self.fd, file, offset, count)
+        match self.kind {
+            Kind::Socket | Kind::WriteEnd { .. } => sys::sendfile(&self.fd, file, offset, count),
+            Kind::ReadEnd => Err(for_reading()),
+        }
     }
+}
+
+#[cold]
+fn for_reading() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "this end of the pipe is for reading; nothing can be written to it",
+    )
 }

@@ -7,16 +7,18 @@
 
 mod buffer;
 mod error;
+mod pipes;
 mod reader;
 mod writer;
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 pub use error::ReadError;
+pub use pipes::{open_read_pipe, open_read_pipe_with, open_write_pipe};
 pub use reader::StreamReader;
 pub use writer::StreamWriter;
 
@@ -55,11 +57,7 @@ pub async fn open_connection_with(
     limit: usize,
 ) -> io::Result<(StreamReader, StreamWriter)> {
     let shared = Rc::new(Shared::new(limit));
-    let transport = create_connection(address, || StreamProtocol {
-        shared: shared.clone(),
-        on_connection: None,
-    })
-    .await?;
+    let transport = create_connection(address, || StreamProtocol::new(&shared)).await?;
     Ok(shared.streams(&transport))
 }
 
@@ -143,13 +141,15 @@ type OnConnection = Rc<dyn Fn(StreamReader, StreamWriter)>;
 /// What reader, writer and protocol of a connection share.
 struct Shared {
     limit: usize,
-    transport: OnceCell<Transport>,
+    transport: RefCell<Option<Transport>>,
     /// What came in and was not fetched by the reader yet.
     incoming: RefCell<Vec<u8>>,
     /// Bytes that the reader has fetched and not given out.
     held: Cell<usize>,
     reader: RefCell<Option<Waker>>,
     reader_gone: Cell<bool>,
+    /// There is no writer: the connection is closed with its reader.
+    reader_owns: Cell<bool>,
     reading_paused: Cell<bool>,
     eof: Cell<bool>,
     writing_paused: Cell<bool>,
@@ -163,11 +163,12 @@ impl Shared {
     fn new(limit: usize) -> Shared {
         Shared {
             limit: limit.max(1),
-            transport: OnceCell::new(),
+            transport: RefCell::new(None),
             incoming: RefCell::default(),
             held: Cell::new(0),
             reader: RefCell::new(None),
             reader_gone: Cell::new(false),
+            reader_owns: Cell::new(false),
             reading_paused: Cell::new(false),
             eof: Cell::new(false),
             writing_paused: Cell::new(false),
@@ -208,8 +209,12 @@ impl Shared {
         self.wake_reader();
     }
 
+    fn transport(&self) -> Option<Transport> {
+        self.transport.borrow().clone()
+    }
+
     fn pause_reading(&self) {
-        if let Some(transport) = self.transport.get()
+        if let Some(transport) = self.transport()
             && !self.reading_paused.replace(true)
         {
             transport.pause_reading();
@@ -217,8 +222,8 @@ impl Shared {
     }
 
     fn resume_reading(&self) {
-        if let Some(transport) = self.transport.get()
-            && self.reading_paused.replace(false)
+        if self.reading_paused.replace(false)
+            && let Some(transport) = self.transport()
         {
             transport.resume_reading();
         }
@@ -254,9 +259,18 @@ struct StreamProtocol {
     on_connection: Option<OnConnection>,
 }
 
+impl StreamProtocol {
+    fn new(shared: &Rc<Shared>) -> StreamProtocol {
+        StreamProtocol {
+            shared: shared.clone(),
+            on_connection: None,
+        }
+    }
+}
+
 impl Protocol for StreamProtocol {
     fn connection_made(&mut self, transport: Transport) {
-        let _ = self.shared.transport.set(transport.clone());
+        self.shared.transport.replace(Some(transport.clone()));
         if let Some(on_connection) = self.on_connection.take() {
             let (reader, writer) = self.shared.streams(&transport);
             on_connection(reader, writer);

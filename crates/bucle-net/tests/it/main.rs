@@ -3,9 +3,11 @@
 
 mod descriptors;
 mod files;
+mod pipes;
 mod servers;
 mod streams;
 mod streams_model;
+mod subprocess;
 mod support;
 mod transports;
 mod transports_model;
