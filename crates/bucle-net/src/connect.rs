@@ -1,20 +1,60 @@
-//! [`create_connection`]: the connecting side.
+//! [`create_connection`] and [`ConnectOptions`]: the connecting side.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bucle_loop::{Interest, LoopRef, Readiness, Source, get_running_loop, sleep};
 
+use crate::layer::ConnectLayer;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
-use crate::{Address, ToAddresses, Transport};
+use crate::{Address, DEFAULT_LIMIT, ToAddresses, Transport};
 
 /// The longest pause between two tries to reach a Unix listener whose queue is full.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a connection can be told. asyncio's keyword arguments of `create_connection` and
+/// `open_connection`.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ConnectOptions {
+    pub(crate) limit: usize,
+    pub(crate) layer: Option<Arc<dyn ConnectLayer>>,
+    pub(crate) server_hostname: Option<String>,
+}
+
+impl Default for ConnectOptions {
+    fn default() -> ConnectOptions {
+        ConnectOptions {
+            limit: DEFAULT_LIMIT,
+            layer: None,
+            server_hostname: None,
+        }
+    }
+}
+
+impl ConnectOptions {
+    /// The limit of a stream's buffer, in bytes, [`DEFAULT_LIMIT`] unless set: the longest line or
+    /// chunk that [`readline`](crate::StreamReader::readline) and
+    /// [`readuntil`](crate::StreamReader::readuntil) give, and half of what is buffered before
+    /// reading is paused.
+    pub fn limit(mut self, limit: usize) -> ConnectOptions {
+        self.limit = limit;
+        self
+    }
+
+    /// The name that the server's certificate has to bear, where it is not the one in the address.
+    /// Without TLS it means nothing.
+    pub fn server_hostname(mut self, name: impl Into<String>) -> ConnectOptions {
+        self.server_hostname = Some(name.into());
+        self
+    }
+}
 
 /// Connects to `address`, makes a protocol by `factory` once the connection stands, and returns
 /// its transport. asyncio's `create_connection` and `create_unix_connection`; the protocol belongs
@@ -36,8 +76,47 @@ where
     F: FnOnce() -> P,
 {
     let event_loop = get_running_loop();
-    let socket = connect(&event_loop, &address.to_addresses()?).await?;
+    let (socket, _) = connect_to(&event_loop, &address).await?;
     Ok(Transport::start(&event_loop, socket, factory()))
+}
+
+/// [`create_connection`] with options. With TLS, it returns once the handshake is done.
+///
+/// # Errors
+/// As [`create_connection`]; with TLS, why the handshake failed, and `InvalidInput` if there is no
+/// name to check the server's certificate by.
+///
+/// # Panics
+/// If no loop is running in this thread.
+pub async fn create_connection_with<P, F>(
+    address: impl ToAddresses,
+    options: ConnectOptions,
+    factory: F,
+) -> io::Result<Transport>
+where
+    P: Protocol,
+    F: FnOnce() -> P,
+{
+    let event_loop = get_running_loop();
+    let (socket, host) = connect_to(&event_loop, &address).await?;
+    let Some(layer) = options.layer else {
+        return Ok(Transport::start(&event_loop, socket, factory()));
+    };
+    let host = options.server_hostname.or(host);
+    let (layered, ready) = layer.connect(&event_loop, host.as_deref(), Box::new(factory()))?;
+    Transport::start(&event_loop, socket, layered.protocol);
+    ready.await?;
+    Ok(Transport::new(layered.face))
+}
+
+/// A connected socket, and the name of the host.
+async fn connect_to(
+    event_loop: &LoopRef,
+    address: &impl ToAddresses,
+) -> io::Result<(Socket, Option<String>)> {
+    let targets = address.to_targets()?;
+    let socket = connect(event_loop, &address.to_addresses()?).await?;
+    Ok((socket, targets[0].host()))
 }
 
 /// A connected socket, from the first address that answers.

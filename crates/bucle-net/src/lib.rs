@@ -56,18 +56,26 @@
 //! | `protocol`, `transport` | the two halves as users see them |
 //! | `endpoint` | the connection between them: life, reading, writing |
 //! | `write_queue` | what is still to be sent: bytes, shared bytes, ranges of files |
+//! | `carrier`, `layer` | what a transport is made of; what can be put between it and a protocol |
 //! | `listener`, `group`, `server` | accepting; the connections of a server; [`Server`] |
 //! | `connect` | [`create_connection`] |
 //! | `unix` | the paths of Unix sockets |
 //! | `stream` | streams |
 //! | `pipe`, [`subprocess`] | pipes, child processes |
+//! | `tls` | TLS |
 //! | `socket` | the one seam to what carries the bytes |
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(feature = "tls"),
+    allow(dead_code, reason = "seams that TLS alone uses stay where they are")
+)]
 
 mod address;
+mod carrier;
 mod connect;
 mod endpoint;
 mod group;
+mod layer;
 mod listener;
 mod pipe;
 mod protocol;
@@ -75,15 +83,19 @@ mod server;
 mod socket;
 mod stream;
 pub mod subprocess;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod transport;
 mod unix;
 mod write_queue;
 
-pub use address::{Address, ToAddresses};
-pub use connect::create_connection;
+pub use address::{Address, Target, ToAddresses};
+pub use connect::{ConnectOptions, create_connection, create_connection_with};
 pub use pipe::{connect_read_pipe, connect_write_pipe};
 pub use protocol::Protocol;
-pub use server::{Server, ServerOptions, create_server, create_server_from};
+pub use server::{
+    Server, ServerOptions, create_server, create_server_from, create_server_from_with,
+};
 pub use stream::{
     DEFAULT_LIMIT, ReadError, StreamReader, StreamWriter, open_connection, open_connection_with,
     open_read_pipe, open_read_pipe_with, open_write_pipe, start_server, start_server_with,

@@ -9,6 +9,8 @@ mod buffer;
 mod error;
 mod pipes;
 mod reader;
+#[cfg(feature = "tls")]
+mod start_tls;
 mod writer;
 
 use std::cell::{Cell, RefCell};
@@ -23,14 +25,14 @@ pub use reader::StreamReader;
 pub use writer::StreamWriter;
 
 use crate::{
-    Protocol, Server, ServerOptions, ToAddresses, Transport, create_connection, create_server,
+    ConnectOptions, Protocol, Server, ServerOptions, ToAddresses, Transport, create_connection,
+    create_connection_with, create_server,
 };
 
 /// The limit of a stream's buffer unless another one is given, in bytes; asyncio's.
 pub const DEFAULT_LIMIT: usize = 64 * 1024;
 
-/// Connects to `address`, with the [default limit](DEFAULT_LIMIT). asyncio's `open_connection` and
-/// `open_unix_connection`.
+/// Connects to `address`. asyncio's `open_connection` and `open_unix_connection`.
 ///
 /// # Errors
 /// As [`create_connection`].
@@ -40,24 +42,25 @@ pub const DEFAULT_LIMIT: usize = 64 * 1024;
 pub async fn open_connection(
     address: impl ToAddresses,
 ) -> io::Result<(StreamReader, StreamWriter)> {
-    open_connection_with(address, DEFAULT_LIMIT).await
+    let shared = Rc::new(Shared::new(DEFAULT_LIMIT));
+    let transport = create_connection(address, || StreamProtocol::new(&shared)).await?;
+    Ok(shared.streams(&transport))
 }
 
-/// [`open_connection`] with another limit: the longest line or chunk that
-/// [`readline`](StreamReader::readline) and [`readuntil`](StreamReader::readuntil) give, and half of
-/// what is buffered before reading is paused.
+/// [`open_connection`] with options: another limit, TLS.
 ///
 /// # Errors
-/// As [`create_connection`].
+/// As [`create_connection_with`].
 ///
 /// # Panics
 /// If no loop is running in this thread.
 pub async fn open_connection_with(
     address: impl ToAddresses,
-    limit: usize,
+    options: ConnectOptions,
 ) -> io::Result<(StreamReader, StreamWriter)> {
-    let shared = Rc::new(Shared::new(limit));
-    let transport = create_connection(address, || StreamProtocol::new(&shared)).await?;
+    let shared = Rc::new(Shared::new(options.limit));
+    let protocol = || StreamProtocol::new(&shared);
+    let transport = create_connection_with(address, options, protocol).await?;
     Ok(shared.streams(&transport))
 }
 
@@ -105,7 +108,7 @@ where
     start_server_with(address, ServerOptions::default(), DEFAULT_LIMIT, handler)
 }
 
-/// [`start_server`] with options, and with another limit, as [`open_connection_with`] has it.
+/// [`start_server`] with options, and with another [limit](ConnectOptions::limit).
 ///
 /// # Errors
 /// As [`create_server`].

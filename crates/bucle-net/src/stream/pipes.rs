@@ -20,8 +20,7 @@ pub fn open_read_pipe(fd: OwnedFd) -> io::Result<StreamReader> {
     open_read_pipe_with(fd, DEFAULT_LIMIT)
 }
 
-/// [`open_read_pipe`] with another limit, as [`open_connection_with`](crate::open_connection_with)
-/// has it.
+/// [`open_read_pipe`] with another [limit](crate::ConnectOptions::limit).
 ///
 /// # Errors
 /// As [`connect_read_pipe`].

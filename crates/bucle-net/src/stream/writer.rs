@@ -17,8 +17,8 @@ use crate::{Address, ExtraInfo, Transport};
 /// The sending half of a stream, and the owner of the connection: dropping it closes the
 /// connection once what was written has left. asyncio's `StreamWriter`.
 pub struct StreamWriter {
-    shared: Rc<Shared>,
-    transport: Transport,
+    pub(super) shared: Rc<Shared>,
+    pub(super) transport: Transport,
 }
 
 impl StreamWriter {

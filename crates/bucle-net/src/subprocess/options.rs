@@ -136,8 +136,8 @@ impl SubprocessOptions {
         self
     }
 
-    /// The limit of the streams' buffers, in bytes; [`DEFAULT_LIMIT`] unless set. See
-    /// [`open_connection_with`](crate::open_connection_with).
+    /// The [limit](crate::ConnectOptions::limit) of the streams' buffers, in bytes;
+    /// [`DEFAULT_LIMIT`] unless set.
     pub fn limit(mut self, limit: usize) -> SubprocessOptions {
         self.limit = limit;
         self
