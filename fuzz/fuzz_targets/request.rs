@@ -2,11 +2,11 @@
 //! byte by byte: the events are equal, each step gets on, nothing panics (`drive` asserts it).
 #![no_main]
 
+#[path = "../cuts.rs"]
+mod cuts;
 #[path = "../../crates/bucle-http/tests/it/drive.rs"]
 #[allow(dead_code)]
 mod drive;
-#[path = "../cuts.rs"]
-mod cuts;
 
 use bucle_http::Limits;
 use libfuzzer_sys::fuzz_target;

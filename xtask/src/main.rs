@@ -29,7 +29,9 @@ fn main() -> ExitCode {
 }
 
 fn run_tidy() -> ExitCode {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // As cargo says at the time of running: the checkout may have moved since this was built.
+    let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+    let root = Path::new(&package).join("..");
     let tree = match tidy::Tree::of_repository(&root) {
         Ok(tree) => tree,
         Err(error) => {

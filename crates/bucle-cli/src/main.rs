@@ -1,2 +1,83 @@
-//! The `bucle` command.
-fn main() {}
+//! The command `bucle`.
+//!
+//! | file | what |
+//! |---|---|
+//! | `serve` | `bucle serve [DIR]`: serves a folder over HTTP |
+//!
+//! Exit codes: 0 after a clean stop, 1 when something failed, 2 for a wrong command line. What went
+//! wrong is one line on standard error, which says what to do.
+#![forbid(unsafe_code)]
+
+mod serve;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A wrong command line.
+const USAGE: u8 = 2;
+
+/// An event loop in the shape of asyncio, and a web server on it.
+#[derive(Parser)]
+#[command(name = "bucle", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve a folder of files over HTTP.
+    Serve(serve::Serve),
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if error.exit_code() == 0 => {
+            // `--help` and `--version` are answers.
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            tell(&one_line(&error));
+            return ExitCode::from(USAGE);
+        }
+    };
+    let result = match arguments.command {
+        Command::Serve(serve) => serve.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            tell(&message);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Standard error may be closed, which changes nothing.
+fn tell(message: &str) {
+    let _ = writeln!(std::io::stderr(), "error: {message}");
+}
+
+/// What clap has to say, on one line: what is wrong, what was meant perhaps, where to read on.
+fn one_line(error: &clap::Error) -> String {
+    use clap::error::ErrorKind;
+    if matches!(
+        error.kind(),
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        return "no command was given; to serve a folder: bucle serve DIR".into();
+    }
+    let text = error.to_string();
+    let said = text
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:"))
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
+        .map(|line| line.trim_start_matches("error: "))
+        .collect::<Vec<_>>();
+    format!("{}; see: bucle serve --help", said.join("; "))
+}

@@ -1,12 +1,17 @@
 //! `bucle serve`.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bucle::server::{LogFormat, Options, Outcome, Serve as Server, Site};
+use bucle::net::{Address, ToAddresses};
+use bucle::server::{
+    DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LogFormat, Options, Outcome, Serve as Server, Site,
+};
 use clap::{Args, ValueEnum};
+
+/// The address without `--listen`.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
 
 #[derive(Args)]
 pub(crate) struct Serve {
@@ -14,9 +19,9 @@ pub(crate) struct Serve {
     #[arg(default_value = ".", value_name = "DIR")]
     root: PathBuf,
 
-    /// Where to listen: ADDRESS:PORT (port 0: any free one), or unix:PATH. May be given several
-    /// times.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    /// Where to listen: ADDRESS:PORT (port 0: any free one, which is printed), or unix:PATH. May be
+    /// given several times.
+    #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_ADDRESS, value_parser = address)]
     listen: Vec<String>,
 
     /// How many threads serve, each with a loop of its own.
@@ -27,21 +32,25 @@ pub(crate) struct Serve {
     #[arg(long)]
     echo: bool,
 
+    /// Answer 404 for a folder without index.html, instead of showing what is in it.
+    #[arg(long)]
+    no_listing: bool,
+
     /// Log every request to standard output.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = AccessLog::Combined)]
     access_log: AccessLog,
 
     /// How long a client may take to send the head of a request, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = bucle::server::HEADER_TIMEOUT.as_secs_f64(), value_parser = seconds)]
-    header_timeout: f64,
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds(HEADER_TIMEOUT), value_parser = seconds, allow_negative_numbers = true)]
+    header_timeout: Seconds,
 
     /// How long a connection may be idle between two requests, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = bucle::server::IDLE_TIMEOUT.as_secs_f64(), value_parser = seconds)]
-    idle_timeout: f64,
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds(IDLE_TIMEOUT), value_parser = seconds, allow_negative_numbers = true)]
+    idle_timeout: Seconds,
 
-    /// How long a stop waits for the answers that are under way, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = bucle::server::DRAIN_TIMEOUT.as_secs_f64(), value_parser = seconds)]
-    drain_timeout: f64,
+    /// How long a stop waits for the answers that are under way, in seconds; 0 cuts them.
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds(DRAIN_TIMEOUT), value_parser = seconds_or_none, allow_negative_numbers = true)]
+    drain_timeout: Seconds,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -54,63 +63,108 @@ enum AccessLog {
     Json,
 }
 
+impl From<AccessLog> for LogFormat {
+    fn from(format: AccessLog) -> LogFormat {
+        match format {
+            AccessLog::Off => LogFormat::Off,
+            AccessLog::Combined => LogFormat::Combined,
+            AccessLog::Json => LogFormat::Json,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Seconds(Duration);
+
+impl std::fmt::Display for Seconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.as_secs_f64().fmt(f)
+    }
+}
+
+fn seconds(text: &str) -> Result<Seconds, String> {
+    match seconds_or_none(text)? {
+        Seconds(Duration::ZERO) => Err("it must be above 0".into()),
+        seconds => Ok(seconds),
+    }
+}
+
 /// A time in seconds that a `Duration` can hold.
-fn seconds(text: &str) -> Result<f64, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number".to_string())?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(duration) if !duration.is_zero() => Ok(seconds),
-        _ => Err("must be a number of seconds above 0".into()),
+fn seconds_or_none(text: &str) -> Result<Seconds, String> {
+    text.parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .map(Seconds)
+        .ok_or_else(|| "it must be a number of seconds, such as 15 or 0.5".into())
+}
+
+/// An address, checked here so that the flag is named when it is none.
+fn address(text: &str) -> Result<String, String> {
+    match text.to_addresses() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
 impl Serve {
-    pub(crate) fn run(self) -> Result<ExitCode, String> {
+    pub(crate) fn run(self) -> Result<(), String> {
         let site = Site::open(&self.root)
-            .map_err(|error| format!("can't serve `{}`: {error}", self.root.display()))?
-            .echo(self.echo);
+            .map_err(|error| cannot_serve(&self.root, &error))?
+            .echo(self.echo)
+            .listing(!self.no_listing);
         let mut options = Options::default();
-        options.header_timeout = Duration::from_secs_f64(self.header_timeout);
-        options.idle_timeout = Duration::from_secs_f64(self.idle_timeout);
-        options.drain_timeout = Duration::from_secs_f64(self.drain_timeout);
+        options.header_timeout = self.header_timeout.0;
+        options.idle_timeout = self.idle_timeout.0;
+        options.drain_timeout = self.drain_timeout.0;
         let mut server = Server::new()
             .workers(self.workers.into())
             .options(options)
-            .access_log(match self.access_log {
-                AccessLog::Off => LogFormat::Off,
-                AccessLog::Combined => LogFormat::Combined,
-                AccessLog::Json => LogFormat::Json,
-            });
+            .access_log(self.access_log.into());
         for address in &self.listen {
             server = server
-                .listen(address)
-                .map_err(|error| format!("--listen {address}: {error}"))?;
+                .listen(address.as_str())
+                .map_err(|error| error.to_string())?;
         }
-        let server = server.bind().map_err(|error| error.to_string())?;
-        self.announce(server.addresses())
-            .map_err(|error| format!("can't write to standard output: {error}"))?;
+        let root = self.root;
         let outcome = server
+            .bind()
+            .map_err(|error| error.to_string())?
+            .when_ready(move |addresses| announce(&root, addresses))
             .run(move || site.handler())
             .map_err(|error| format!("the server failed: {error}"))?;
         match outcome {
-            Outcome::Drained => Ok(ExitCode::SUCCESS),
+            Outcome::Drained => Ok(()),
             Outcome::Forced { connections } => Err(format!(
-                "stopped with {connections} connections still open, which were cut"
+                "stopped before {connections} connections had their answers; give more time with \
+                 --drain-timeout"
             )),
         }
     }
+}
 
-    /// Says where the server is, for people and for scripts.
-    fn announce(&self, addresses: &[bucle::net::Address]) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        for address in addresses {
-            let root = self.root.display();
-            match address {
-                bucle::net::Address::Tcp(address) => {
-                    writeln!(out, "serving {root} at http://{address}")?;
-                }
-                unix => writeln!(out, "serving {root} at {unix}")?,
-            }
+fn cannot_serve(root: &Path, error: &io::Error) -> String {
+    let root = root.display();
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            format!("there is no folder `{root}`; name the one to serve: bucle serve DIR")
         }
-        out.flush()
+        io::ErrorKind::NotADirectory => {
+            format!("`{root}` is no folder; name the folder it is in: bucle serve DIR")
+        }
+        _ => format!("can't serve `{root}`: {error}; name a folder that can be read"),
     }
+}
+
+/// Says where the server is, for people and for scripts. Where standard output is closed, nobody
+/// wants to know.
+fn announce(root: &Path, addresses: &[Address]) {
+    let mut out = io::stdout().lock();
+    let root = root.display();
+    for address in addresses {
+        let _ = match address {
+            Address::Tcp(address) => writeln!(out, "serving {root} at http://{address}"),
+            unix => writeln!(out, "serving {root} at {unix}"),
+        };
+    }
+    let _ = out.flush();
 }

@@ -23,6 +23,8 @@ impl Counter {
 pub(crate) struct Counters {
     /// Turns made.
     pub(crate) turns: Counter,
+    /// Times the system was asked what is ready.
+    pub(crate) selects: Counter,
     /// Ready entries run.
     pub(crate) ran: Counter,
     /// Events dropped because their descriptor had a new owner.
@@ -39,6 +41,8 @@ pub(crate) struct Counters {
 pub struct LoopCounters {
     /// Turns made.
     pub turns: u64,
+    /// Times the system was asked what is ready: at most once a turn.
+    pub selects: u64,
     /// Ready entries run.
     pub ran: u64,
     /// Events that were dropped because their descriptor had been closed, or had a new owner, by
@@ -62,6 +66,7 @@ impl crate::LoopRef {
         let counters = &self.core.counters;
         LoopCounters {
             turns: counters.turns.get(),
+            selects: counters.selects.get(),
             ran: counters.ran.get(),
             stale_events: counters.stale_events.get(),
             exceptions: counters.exceptions.get(),

@@ -97,6 +97,12 @@ pub trait Source {
     /// The turn in which [`flush_soon`](crate::LoopRef::flush_soon) was called is ending.
     fn flush(&self) {}
 
+    /// Who it is, for reports of panics and slowness: a connection by its addresses, say. Asked only
+    /// when there is something to report.
+    fn describe(&self) -> Option<String> {
+        None
+    }
+
     /// The loop is closing, and forgets the source: what the source holds is to be let go, also
     /// what would keep the source itself alive. Nothing can be scheduled any more.
     fn closed(&self) {}
@@ -277,7 +283,7 @@ impl FdTable {
             entry.kind = Kind::Free;
             entry.interest = Interest::NONE;
             self.watched -= 1;
-            return Err(error);
+            return Err(describe(error, number));
         }
         Ok((generation, removed))
     }
@@ -458,9 +464,10 @@ fn describe(error: io::Error, fd: i32) -> io::Error {
     error
 }
 
-/// The ownership of a watched descriptor, given up by [`close`](Registration::close).
+/// The ownership of a watched descriptor, given up by
+/// [`deregister`](crate::LoopRef::deregister).
 ///
-/// Dropping it without closing leaves the source in the loop's table until the loop closes.
+/// Dropping it instead leaves the source in the loop's table until the loop closes.
 #[derive(Debug)]
 pub struct Registration {
     pub(crate) generation: u32,

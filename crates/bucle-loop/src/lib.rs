@@ -54,7 +54,9 @@ mod timeout;
 mod timers;
 
 pub use counters::LoopCounters;
-pub use event_loop::{EventLoop, LoopBuilder, LoopRef, READ_BUFFER, SLOW_CALLBACK_DURATION, run};
+pub use event_loop::{
+    Entered, EventLoop, LoopBuilder, LoopRef, READ_BUFFER, SLOW_CALLBACK_DURATION, run,
+};
 pub use exceptions::ExceptionContext;
 pub use fds::{Interest, Readiness, Registration, Source};
 pub use futures::{AlreadySet, Future, FutureError};

@@ -29,7 +29,8 @@ impl Remote {
     /// Runs `callback` on the loop's thread, in its next turn, and wakes the loop if it sleeps.
     ///
     /// From any thread, the loop's own among them. A system call is made only if the loop sleeps.
-    /// Callbacks of one thread run in the order of calling.
+    /// Callbacks of one thread run in the order of calling. Not from inside a signal handler, which
+    /// may take no lock: see [`add_signal_handler`](crate::LoopRef::add_signal_handler).
     ///
     /// # Errors
     /// [`LoopClosed`], in which case the callback has been dropped, on this thread.

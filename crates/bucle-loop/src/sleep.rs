@@ -10,7 +10,8 @@ use crate::get_running_loop;
 use crate::handles::TimerHandle;
 
 /// Waits for `duration`, on the running loop's clock; never less, also below a millisecond.
-/// asyncio's `sleep`.
+/// asyncio's `sleep`; one of [`Duration::ZERO`] lets everything else run once, new events of the
+/// system included.
 ///
 /// The time counts from the first poll, so a `sleep` kept for later sleeps its whole length.
 /// Dropping it takes the timer back.
@@ -68,9 +69,10 @@ impl Future for Sleep {
             Until::At(deadline) => deadline,
         };
         if when <= now {
-            // asyncio's `sleep(0)`: others run first, once.
+            // asyncio's `sleep(0)`: others run first, once, and the system is asked.
             if let Until::After(_) = self.until {
                 self.until = Until::At(now);
+                event_loop.ask_next_turn();
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -89,7 +91,11 @@ impl Drop for Sleep {
     }
 }
 
-/// Lets everything else that is ready run once. asyncio's `sleep(0)`.
+/// Lets everything else that is ready run once.
+///
+/// That is, what the loop knows to be ready: the system is asked for new events every so often (see
+/// [`select`](crate::LoopRef::select)), not at each yield, which makes a yield ten times cheaper.
+/// `sleep(Duration::ZERO)`, as asyncio's `sleep(0)`, has it asked.
 pub fn yield_now() -> YieldNow {
     YieldNow { yielded: false }
 }

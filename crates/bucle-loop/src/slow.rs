@@ -55,12 +55,18 @@ impl SlowWatch {
         }
     }
 
-    /// The first callback of a turn begins.
+    /// The first callback after a wait begins.
     #[inline]
     pub(crate) fn start(&self) {
         if !self.off {
             self.since.set(self.now());
         }
+    }
+
+    /// What the clock was when it was last read: the end of the last callback.
+    #[inline]
+    pub(crate) fn last_reading(&self) -> u64 {
+        self.since.get()
     }
 
     /// A callback has ended, and the next begins: how long it took, if that was too long.

@@ -34,6 +34,7 @@ use std::task::Waker;
 
 use bucle_loop::{ExceptionContext, Interest, LoopRef, Readiness, Source};
 
+use crate::Address;
 use crate::carrier::Carrier;
 use crate::group::Group;
 use crate::protocol::Protocol;
@@ -152,6 +153,10 @@ impl<P: Protocol> Source for Connection<P> {
 
     fn closed(&self) {
         (self as &dyn Endpoint).on_loop_closed();
+    }
+
+    fn describe(&self) -> Option<String> {
+        (self as &dyn Endpoint).describe_ends()
     }
 }
 
@@ -325,6 +330,7 @@ impl dyn Endpoint {
         let message = format!("Protocol::{name} panicked: {text}");
         let error = io::Error::other(message.clone());
         let mut context = ExceptionContext::new("transport", message);
+        context.name = self.describe_ends();
         context.panic = Some(payload);
         self.state().event_loop.call_exception_handler(context);
         self.fail(error);
@@ -442,6 +448,15 @@ impl dyn Endpoint {
         if !state.any(IN_CALLBACK) {
             self.drop_protocol();
         }
+    }
+
+    /// Our address and the peer's, for reports.
+    fn describe_ends(&self) -> Option<String> {
+        let (ours, peer) = self.with_socket(|socket| {
+            let text = |address: Option<Address>| address.map_or("?".into(), |it| it.to_string());
+            (text(socket.local_address()), text(socket.peer_address()))
+        })?;
+        Some(format!("{ours} with {peer}"))
     }
 
     pub(crate) fn with_socket<R>(&self, body: impl FnOnce(&Socket) -> R) -> Option<R> {

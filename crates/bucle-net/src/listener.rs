@@ -227,6 +227,11 @@ impl Source for Listener {
     fn closed(&self) {
         self.group.close();
     }
+
+    fn describe(&self) -> Option<String> {
+        let address = self.address()?;
+        Some(format!("listener at {address}"))
+    }
 }
 
 impl Listening for Listener {

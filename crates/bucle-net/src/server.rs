@@ -16,7 +16,7 @@ use crate::layer::AcceptLayer;
 use crate::listener::{Listener, Made, MakeConnection};
 use crate::protocol::Protocol;
 use crate::socket::Socket;
-use crate::unix::{self, SocketPath};
+use crate::unix::SocketPath;
 use crate::{Address, ToAddresses};
 
 /// What a server can be told. asyncio's keyword arguments of `create_server`.
@@ -131,7 +131,7 @@ where
     let mut passed_over = None;
     for mut address in address.to_addresses()? {
         server.share_port(&mut address);
-        let socket = match unix::bind(&event_loop, &address, options.reuse_port) {
+        let socket = match Socket::bind(&event_loop, &address, options.reuse_port) {
             Ok(socket) => socket,
             Err(error) if missing_here(&error) => {
                 passed_over = Some(explain(&address, error));
@@ -139,10 +139,8 @@ where
             }
             Err(error) => return Err(explain(&address, error)),
         };
-        if options.cleanup_socket
-            && let Some(path) = address.as_path()
-        {
-            server.paths.push(SocketPath::new(path));
+        if options.cleanup_socket {
+            server.paths.extend(socket.path(&address));
         }
         let listener = Listener::new(
             &server.group,

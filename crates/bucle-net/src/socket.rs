@@ -3,58 +3,75 @@
 //! Transports and listeners call nothing else. Everything is non-blocking: what can't be done now
 //! is [`io::ErrorKind::WouldBlock`]. A socket keeps its registration with the loop, so that it can't
 //! be closed without ending it.
+//!
+//! On a real loop it is the system's; on a simulated one it is made of memory. Which it is, is
+//! decided by the loop it is made for, and known to nobody above this file.
+
+mod pipe_end;
+mod simulated;
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
-use bucle_loop::{Interest, LoopRef, Registration, Source};
-use bucle_sys::pipe;
+use bucle_loop::{Interest, LoopRef, Pollable, Registration, Source};
 use bucle_sys::socket as sys;
 
 use crate::Address;
+use crate::unix::{self, SocketPath};
+use pipe_end::PipeEnd;
+use simulated::Simulated;
 
 /// A stream socket, connected or listening; or one end of a pipe.
 pub(crate) struct Socket {
-    fd: OwnedFd,
     kind: Kind,
     registration: Cell<Option<Registration>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Socket,
-    /// Only read.
-    ReadEnd,
-    /// Only written. Of a pipe, readable means that nobody reads it any more; of anything else it
-    /// may mean that there is input, which is none of ours.
-    WriteEnd {
-        watched: bool,
-    },
+    System(OwnedFd),
+    Pipe(PipeEnd),
+    /// Boxed: it is the rare one, and every connection has room for either.
+    Simulated(Box<Simulated>),
 }
 
 impl Socket {
-    fn new(fd: OwnedFd) -> Socket {
-        Socket::of_kind(fd, Kind::Socket)
-    }
-
-    fn of_kind(fd: OwnedFd, kind: Kind) -> Socket {
+    fn new(kind: Kind) -> Socket {
         Socket {
-            fd,
             kind,
             registration: Cell::new(None),
         }
     }
 
-    /// A socket that is bound to `address` and doesn't listen yet.
-    pub(crate) fn bind(_: &LoopRef, address: &Address, reuse_port: bool) -> io::Result<Socket> {
+    fn simulated(socket: Simulated) -> Socket {
+        Socket::new(Kind::Simulated(Box::new(socket)))
+    }
+
+    /// A socket that is bound to `address` and doesn't listen yet. A Unix socket nobody listens at
+    /// is replaced.
+    pub(crate) fn bind(
+        event_loop: &LoopRef,
+        address: &Address,
+        reuse_port: bool,
+    ) -> io::Result<Socket> {
+        if let Some(network) = event_loop.sim_network() {
+            return Simulated::bind(&network, address).map(Socket::simulated);
+        }
         match address {
             Address::Tcp(address) => sys::bind_tcp(address, reuse_port),
-            Address::Unix(Some(path)) => sys::bind_unix(path),
+            Address::Unix(Some(path)) => unix::bind(path),
             Address::Unix(None) => Err(io::ErrorKind::InvalidInput.into()),
         }
-        .map(Socket::new)
+        .map(|fd| Socket::new(Kind::System(fd)))
+    }
+
+    /// What [`bind`](Socket::bind) left in the file system, to be removed at the end.
+    pub(crate) fn path(&self, address: &Address) -> Option<SocketPath> {
+        match self.kind {
+            Kind::System(_) => address.as_path().map(SocketPath::new),
+            Kind::Pipe(_) | Kind::Simulated(_) => None,
+        }
     }
 
     /// A socket that listens already and comes from elsewhere.
@@ -66,99 +83,141 @@ impl Socket {
             ));
         }
         sys::set_nonblocking(&fd)?;
-        Ok(Socket::new(fd))
+        Ok(Socket::new(Kind::System(fd)))
     }
 
     /// A connected stream socket that comes from elsewhere.
     pub(crate) fn from_connected(fd: OwnedFd) -> io::Result<Socket> {
         sys::peer_address(&fd)?;
         sys::set_nonblocking(&fd)?;
-        Ok(Socket::new(fd))
+        Ok(Socket::new(Kind::System(fd)))
     }
 
     /// The end of a pipe that is read, or anything else that is read like one.
     pub(crate) fn from_read_end(fd: OwnedFd) -> io::Result<Socket> {
-        pollable(&fd)?;
-        sys::set_nonblocking(&fd)?;
-        Ok(Socket::of_kind(fd, Kind::ReadEnd))
+        PipeEnd::for_reading(fd).map(|end| Socket::new(Kind::Pipe(end)))
     }
 
     /// The end of a pipe that is written, or anything else that is written like one.
     pub(crate) fn from_write_end(fd: OwnedFd) -> io::Result<Socket> {
-        let watched = pollable(&fd)? == pipe::Kind::Fifo;
-        sys::set_nonblocking(&fd)?;
-        Ok(Socket::of_kind(fd, Kind::WriteEnd { watched }))
+        PipeEnd::for_writing(fd).map(|end| Socket::new(Kind::Pipe(end)))
     }
 
     /// Starts a connection; it stands, or has failed, once the socket is writable: see
     /// [`take_error`](Socket::take_error).
-    pub(crate) fn connect(_: &LoopRef, address: &Address) -> io::Result<Socket> {
+    pub(crate) fn connect(event_loop: &LoopRef, address: &Address) -> io::Result<Socket> {
+        if let Some(network) = event_loop.sim_network() {
+            return Simulated::connect(&network, address).map(Socket::simulated);
+        }
         match address {
             Address::Tcp(address) => sys::connect_tcp(address),
             Address::Unix(Some(path)) => sys::connect_unix(path),
             Address::Unix(None) => Err(io::ErrorKind::InvalidInput.into()),
         }
-        .map(Socket::new)
+        .map(|fd| Socket::new(Kind::System(fd)))
     }
 
     pub(crate) fn listen(&self, backlog: i32) -> io::Result<()> {
-        sys::listen(&self.fd, backlog)
+        match &self.kind {
+            Kind::System(fd) => sys::listen(fd, backlog),
+            Kind::Pipe(_) => Err(no_socket()),
+            Kind::Simulated(socket) => socket.listen(backlog),
+        }
     }
 
     pub(crate) fn accept(&self) -> io::Result<Socket> {
-        sys::accept(&self.fd).map(Socket::new)
+        match &self.kind {
+            Kind::System(fd) => sys::accept(fd).map(|fd| Socket::new(Kind::System(fd))),
+            Kind::Pipe(_) => Err(no_socket()),
+            Kind::Simulated(socket) => socket.accept().map(Socket::simulated),
+        }
     }
 
     /// A descriptor to hold in reserve, given back when there are no others.
     pub(crate) fn reserve(&self) -> Option<OwnedFd> {
-        std::fs::File::open("/dev/null").map(OwnedFd::from).ok()
+        match self.kind {
+            Kind::System(_) => std::fs::File::open("/dev/null").map(OwnedFd::from).ok(),
+            Kind::Pipe(_) | Kind::Simulated(_) => None,
+        }
     }
 
     /// Whether it carries bytes both ways, and can end one of them. What does not is at its end when
     /// its only way is.
     pub(crate) fn is_two_way(&self) -> bool {
-        self.kind == Kind::Socket
+        !matches!(self.kind, Kind::Pipe(_))
     }
 
     /// `BrokenPipe` says that nobody reads the other end of a pipe that is written.
     #[inline]
     pub(crate) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.kind {
-            Kind::Socket => sys::recv(&self.fd, buffer),
-            Kind::ReadEnd => pipe::read(&self.fd, buffer),
-            Kind::WriteEnd { .. } => Err(io::ErrorKind::BrokenPipe.into()),
+        match &self.kind {
+            Kind::System(fd) => sys::recv(fd, buffer),
+            Kind::Pipe(end) => end.recv(buffer),
+            Kind::Simulated(socket) => socket.recv(buffer),
         }
     }
 
     /// Ends our side.
     pub(crate) fn shutdown(&self) -> io::Result<()> {
-        sys::shutdown(&self.fd, sys::Shutdown::Write)
+        match &self.kind {
+            Kind::System(fd) => sys::shutdown(fd, sys::Shutdown::Write),
+            Kind::Pipe(_) => Err(no_socket()),
+            Kind::Simulated(socket) => socket.shutdown(),
+        }
     }
 
     /// The error the socket has collected, cleared by looking.
     pub(crate) fn take_error(&self) -> io::Result<()> {
-        sys::take_error(&self.fd)?
+        match &self.kind {
+            Kind::System(fd) => sys::take_error(fd)?,
+            Kind::Pipe(_) => Ok(()),
+            Kind::Simulated(socket) => socket.take_error(),
+        }
     }
 
     pub(crate) fn local_address(&self) -> Option<Address> {
-        Address::from_system(sys::local_address(&self.fd).ok()?)
+        match &self.kind {
+            Kind::System(fd) => Address::from_system(sys::local_address(fd).ok()?),
+            Kind::Pipe(_) => None,
+            Kind::Simulated(socket) => socket.local_address(),
+        }
     }
 
     pub(crate) fn peer_address(&self) -> Option<Address> {
-        match sys::peer_address(&self.fd).ok()? {
-            Some(address) => Address::from_system(address),
-            None => Some(Address::Unix(None)),
+        match &self.kind {
+            Kind::System(fd) => match sys::peer_address(fd).ok()? {
+                Some(address) => Address::from_system(address),
+                None => Some(Address::Unix(None)),
+            },
+            Kind::Pipe(_) => None,
+            Kind::Simulated(socket) => socket.peer_address(),
         }
     }
 
     /// Has the peer see a reset when the socket is closed; what the kernel still holds is dropped.
     pub(crate) fn reset_on_close(&self) {
-        let _ = sys::reset_on_close(&self.fd);
+        match &self.kind {
+            Kind::System(fd) => drop(sys::reset_on_close(fd)),
+            Kind::Pipe(_) => {}
+            Kind::Simulated(socket) => socket.reset_on_close(),
+        }
     }
 
     /// The descriptor, where there is a real one.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.fd.as_fd())
+        match &self.kind {
+            Kind::System(fd) => Some(fd.as_fd()),
+            Kind::Pipe(end) => Some(end.as_fd()),
+            Kind::Simulated(_) => None,
+        }
+    }
+
+    fn pollable(&self) -> Pollable<'_> {
+        match &self.kind {
+            Kind::System(fd) => Pollable::Fd(fd.as_fd()),
+            Kind::Pipe(end) => Pollable::Fd(end.as_fd()),
+            Kind::Simulated(socket) => socket.as_pollable(),
+        }
     }
 
     pub(crate) fn register(
@@ -167,7 +226,8 @@ impl Socket {
         interest: Interest,
         source: Rc<dyn Source>,
     ) -> io::Result<()> {
-        let registration = event_loop.register(&self.fd, self.of_interest(interest), source)?;
+        let registration =
+            event_loop.register(self.pollable(), self.of_interest(interest), source)?;
         self.registration.set(Some(registration));
         Ok(())
     }
@@ -177,36 +237,29 @@ impl Socket {
         let Some(registration) = self.registration.take() else {
             return Ok(());
         };
-        let result = event_loop.set_interest(&self.fd, &registration, self.of_interest(interest));
+        let result =
+            event_loop.set_interest(self.pollable(), &registration, self.of_interest(interest));
         self.registration.set(Some(registration));
         result
     }
 
     fn of_interest(&self, interest: Interest) -> Interest {
-        if self.kind == (Kind::WriteEnd { watched: false }) {
-            interest.without(Interest::READ)
-        } else {
-            interest
+        match &self.kind {
+            Kind::Pipe(end) => end.of_interest(interest),
+            _ => interest,
         }
     }
 
     pub(crate) fn deregister(&self, event_loop: &LoopRef) {
         if let Some(registration) = self.registration.take() {
-            event_loop.deregister(&self.fd, registration);
+            event_loop.deregister(self.pollable(), registration);
         }
     }
 }
 
-/// Refuses what can't be waited for.
-fn pollable(fd: &OwnedFd) -> io::Result<pipe::Kind> {
-    match pipe::kind(fd)? {
-        pipe::Kind::Other => Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "a transport is for pipes, sockets and character devices; a regular file is always \
-             ready, read and write it in a thread",
-        )),
-        kind => Ok(kind),
-    }
+#[cold]
+fn no_socket() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "a pipe is no socket")
 }
 
 /// Where bytes go: a socket, or a test's stand-in.
@@ -222,34 +275,27 @@ pub(crate) trait Sink {
 impl Sink for Socket {
     #[inline]
     fn send(&self, bytes: &[u8], more: bool) -> io::Result<usize> {
-        match self.kind {
-            Kind::Socket if more => sys::send_more(&self.fd, bytes),
-            Kind::Socket => sys::send(&self.fd, bytes),
-            Kind::WriteEnd { .. } => pipe::write(&self.fd, bytes),
-            Kind::ReadEnd => Err(for_reading()),
+        match &self.kind {
+            Kind::System(fd) if more => sys::send_more(fd, bytes),
+            Kind::System(fd) => sys::send(fd, bytes),
+            Kind::Pipe(end) => end.send(bytes),
+            Kind::Simulated(socket) => socket.send(bytes, more),
         }
     }
 
     fn send_vectored(&self, buffers: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
-        match self.kind {
-            Kind::Socket => sys::send_vectored(&self.fd, buffers, more),
-            Kind::WriteEnd { .. } => pipe::write_vectored(&self.fd, buffers),
-            Kind::ReadEnd => Err(for_reading()),
+        match &self.kind {
+            Kind::System(fd) => sys::send_vectored(fd, buffers, more),
+            Kind::Pipe(end) => end.send_vectored(buffers),
+            Kind::Simulated(socket) => socket.send_vectored(buffers, more),
         }
     }
 
     fn send_file(&self, file: BorrowedFd<'_>, offset: u64, count: usize) -> io::Result<usize> {
-        match self.kind {
-            Kind::Socket | Kind::WriteEnd { .. } => sys::sendfile(&self.fd, file, offset, count),
-            Kind::ReadEnd => Err(for_reading()),
+        match &self.kind {
+            Kind::System(fd) => sys::sendfile(fd, file, offset, count),
+            Kind::Pipe(end) => end.send_file(file, offset, count),
+            Kind::Simulated(socket) => socket.send_file(file, offset, count),
         }
     }
-}
-
-#[cold]
-fn for_reading() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidInput,
-        "this end of the pipe is for reading; nothing can be written to it",
-    )
 }

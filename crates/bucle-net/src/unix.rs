@@ -2,41 +2,32 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use bucle_loop::LoopRef;
+use bucle_sys::socket as sys;
 
-use crate::Address;
-use crate::socket::Socket;
-
-/// Binds to `address`; a Unix socket nobody listens at is replaced.
-pub(crate) fn bind(
-    event_loop: &LoopRef,
-    address: &Address,
-    reuse_port: bool,
-) -> io::Result<Socket> {
-    match Socket::bind(event_loop, address, reuse_port) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => match address.as_path() {
-            Some(path) => {
-                remove_stale(event_loop, address, path)?;
-                Socket::bind(event_loop, address, reuse_port)
-            }
-            None => Err(error),
-        },
+/// Binds to `path`; a Unix socket nobody listens at is replaced.
+pub(crate) fn bind(path: &Path) -> io::Result<OwnedFd> {
+    match sys::bind_unix(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            remove_stale(path)?;
+            sys::bind_unix(path)
+        }
         result => result,
     }
 }
 
 /// Removes a socket nobody listens at; anything else stays, and is an error.
-fn remove_stale(event_loop: &LoopRef, address: &Address, path: &Path) -> io::Result<()> {
+fn remove_stale(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
         return Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
             "the path exists and is no socket; remove it, or choose another",
         ));
     }
-    match Socket::connect(event_loop, address) {
+    match sys::connect_unix(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         _ => Err(io::ErrorKind::AddrInUse.into()),
     }

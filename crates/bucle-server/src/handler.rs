@@ -7,9 +7,8 @@ use crate::{Request, Response};
 /// Answers requests: any `Fn(Request)` that returns a future of a [`Response`].
 ///
 /// One handler serves one loop, so neither it nor its futures need be `Send`. The future is polled
-/// at once, in place; if it is ready, the answer leaves in the same turn, and nothing was
-/// allocated for it. If it isn't, it becomes a task of its own. It is dropped when the client goes
-/// away first.
+/// at once, in place; if it is ready, the answer leaves in the same turn, and no task was made for
+/// it. If it isn't, it becomes a task of its own. It is dropped when the client goes away first.
 ///
 /// A panic in a handler is answered with 500 and closes that connection; it goes to the loop's
 /// exception handler, and the server goes on.
@@ -28,6 +27,7 @@ where
 {
     type Future = Fut;
 
+    #[inline]
     fn call(&self, request: Request) -> Fut {
         self(request)
     }

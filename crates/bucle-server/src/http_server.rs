@@ -5,18 +5,25 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bucle_loop::{get_running_loop, timeout};
-use bucle_net::{Address, Server, ServerOptions, ToAddresses, create_server, create_server_from};
+use bucle_loop::{get_running_loop, sleep, timeout, yield_now};
+use bucle_net::{
+    Address, Server, ServerOptions, ToAddresses, Transport, create_server, create_server_from,
+};
 
 use crate::access_log::AccessLog;
 use crate::connection::{Connection, Driver};
 use crate::handler::Handler;
 use crate::options::Options;
-use crate::serve::{Outcome, either};
+use crate::serve::Outcome;
+use crate::stop::either;
 use crate::worker::Worker;
+
+/// Long enough for a loop to run out of what is ready, and to ask the system for more.
+const LAST_LOOK: Duration = Duration::from_millis(1);
 
 /// An HTTP server on the running loop: its connections, and the way to end them.
 ///
@@ -36,7 +43,7 @@ use crate::worker::Worker;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct HttpServer {
-    listener: Server,
+    listener: Option<Server>,
     connections: Rc<dyn Connections>,
     ended: Cell<bool>,
 }
@@ -44,14 +51,24 @@ pub struct HttpServer {
 /// The connections of a server, whatever its handler.
 trait Connections {
     fn len(&self) -> usize;
+    fn connected(self: Rc<Self>, socket: OwnedFd) -> io::Result<()>;
+    fn keep_none(&self);
     fn drain(&self);
     fn abort(&self);
-    fn emptied(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + '_>>;
+    fn emptied(&self) -> Pin<Box<dyn Future<Output = ()> + '_>>;
 }
 
 impl<H: Handler> Connections for Worker<H> {
     fn len(&self) -> usize {
         Worker::len(self)
+    }
+
+    fn connected(self: Rc<Self>, socket: OwnedFd) -> io::Result<()> {
+        Transport::from_connected(socket, driver(&self)).map(drop)
+    }
+
+    fn keep_none(&self) {
+        self.draining.set(true);
     }
 
     fn drain(&self) {
@@ -62,9 +79,13 @@ impl<H: Handler> Connections for Worker<H> {
         Worker::abort(self);
     }
 
-    fn emptied(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + '_>> {
+    fn emptied(&self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
         Box::pin(Worker::emptied(self))
     }
+}
+
+fn driver<H: Handler>(worker: &Rc<Worker<H>>) -> Driver<H> {
+    Driver::new(Connection::new(worker.clone()))
 }
 
 impl HttpServer {
@@ -75,17 +96,27 @@ impl HttpServer {
     ///
     /// # Panics
     /// If no loop is running in this thread.
+    #[track_caller]
     pub fn bind<H: Handler>(
         address: impl ToAddresses,
         handler: H,
         options: Options,
     ) -> io::Result<HttpServer> {
-        let worker = Worker::new(get_running_loop(), handler, options, AccessLog::off());
+        let worker = Worker::new(get_running_loop(), handler, options, None);
         let factory = worker.clone();
-        let listener = create_server(address, ServerOptions::default(), move || {
-            Driver(Connection::new(factory.clone()))
-        })?;
-        Ok(HttpServer::from(listener, worker))
+        let listener = create_server(address, ServerOptions::default(), move || driver(&factory))?;
+        Ok(HttpServer::from(Some(listener), worker))
+    }
+
+    /// A server that listens nowhere: it answers the connections that are
+    /// [given](HttpServer::serve_connection) to it.
+    ///
+    /// # Panics
+    /// If no loop is running in this thread.
+    #[track_caller]
+    pub fn unbound<H: Handler>(handler: H, options: Options) -> HttpServer {
+        let worker = Worker::new(get_running_loop(), handler, options, None);
+        HttpServer::from(None, worker)
     }
 
     /// Answers what comes in at sockets that listen already.
@@ -93,17 +124,15 @@ impl HttpServer {
         sockets: Vec<OwnedFd>,
         handler: H,
         options: Options,
-        log: AccessLog,
+        log: Option<Rc<AccessLog>>,
     ) -> io::Result<HttpServer> {
         let worker = Worker::new(get_running_loop(), handler, options, log);
         let factory = worker.clone();
-        let listener = create_server_from(sockets, move || {
-            Driver(Connection::new(factory.clone()))
-        })?;
-        Ok(HttpServer::from(listener, worker))
+        let listener = create_server_from(sockets, move || driver(&factory))?;
+        Ok(HttpServer::from(Some(listener), worker))
     }
 
-    fn from(listener: Server, connections: Rc<dyn Connections>) -> HttpServer {
+    fn from(listener: Option<Server>, connections: Rc<dyn Connections>) -> HttpServer {
         HttpServer {
             listener,
             connections,
@@ -113,7 +142,10 @@ impl HttpServer {
 
     /// Where it listens.
     pub fn addresses(&self) -> Vec<Address> {
-        self.listener.sockets()
+        self.listener
+            .as_ref()
+            .map(Server::sockets)
+            .unwrap_or_default()
     }
 
     /// How many connections it has.
@@ -121,34 +153,52 @@ impl HttpServer {
         self.connections.len()
     }
 
+    /// Serves a connected stream socket that comes from elsewhere, as if it had come in here.
+    ///
+    /// # Errors
+    /// `NotConnected` and the like, for what is no connected socket.
+    pub fn serve_connection(&self, socket: OwnedFd) -> io::Result<()> {
+        self.connections.clone().connected(socket)
+    }
+
     /// Takes no more connections, lets idle ones go, and the others after the answer they are at.
     /// After `limit`, or once `force` is done, what is left is cut.
     ///
-    /// If this is dropped before its end, the server is as it is then; dropping the server cuts
-    /// the rest.
+    /// If this is dropped before its end, the server is dropped with it, and cuts the rest.
     pub async fn drain(self, limit: Duration, force: impl Future<Output = ()>) -> Outcome {
-        self.listener.close();
+        self.close();
+        self.connections.keep_none();
+        // What has reached the system before the stop is read and answered.
+        sleep(LAST_LOOK).await;
         self.connections.drain();
         let _ = timeout(limit, either(self.connections.emptied(), force)).await;
         self.ended.set(true);
-        match self.connections.len() {
-            0 => Outcome::Drained,
-            connections => {
-                self.connections.abort();
-                Outcome::Forced { connections }
-            }
+        let connections = self.connections.len();
+        if connections == 0 {
+            return Outcome::Drained;
         }
+        self.connections.abort();
+        // The resets leave when the loop has told of the ends.
+        yield_now().await;
+        yield_now().await;
+        Outcome::Forced { connections }
     }
 
     /// Serves until it is dropped or cancelled.
     pub async fn serve_forever(&self) {
         std::future::pending::<()>().await;
     }
+
+    fn close(&self) {
+        if let Some(listener) = &self.listener {
+            listener.close();
+        }
+    }
 }
 
 impl Drop for HttpServer {
     fn drop(&mut self) {
-        self.listener.close();
+        self.close();
         if !self.ended.get() {
             self.connections.abort();
         }

@@ -28,7 +28,16 @@ pub const DISCARD_LIMIT: u64 = 256 * 1024;
 /// How long a stopping server waits for the answers that are under way.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a server can be told. Times count in steps of at most a second, and never less than asked.
+/// What a server can be told, to be changed field by field.
+///
+/// Times count in steps of at most a second, and never less than asked.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let mut options = bucle_server::Options::default();
+/// options.idle_timeout = Duration::from_secs(5);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
@@ -81,6 +90,7 @@ impl Options {
     /// `timeout` in ticks, rounded up, with one more for the tick that is under way.
     pub(crate) fn ticks(&self, timeout: Duration) -> u32 {
         let ticks = timeout.as_nanos().div_ceil(self.tick().as_nanos()) + 1;
-        u32::try_from(ticks).unwrap_or(u32::MAX / 2)
+        // Ticks wrap around: half the range is the future.
+        u32::try_from(ticks).unwrap_or(u32::MAX).min(u32::MAX / 4)
     }
 }

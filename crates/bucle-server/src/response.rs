@@ -1,7 +1,9 @@
 //! [`Response`]: what a handler answers with, and its [`Body`].
 
 use std::fmt;
+use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -9,23 +11,27 @@ use bucle_http::StatusCode;
 use bytes::Bytes;
 use futures_core::Stream;
 
-use crate::files::Opened;
+use crate::RequestBody;
+use crate::site::Opened;
+
+/// Header fields that the server alone writes.
+const OURS: [&str; 4] = ["content-length", "transfer-encoding", "connection", "date"];
 
 /// An answer: a status, header fields, a body.
 ///
 /// The server adds `Date`, `Content-Length` or `Transfer-Encoding`, and `Connection` where it is
-/// needed.
+/// needed; it leaves the body out where a client expects none.
 ///
 /// ```
 /// use bucle_server::Response;
 ///
 /// let response = Response::text("hello").header("X-Greeting", "yes").unwrap();
 /// assert_eq!(response.status().as_u16(), 200);
+/// assert_eq!(response.length(), Some(5));
 /// ```
 pub struct Response {
     status: StatusCode,
     content_type: Option<&'static str>,
-    /// Complete header lines.
     lines: Lines,
     body: Body,
 }
@@ -34,85 +40,139 @@ pub struct Response {
 enum Lines {
     Own(Vec<u8>),
     /// Those of a file, made when it was opened.
-    File(Rc<[u8]>),
+    Opened(Rc<Opened>),
+    /// Those of it that go without the file.
+    NotModified(Rc<Opened>),
 }
 
 /// The bytes of an answer.
+///
+/// Made from strings, vectors and [`Bytes`], all by [`Into`]; from a file ([`Body::from_file`]);
+/// from a stream ([`Body::stream`]); from the body of a request, which is then sent back as it
+/// comes.
 #[derive(Default)]
-pub enum Body {
-    /// None.
+pub struct Body(Content);
+
+#[derive(Default)]
+pub(crate) enum Content {
     #[default]
     Empty,
-    /// Bytes of the program itself.
     Static(&'static [u8]),
-    /// Bytes in memory.
     Bytes(Bytes),
-    /// A file, sent by the kernel.
-    File(Opened),
-    /// What comes piece by piece. With a length it is sent as it is, and must come to that length;
-    /// without one it is sent chunked, or until the connection's end to an HTTP/1.0 client. An
-    /// error ends the connection, so that the client can tell the answer is not whole.
+    Opened(Rc<Opened>),
+    File {
+        file: Rc<OwnedFd>,
+        length: u64,
+    },
     Stream {
-        /// The pieces.
         stream: Pin<Box<dyn Stream<Item = io::Result<Bytes>>>>,
-        /// Their length in sum, in bytes, if it is known.
         length: Option<u64>,
     },
 }
 
 impl Body {
-    /// Its length in bytes, if it is known before it is sent.
-    pub fn length(&self) -> Option<u64> {
-        match self {
-            Body::Empty => Some(0),
-            Body::Static(bytes) => Some(bytes.len() as u64),
-            Body::Bytes(bytes) => Some(bytes.len() as u64),
-            Body::File(file) => Some(file.length()),
-            Body::Stream { length, .. } => *length,
+    /// What comes piece by piece. It is sent chunked, or until the end of the connection to an
+    /// HTTP/1.0 client. An error ends the connection, so that the client can tell that the answer
+    /// is not whole. The next piece is asked for when the client has read most of those before.
+    pub fn stream(stream: impl Stream<Item = io::Result<Bytes>> + 'static) -> Body {
+        Body(Content::Stream {
+            stream: Box::pin(stream),
+            length: None,
+        })
+    }
+
+    /// The same for a stream that comes to `length` bytes, and says so in `Content-Length`. One
+    /// that comes to more or fewer ends the connection.
+    pub fn sized_stream(
+        stream: impl Stream<Item = io::Result<Bytes>> + 'static,
+        length: u64,
+    ) -> Body {
+        Body(Content::Stream {
+            stream: Box::pin(stream),
+            length: Some(length),
+        })
+    }
+
+    /// A file from its beginning to where it ends now, sent by the kernel.
+    ///
+    /// # Errors
+    /// The system's; `InvalidInput` for what is no regular file.
+    pub fn from_file(file: fs::File) -> io::Result<Body> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "only a regular file can be sent; read others, and send what was read",
+            ));
         }
+        Ok(Body(Content::File {
+            file: Rc::new(file.into()),
+            length: metadata.len(),
+        }))
+    }
+
+    /// Its length in bytes, if it is known before it is sent.
+    #[inline]
+    pub fn length(&self) -> Option<u64> {
+        match &self.0 {
+            Content::Empty => Some(0),
+            Content::Static(bytes) => Some(bytes.len() as u64),
+            Content::Bytes(bytes) => Some(bytes.len() as u64),
+            Content::Opened(opened) => Some(opened.length()),
+            Content::File { length, .. } => Some(*length),
+            Content::Stream { length, .. } => *length,
+        }
+    }
+
+    pub(crate) fn into_content(self) -> Content {
+        self.0
     }
 }
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
-            Body::Empty => "Empty",
-            Body::Static(_) => "Static",
-            Body::Bytes(_) => "Bytes",
-            Body::File(_) => "File",
-            Body::Stream { .. } => "Stream",
-        };
-        f.debug_struct(name).field("length", &self.length()).finish()
+        f.debug_struct("Body")
+            .field("length", &self.length())
+            .finish_non_exhaustive()
     }
 }
 
 impl From<&'static str> for Body {
     fn from(text: &'static str) -> Body {
-        Body::Static(text.as_bytes())
+        Body(Content::Static(text.as_bytes()))
     }
 }
 
 impl From<&'static [u8]> for Body {
     fn from(bytes: &'static [u8]) -> Body {
-        Body::Static(bytes)
+        Body(Content::Static(bytes))
     }
 }
 
 impl From<String> for Body {
     fn from(text: String) -> Body {
-        Body::Bytes(text.into())
+        Body(Content::Bytes(text.into()))
     }
 }
 
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Body {
-        Body::Bytes(bytes.into())
+        Body(Content::Bytes(bytes.into()))
     }
 }
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Body {
-        Body::Bytes(bytes)
+        Body(Content::Bytes(bytes))
+    }
+}
+
+impl From<RequestBody> for Body {
+    fn from(body: RequestBody) -> Body {
+        match body.length() {
+            Some(length) => Body::sized_stream(body, length),
+            None => Body::stream(body),
+        }
     }
 }
 
@@ -123,11 +183,12 @@ impl Response {
             status,
             content_type: None,
             lines: Lines::Own(Vec::new()),
-            body: Body::Empty,
+            body: Body::default(),
         }
     }
 
     /// 200 with plain text, in UTF-8.
+    #[inline]
     pub fn text(text: impl Into<Body>) -> Response {
         Response::new(StatusCode::OK)
             .content_type("text/plain; charset=utf-8")
@@ -144,18 +205,32 @@ impl Response {
     /// A status that says what it is in a line of plain text.
     pub fn error(status: StatusCode) -> Response {
         let text = format!("{} {}\n", status.as_u16(), status.reason());
-        let mut response = Response::text(text);
-        response.status = status;
-        response
+        Response::text(text).with_status(status)
     }
 
-    /// An answer whose header lines are made already.
-    pub(crate) fn prepared(status: StatusCode, lines: Rc<[u8]>, body: Body) -> Response {
+    /// 405 for a method that a resource doesn't know, with those it does: `GET, HEAD`.
+    pub fn method_not_allowed(allow: &'static str) -> Response {
+        Response::error(StatusCode::METHOD_NOT_ALLOWED).field("Allow", allow)
+    }
+
+    /// 200 with a file.
+    #[inline]
+    pub(crate) fn opened(opened: Rc<Opened>) -> Response {
         Response {
-            status,
+            status: StatusCode::OK,
             content_type: None,
-            lines: Lines::File(lines),
-            body,
+            lines: Lines::Opened(opened.clone()),
+            body: Body(Content::Opened(opened)),
+        }
+    }
+
+    /// 304 for a file that the client has already.
+    pub(crate) fn not_modified(opened: Rc<Opened>) -> Response {
+        Response {
+            status: StatusCode::NOT_MODIFIED,
+            content_type: None,
+            lines: Lines::NotModified(opened),
+            body: Body::default(),
         }
     }
 
@@ -168,6 +243,7 @@ impl Response {
 
     /// With a `Content-Type`.
     #[must_use]
+    #[inline]
     pub fn content_type(mut self, content_type: &'static str) -> Response {
         self.content_type = Some(content_type);
         self
@@ -175,6 +251,7 @@ impl Response {
 
     /// With a body.
     #[must_use]
+    #[inline]
     pub fn body(mut self, body: impl Into<Body>) -> Response {
         self.body = body.into();
         self
@@ -184,17 +261,18 @@ impl Response {
     ///
     /// # Errors
     /// `InvalidInput` if the name is no token, the value has a control character in it (a line
-    /// break above all), or the field is one that the server itself sets: `Content-Length`,
+    /// break above all), or the field is one that the server itself writes: `Content-Length`,
     /// `Transfer-Encoding`, `Connection`, `Date`.
     pub fn header(mut self, name: &str, value: &str) -> io::Result<Response> {
-        const OURS: [&str; 4] = ["content-length", "transfer-encoding", "connection", "date"];
         let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidInput, message);
         if OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
-            return Err(invalid(format!("the header field `{name}` is set by the server itself")));
+            return Err(invalid(format!(
+                "the header field `{name}` is written by the server itself"
+            )));
         }
         let mut lines = match self.lines {
             Lines::Own(lines) => lines,
-            Lines::File(lines) => lines.to_vec(),
+            Lines::Opened(_) | Lines::NotModified(_) => self.lines().to_vec(),
         };
         bucle_http::write_field(&mut lines, name, value.as_bytes())
             .map_err(|error| invalid(error.to_string()))?;
@@ -202,29 +280,42 @@ impl Response {
         Ok(self)
     }
 
+    /// The same for a field that we know to be well-formed.
+    #[must_use]
+    pub(crate) fn field(self, name: &str, value: &str) -> Response {
+        self.header(name, value)
+            .unwrap_or_else(|_| Response::error(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
     /// The status.
+    #[inline]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
     /// The body's length in bytes, if it is known before it is sent.
+    #[inline]
     pub fn length(&self) -> Option<u64> {
         self.body.length()
     }
 
+    #[inline]
     pub(crate) fn content_type_value(&self) -> Option<&'static str> {
         self.content_type
     }
 
+    #[inline]
     pub(crate) fn lines(&self) -> &[u8] {
         match &self.lines {
             Lines::Own(lines) => lines,
-            Lines::File(lines) => lines,
+            Lines::Opened(opened) => opened.lines(),
+            Lines::NotModified(opened) => opened.lines_not_modified(),
         }
     }
 
-    pub(crate) fn into_body(self) -> Body {
-        self.body
+    #[inline]
+    pub(crate) fn into_content(self) -> Content {
+        self.body.into_content()
     }
 }
 
@@ -234,5 +325,38 @@ impl fmt::Debug for Response {
             .field("status", &self.status.as_u16())
             .field("body", &self.body)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_could_forge_another_is_refused() {
+        for (name, value) in [
+            ("X", "a\r\nSet-Cookie: b"),
+            ("X", "a\nb"),
+            ("X", "a\0"),
+            ("X: y\r\nZ", "a"),
+            ("", "a"),
+            ("X Y", "a"),
+            ("Content-Length", "5"),
+            ("transfer-encoding", "chunked"),
+            ("CONNECTION", "close"),
+            ("Date", "today"),
+        ] {
+            let error = Response::text("x").header(name, value).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{name}: {value}");
+        }
+        let response = Response::text("x").header("X", "a, b").unwrap();
+        assert_eq!(response.lines(), b"X: a, b\r\n");
+    }
+
+    #[test]
+    fn only_a_regular_file_is_a_body() {
+        let folder = fs::File::open(".").unwrap();
+        let error = Body::from_file(folder).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
 }

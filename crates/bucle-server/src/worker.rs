@@ -9,35 +9,37 @@ use std::task::{Poll, Waker};
 use bucle_loop::LoopRef;
 use slab::Slab;
 
-use crate::access_log::{AccessLog, Pending};
+use crate::access_log::AccessLog;
 use crate::connection::Connection;
-use crate::files::DateCache;
+use crate::date::DateCache;
 use crate::handler::Handler;
 use crate::options::Options;
 use crate::request::HeadPool;
 
-/// Output buffers and handler slots beyond these are not kept.
+/// An output buffer that has grown beyond this is not kept, in bytes.
 const KEPT_OUT: usize = 256 * 1024;
+
+/// More handler slots than these are not kept.
 const KEPT_SLOTS: usize = 64;
 
-type Slot<F> = Pin<Box<Option<F>>>;
+/// Where a handler's future lives.
+pub(crate) type Slot<F> = Pin<Box<Option<F>>>;
 
 pub(crate) struct Worker<H: Handler> {
     pub(crate) event_loop: LoopRef,
     pub(crate) handler: H,
-    pub(crate) options: Rc<Options>,
+    pub(crate) options: Options,
     pub(crate) heads: Rc<HeadPool>,
     pub(crate) patience: Patience,
     /// Answers are gathered here before they are written.
     pub(crate) out: Cell<Vec<u8>>,
     slots: RefCell<Vec<Slot<H::Future>>>,
     connections: RefCell<Slab<Rc<Connection<H>>>>,
-    /// The number of the current tick.
-    pub(crate) now: Cell<u32>,
+    /// The number of the current tick; it wraps around.
+    now: Cell<u32>,
     ticking: Cell<bool>,
     date: RefCell<DateCache>,
-    dated: Cell<u64>,
-    pub(crate) log: Option<AccessLog>,
+    pub(crate) log: Option<Rc<AccessLog>>,
     pub(crate) draining: Cell<bool>,
     emptied: Cell<Option<Waker>>,
 }
@@ -56,7 +58,7 @@ impl<H: Handler> Worker<H> {
         event_loop: LoopRef,
         handler: H,
         options: Options,
-        log: Option<AccessLog>,
+        log: Option<Rc<AccessLog>>,
     ) -> Rc<Worker<H>> {
         let patience = Patience {
             header: options.ticks(options.header_timeout),
@@ -68,7 +70,7 @@ impl<H: Handler> Worker<H> {
         Rc::new(Worker {
             event_loop,
             handler,
-            options: Rc::new(options),
+            options,
             heads: Rc::default(),
             patience,
             out: Cell::default(),
@@ -76,27 +78,27 @@ impl<H: Handler> Worker<H> {
             connections: RefCell::default(),
             now: Cell::new(0),
             ticking: Cell::new(false),
-            date: RefCell::default(),
-            dated: Cell::new(u64::MAX),
+            date: RefCell::new(DateCache::new()),
             log,
             draining: Cell::new(false),
             emptied: Cell::new(None),
         })
     }
 
+    #[inline]
     pub(crate) fn give_out(&self, out: Vec<u8>) {
         if out.capacity() <= KEPT_OUT {
             self.out.set(out);
         }
     }
 
+    #[inline]
     pub(crate) fn take_slot(&self) -> Slot<H::Future> {
-        self.slots
-            .borrow_mut()
-            .pop()
-            .unwrap_or_else(|| Box::pin(None))
+        let slot = self.slots.borrow_mut().pop();
+        slot.unwrap_or_else(|| Box::pin(None))
     }
 
+    #[inline]
     pub(crate) fn give_slot(&self, mut slot: Slot<H::Future>) {
         slot.set(None);
         let mut slots = self.slots.borrow_mut();
@@ -105,19 +107,12 @@ impl<H: Handler> Worker<H> {
         }
     }
 
-    /// The `Date` of answers; the clock is read once a turn.
-    pub(crate) fn date(&self) -> std::cell::Ref<'_, DateCache> {
-        let turn = self.event_loop.turn_number();
-        if self.dated.replace(turn) != turn {
-            self.date.borrow_mut().update();
-        }
-        self.date.borrow()
-    }
-
-    pub(crate) fn log(&self, pending: &Pending) {
-        if let Some(log) = &self.log {
-            log.write(pending, self.event_loop.time());
-        }
+    /// Lends the date of this turn.
+    #[inline]
+    pub(crate) fn with_date<R>(&self, body: impl FnOnce(&DateCache) -> R) -> R {
+        let mut date = self.date.borrow_mut();
+        date.update(self.event_loop.turn_number());
+        body(&date)
     }
 
     pub(crate) fn add(self: &Rc<Self>, connection: Rc<Connection<H>>) -> u32 {
@@ -125,22 +120,18 @@ impl<H: Handler> Worker<H> {
         if !self.ticking.replace(true) {
             self.arm();
         }
-        // Descriptors are counted by `i32`.
+        // There are fewer descriptors than that.
         key as u32
     }
 
     pub(crate) fn remove(&self, key: u32) {
         let removed = self.connections.borrow_mut().try_remove(key as usize);
-        if self.connections.borrow().is_empty()
+        drop(removed);
+        if self.len() == 0
             && let Some(waker) = self.emptied.take()
         {
             waker.wake();
         }
-        drop(removed);
-    }
-
-    pub(crate) fn connection(&self, key: u32) -> Option<Rc<Connection<H>>> {
-        self.connections.borrow().get(key as usize).cloned()
     }
 
     /// How many connections there are.
@@ -151,6 +142,12 @@ impl<H: Handler> Worker<H> {
     fn all(&self) -> Vec<Rc<Connection<H>>> {
         let connections = self.connections.borrow();
         connections.iter().map(|(_, each)| each.clone()).collect()
+    }
+
+    /// The tick so many ticks from now.
+    #[inline]
+    pub(crate) fn after(&self, ticks: u32) -> u32 {
+        self.now.get().wrapping_add(ticks)
     }
 
     fn arm(self: &Rc<Self>) {
@@ -165,7 +162,7 @@ impl<H: Handler> Worker<H> {
     /// Looks at every connection's deadline. One timer for all: a connection costs four bytes, and
     /// nothing is armed or cancelled when a request comes.
     fn tick(self: &Rc<Self>) {
-        let now = self.now.get() + 1;
+        let now = self.now.get().wrapping_add(1);
         self.now.set(now);
         let overdue: Vec<_> = {
             let connections = self.connections.borrow();

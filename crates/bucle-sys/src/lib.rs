@@ -10,6 +10,9 @@
 pub mod clock;
 #[cfg(target_os = "linux")]
 pub mod epoll;
+pub mod file;
+#[cfg(not(target_os = "linux"))]
+pub mod kqueue;
 pub mod limits;
 pub mod pipe;
 pub mod poll;

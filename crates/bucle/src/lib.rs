@@ -27,3 +27,7 @@ pub mod testing;
 
 pub use bucle_loop::*;
 pub use bucle_macros::{main, test};
+/// Transports, protocols and streams over TCP and Unix sockets.
+pub use bucle_net as net;
+/// The HTTP/1.1 server.
+pub use bucle_server as server;

@@ -50,7 +50,7 @@ impl Tree {
             .arg("--exclude-standard")
             .current_dir(root)
             .output()
-            .map_err(|error| format!("git can't be run: {error}"))?;
+            .map_err(|error| format!("git can't be run in {}: {error}", root.display()))?;
         if !output.status.success() {
             let why = String::from_utf8_lossy(&output.stderr);
             return Err(format!("git ls-files failed: {}", why.trim_end()));

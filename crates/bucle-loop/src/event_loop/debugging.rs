@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::LoopRef;
 use crate::exceptions::{ExceptionContext, panic_message};
-use crate::task::TaskTag;
 
 impl LoopRef {
     /// Sets who is told of panics and errors that reach the loop; without one they are printed to
@@ -70,14 +69,14 @@ impl LoopRef {
     pub(super) fn report_slow(
         &self,
         source: &'static str,
-        task: Option<TaskTag>,
-        location: &'static Location<'static>,
+        name: Option<String>,
+        location: Option<&'static Location<'static>>,
         took: Duration,
     ) {
         self.core.counters.slow_callbacks.add(1);
         let context = ExceptionContext {
-            name: task.map(|task| task.to_string()),
-            location: Some(location),
+            name,
+            location,
             ..ExceptionContext::new(
                 source,
                 format!(

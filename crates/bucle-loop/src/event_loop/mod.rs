@@ -36,6 +36,7 @@ use std::time::Duration;
 
 pub use builder::LoopBuilder;
 pub(crate) use scheduling::far;
+pub use turn::Entered;
 
 use crate::clock::Clock;
 use crate::counters::Counters;
@@ -92,6 +93,11 @@ pub(crate) struct Core {
     stopping: Cell<bool>,
     /// The simulated selector found that nothing can ever happen.
     deadlocked: Cell<bool>,
+    /// When the system was asked last: entries run since, and the slow watch's reading then.
+    ran_since_asked: Cell<usize>,
+    asked_at: Cell<u64>,
+    /// How many entries may run before it is asked again; 0: it is asked every turn.
+    ask_after: Cell<usize>,
     /// The simulated world, where the loop lives in one.
     sim: Option<SimNetwork>,
     /// Decides in which order ready tasks run, where that is left to the seed.
@@ -106,7 +112,7 @@ pub(crate) struct Core {
 ///
 /// Everything a loop can be asked to do is a method of [`LoopRef`], to which this dereferences.
 /// A loop belongs for life to the thread that made it; other threads speak to it through a
-/// [`Remote`]. This is asyncio's `new_event_loop()`.
+/// [`Remote`](crate::Remote). This is asyncio's `new_event_loop()`.
 ///
 /// ```
 /// use bucle_loop::EventLoop;

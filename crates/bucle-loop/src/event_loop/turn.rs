@@ -8,11 +8,16 @@ use std::time::Duration;
 
 use super::{Core, DEADLOCK, LoopRef, State};
 use crate::exceptions::ExceptionContext;
-use crate::fds::{Interest, Owner, Watcher, split_token};
+use crate::fds::{Interest, Owner, Source, Watcher, split_token};
 use crate::handles::{Action, HandleCell};
 use crate::inbox::Message;
 use crate::ready::Entry;
 use crate::running;
+
+/// Under `run_forever`, as long as something is ready: how many entries may run between two times
+/// that the system is asked. What waits there waits so much longer at most, if they are short; if
+/// they are not, the clock's tick comes first.
+const ASK_AFTER: usize = 64;
 
 /// How many tasks the report of a deadlock names.
 const DEADLOCK_TASKS: usize = 20;
@@ -25,7 +30,10 @@ impl LoopRef {
     /// If the loop is closed, or a loop is running in this thread already.
     #[track_caller]
     pub fn run_forever(&self) {
-        let _running = self.enter();
+        let _entered = self.enter();
+        if self.core.sim.is_none() {
+            self.core.ask_after.set(ASK_AFTER);
+        }
         loop {
             self.turn();
             if self.core.stopping.replace(false) {
@@ -34,8 +42,29 @@ impl LoopRef {
         }
     }
 
+    /// Makes this loop the running one of its thread for as long as the returned guard lives: for
+    /// embedders, who take its turns themselves. [`run_forever`](LoopRef::run_forever) does it for
+    /// everybody else.
+    ///
+    /// ```
+    /// let event_loop = bucle_loop::EventLoop::new()?;
+    /// let task = event_loop.spawn(bucle_loop::sleep(std::time::Duration::from_millis(1)));
+    /// let entered = event_loop.enter();
+    /// while !task.done() {
+    ///     event_loop.select();
+    ///     event_loop.dispatch();
+    ///     event_loop.expire();
+    ///     event_loop.run_ready();
+    ///     event_loop.flush();
+    /// }
+    /// drop(entered);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If the loop is closed, or a loop is running in this thread already.
     #[track_caller]
-    fn enter(&self) -> impl Drop {
+    pub fn enter(&self) -> Entered {
         match self.core.state.get() {
             State::Idle => {}
             State::Running => panic!("this event loop is running already"),
@@ -43,9 +72,9 @@ impl LoopRef {
         }
         let entered = running::enter(self.clone());
         self.core.state.set(State::Running);
-        Leave {
+        Entered {
             core: self.core.clone(),
-            _entered: entered,
+            _running: entered,
         }
     }
 
@@ -61,8 +90,16 @@ impl LoopRef {
 
     /// Phase 1: waits for the operating system; not at all if something is ready, else until the
     /// next timer is due.
+    ///
+    /// Under [`run_forever`](LoopRef::run_forever) the system is not even asked where something is
+    /// ready and it was asked a moment ago: fewer than 64 entries of the ready queue and not one
+    /// tick of the system's clock (a few milliseconds) before. Asking costs more than ten short
+    /// steps of a task do.
     pub fn select(&self) {
         let core = &*self.core;
+        if !core.ready.is_empty() && self.asked_lately() {
+            return;
+        }
         let mut timeout = self.timeout();
         let asleep = timeout != Some(Duration::ZERO);
         if asleep && !core.inbox.prepare_sleep() {
@@ -76,6 +113,10 @@ impl LoopRef {
         if asleep {
             core.inbox.awake();
         }
+        core.counters.selects.add(1);
+        core.slow.start();
+        core.asked_at.set(core.slow.last_reading());
+        core.ran_since_asked.set(0);
         match result {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -85,6 +126,17 @@ impl LoopRef {
                 format!("waiting for events failed: {error}"),
             )),
         }
+    }
+
+    fn asked_lately(&self) -> bool {
+        let core = &*self.core;
+        core.ran_since_asked.get() < core.ask_after.get()
+            && core.asked_at.get() == core.slow.last_reading()
+    }
+
+    /// Has the next turn ask the system, whatever it has ready.
+    pub(crate) fn ask_next_turn(&self) {
+        self.core.ran_since_asked.set(usize::MAX);
     }
 
     /// How long `select` may wait.
@@ -178,13 +230,14 @@ impl LoopRef {
         if let Some(rng) = &core.shuffle {
             core.ready.shuffle(&mut rng.borrow_mut());
         }
-        core.slow.start();
         for _ in 0..count {
             let Some(entry) = core.ready.pop() else {
                 break;
             };
             self.run_entry(entry);
         }
+        core.ran_since_asked
+            .set(core.ran_since_asked.get().saturating_add(count));
         core.counters.ran.add(count as u64);
     }
 
@@ -196,7 +249,7 @@ impl LoopRef {
         }
         let mut sources = core.to_flush.take();
         for source in sources.drain(..) {
-            self.guard("transport", None, || source.flush());
+            self.guard_source(&*source, || source.flush());
         }
         // The vector keeps its capacity, unless flushing asked for more flushing.
         let mut place = core.to_flush.borrow_mut();
@@ -212,7 +265,8 @@ impl LoopRef {
             Entry::Task(task) => {
                 core.tasks.run(self, &task);
                 if let Some(took) = core.slow.check() {
-                    self.report_slow("task", Some(task.tag()), task.location(), took);
+                    let name = Some(task.tag().to_string());
+                    self.report_slow("task", name, Some(task.location()), took);
                 }
             }
             Entry::Callback(cell) => {
@@ -223,7 +277,7 @@ impl LoopRef {
                         Action::Wake(waker) => waker.wake(),
                     });
                     if let Some(took) = core.slow.check() {
-                        self.report_slow("callback", None, location, took);
+                        self.report_slow("callback", None, Some(location), took);
                     }
                 }
             }
@@ -237,9 +291,9 @@ impl LoopRef {
                 match owner {
                     None => core.counters.stale_events.add(1),
                     Some(Owner::Source(source)) => {
-                        self.guard("transport", None, || source.ready(readiness));
+                        self.guard_source(&*source, || source.ready(readiness));
                         if let Some(took) = core.slow.check() {
-                            self.report_slow("transport", None, Location::caller(), took);
+                            self.report_slow("transport", source.describe(), None, took);
                         }
                     }
                     Some(Owner::Callbacks { reader, writer }) => {
@@ -276,7 +330,7 @@ impl LoopRef {
             }
         });
         if let Some(took) = core.slow.check() {
-            self.report_slow(source, None, watcher.location, took);
+            self.report_slow(source, None, Some(watcher.location), took);
         }
     }
 
@@ -292,6 +346,16 @@ impl LoopRef {
         }
     }
 
+    /// [`guard`](LoopRef::guard) for a source, which knows who it is.
+    fn guard_source(&self, source: &dyn Source, body: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
+            self.call_exception_handler(ExceptionContext {
+                name: source.describe(),
+                ..ExceptionContext::panic("transport", None, payload)
+            });
+        }
+    }
+
     /// Makes [`run_forever`](LoopRef::run_forever) return at the end of the current turn, or of the
     /// next one if the loop is not running.
     pub fn stop(&self) {
@@ -304,14 +368,24 @@ impl LoopRef {
     }
 }
 
-/// Puts the loop's state back when `run_forever` returns or unwinds.
-struct Leave<E> {
+/// While it lives, its loop is the running one: see [`LoopRef::enter`].
+#[must_use = "dropping it leaves the loop again"]
+pub struct Entered {
     core: Rc<Core>,
-    _entered: E,
+    _running: running::Entered,
 }
 
-impl<E> Drop for Leave<E> {
+impl std::fmt::Debug for Entered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entered")
+            .field("loop_id", &self.core.id)
+            .finish()
+    }
+}
+
+impl Drop for Entered {
     fn drop(&mut self) {
         self.core.state.set(State::Idle);
+        self.core.ask_after.set(0);
     }
 }

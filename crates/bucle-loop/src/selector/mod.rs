@@ -6,7 +6,7 @@
 //! | file | what | when |
 //! |---|---|---|
 //! | `epoll` | Linux epoll | the default on Linux |
-//! | `kqueue` | kqueue | the default on macOS and the BSDs; type-checked and tested against a fake kernel only |
+//! | `kqueue` | kqueue | the default on macOS and the BSDs; its logic is tested against a queue in memory, its few system calls are type-checked only, and neither has run on such a system yet (`BUCLE_SELECTOR=poll` is the way round) |
 //! | `poll` | `poll(2)` | anywhere, and where `BUCLE_SELECTOR=poll` asks for it |
 //! | `sim` | no system at all: virtual time, sockets in memory | [`LoopBuilder::simulated`](crate::LoopBuilder::simulated) |
 //!
@@ -14,6 +14,7 @@
 //! it lives above, in the transports, which alone know what is to be read or written.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use crate::fds::{Interest, Readiness};
@@ -21,8 +22,12 @@ use crate::pollable::Pollable;
 
 #[cfg(target_os = "linux")]
 pub(crate) mod epoll;
+#[cfg_attr(target_os = "linux", allow(dead_code))]
+pub(crate) mod kqueue;
 pub(crate) mod poll;
 pub(crate) mod sim;
+#[cfg(all(test, not(loom), target_os = "linux"))]
+mod tests;
 
 /// What a selector saw: the token a descriptor was added with, and what it is ready for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +66,8 @@ pub enum SelectorKind {
     Default,
     /// Linux epoll.
     Epoll,
+    /// kqueue, of macOS and the BSDs.
+    Kqueue,
     /// `poll(2)`.
     Poll,
 }
@@ -69,19 +76,20 @@ impl SelectorKind {
     /// What `BUCLE_SELECTOR` asks for; the default when it is unset or empty.
     ///
     /// # Errors
-    /// A name that is none of `epoll` and `poll`.
+    /// A name that is none of `epoll`, `kqueue` and `poll`.
     pub fn from_env() -> io::Result<SelectorKind> {
         match std::env::var_os("BUCLE_SELECTOR") {
             None => Ok(SelectorKind::Default),
             Some(name) => match name.to_str() {
                 Some("") => Ok(SelectorKind::Default),
                 Some("epoll") => Ok(SelectorKind::Epoll),
+                Some("kqueue") => Ok(SelectorKind::Kqueue),
                 Some("poll") => Ok(SelectorKind::Poll),
                 _ => Err(io::Error::new(
                     io::ErrorKind::InvalidInput,
                     format!(
-                        "BUCLE_SELECTOR is {name:?}; it can be `epoll` or `poll` (or be unset, for \
-                         the best the system has)"
+                        "BUCLE_SELECTOR is {name:?}; it can be `epoll`, `kqueue` or `poll` (or be \
+                         unset, for the best the system has)"
                     ),
                 )),
             },
@@ -95,13 +103,33 @@ impl SelectorKind {
                 Ok(Box::new(epoll::EpollSelector::new()?))
             }
             #[cfg(not(target_os = "linux"))]
-            SelectorKind::Epoll => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "the selector `epoll` exists on Linux only; use `poll`",
-            )),
+            SelectorKind::Epoll => Err(missing("epoll", "Linux")),
             #[cfg(not(target_os = "linux"))]
-            SelectorKind::Default => Ok(Box::new(poll::PollSelector::default())),
+            SelectorKind::Default | SelectorKind::Kqueue => {
+                let queue = kqueue::system::SystemQueue::new()?;
+                Ok(Box::new(kqueue::KqueueSelector::new(queue)))
+            }
+            #[cfg(target_os = "linux")]
+            SelectorKind::Kqueue => Err(missing("kqueue", "macOS and the BSDs")),
             SelectorKind::Poll => Ok(Box::new(poll::PollSelector::default())),
         }
+    }
+}
+
+/// No system has all of them.
+fn missing(name: &str, system: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        format!("the selector `{name}` exists on {system} only; use `poll`"),
+    )
+}
+
+/// `poll` and kqueue wait for a regular file happily, and return at once for ever; epoll refuses it.
+/// All refuse here.
+fn refuse_files(fd: BorrowedFd<'_>) -> io::Result<()> {
+    if bucle_sys::poll::is_pollable(fd)? {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::PermissionDenied.into())
     }
 }

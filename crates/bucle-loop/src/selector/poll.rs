@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use bucle_sys::poll::{PollEvents, PollSet};
@@ -39,16 +39,6 @@ impl PollSelector {
     }
 }
 
-/// `poll` waits for a regular file happily, and returns at once for ever; epoll refuses it. Both
-/// refuse here.
-fn refuse_files(fd: BorrowedFd<'_>) -> io::Result<()> {
-    if bucle_sys::poll::is_pollable(fd)? {
-        Ok(())
-    } else {
-        Err(io::ErrorKind::PermissionDenied.into())
-    }
-}
-
 impl Selector for PollSelector {
     fn name(&self) -> &'static str {
         "poll"
@@ -56,7 +46,7 @@ impl Selector for PollSelector {
 
     fn add(&mut self, fd: Pollable<'_>, token: u64, interest: Interest) -> io::Result<()> {
         let fd = fd.fd()?;
-        refuse_files(fd)?;
+        super::refuse_files(fd)?;
         let number = fd.as_raw_fd();
         if let Some(&place) = self.places.get(&number) {
             self.tokens[place].1 = token;

@@ -63,6 +63,7 @@ enum Kind {
         address: SimAddress,
         /// Connections that wait to be accepted.
         waiting: VecDeque<u64>,
+        /// How many may wait; 0 before `listen`: whoever comes is refused.
         backlog: usize,
     },
     Stream {
@@ -403,6 +404,7 @@ impl Net {
         };
         let address = connection.end(Side::Server).address.clone();
         let listener = address.and_then(|address| self.listener_at(&address));
+        let listener = listener.filter(|listener| self.listens(*listener));
         let Some(listener) = listener else {
             self.launch(id, Side::Client, Arrival::Refused);
             return;
@@ -426,6 +428,16 @@ impl Net {
         }
         let conflicting = self.names.iter().find(|(name, _)| name.conflicts(address));
         conflicting.map(|(_, number)| *number)
+    }
+
+    fn listens(&self, listener: u32) -> bool {
+        matches!(
+            self.sockets.get(listener as usize),
+            Some(Some(Socket {
+                kind: Kind::Listener { backlog: 1.., .. },
+                ..
+            }))
+        )
     }
 
     /// Puts a connection into a listener's queue; false if that is full.

@@ -46,7 +46,17 @@ impl SimNetwork {
     /// # Errors
     /// `EADDRINUSE`; `EMFILE` at [`max_sockets`](super::SimOptions::max_sockets).
     pub fn listen(&self, address: &SimAddress, backlog: usize) -> io::Result<SimSocket> {
-        let number = self.net.borrow_mut().listen(address, backlog)?;
+        let socket = self.bind(address)?;
+        socket.listen(backlog)?;
+        Ok(socket)
+    }
+
+    /// A socket that has its address, and does not listen yet: whoever connects is refused.
+    ///
+    /// # Errors
+    /// As [`listen`](SimNetwork::listen), which is this and [`SimSocket::listen`].
+    pub fn bind(&self, address: &SimAddress) -> io::Result<SimSocket> {
+        let number = self.net.borrow_mut().bind(address)?;
         Ok(self.socket(number))
     }
 
@@ -55,7 +65,7 @@ impl SimNetwork {
     /// `ETIMEDOUT` where nobody answered. Unix: done.
     ///
     /// # Errors
-    /// For a Unix name, `ENOENT` when nobody listens there, `EAGAIN` when the queue is full;
+    /// For a Unix name, `ENOENT` when nobody is there, `EAGAIN` when the queue is full;
     /// `EMFILE` at [`max_sockets`](super::SimOptions::max_sockets).
     pub fn connect(&self, address: &SimAddress) -> io::Result<SimSocket> {
         let number = self.net.borrow_mut().connect(address)?;
@@ -125,11 +135,19 @@ pub struct SimSocket {
 }
 
 impl SimSocket {
+    /// Lets a bound socket take connections, of which at most `backlog` wait to be accepted.
+    ///
+    /// # Errors
+    /// `EINVAL` for a stream.
+    pub fn listen(&self, backlog: usize) -> io::Result<()> {
+        self.network.net.borrow_mut().listen(self.number, backlog)
+    }
+
     /// Takes one connection off a listener's queue, with the peer's address where it has one.
     ///
     /// # Errors
     /// `WouldBlock` when none waits; `EMFILE` at [`max_sockets`](super::SimOptions::max_sockets), in
-    /// which case the connection stays in the queue; `EINVAL` when this is no listener.
+    /// which case the connection stays in the queue; `EINVAL` when it does not listen.
     pub fn accept(&self) -> io::Result<(SimSocket, Option<SimAddress>)> {
         let (number, peer) = self.network.net.borrow_mut().accept(self.number)?;
         Ok((self.network.socket(number), peer))

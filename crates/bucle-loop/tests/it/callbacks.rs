@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use bucle_loop::{Handle, TimerHandle};
+
 use crate::{WATCHDOG, new_loop, within};
 
 type Log = Rc<RefCell<Vec<u32>>>;
@@ -153,4 +155,123 @@ fn a_delay_beyond_the_clock_is_never() {
     event_loop.call_soon(|| {});
     event_loop.turn();
     assert!(!timer.cancelled());
+}
+
+#[test]
+fn timers_long_due_fire_by_deadline_whatever_the_order_of_arming() {
+    let event_loop = new_loop();
+    let log = Log::default();
+    let now = event_loop.time();
+    std::thread::sleep(Duration::from_millis(3));
+    for n in [3, 1, 2] {
+        let when = now + Duration::from_micros(n.into());
+        event_loop.call_at(when, push(&log, n));
+    }
+    // All in the one turn that finds them due.
+    event_loop.turn();
+    assert_eq!(*log.borrow(), [1, 2, 3]);
+}
+
+#[test]
+fn what_was_read_comes_before_the_timers_of_the_same_turn() {
+    let event_loop = new_loop();
+    let log = Log::default();
+    event_loop.call_at(event_loop.time(), push(&log, 2));
+    let (read, mut write) = std::io::pipe().unwrap();
+    let note = log.clone();
+    event_loop
+        .add_reader(&read, move || note.borrow_mut().push(1))
+        .unwrap();
+    std::io::Write::write_all(&mut write, b"x").unwrap();
+    event_loop.turn();
+    assert_eq!(*log.borrow(), [1, 2]);
+    event_loop.remove_reader(&read);
+}
+
+#[test]
+fn waits_are_finer_than_a_millisecond() {
+    let event_loop = new_loop();
+    // A wait rounded up to a millisecond would find both due in the same turn, each time.
+    let apart = (0..200).any(|_| {
+        let fired = Rc::new(RefCell::new(Vec::new()));
+        for micros in [100, 900] {
+            let (fired, turns) = (fired.clone(), event_loop.clone());
+            event_loop.call_later(Duration::from_micros(micros), move || {
+                fired.borrow_mut().push(turns.turn_number());
+            });
+        }
+        while fired.borrow().len() < 2 {
+            event_loop.turn();
+        }
+        let fired = fired.borrow();
+        fired[0] != fired[1]
+    });
+    assert!(apart);
+}
+
+#[test]
+fn what_is_due_in_this_turn_can_still_be_cancelled() {
+    let event_loop = new_loop();
+    let log = Log::default();
+    let later = Rc::new(RefCell::new(None));
+    let cancel = later.clone();
+    event_loop.call_soon(move || {
+        let handle: Handle = cancel.take().unwrap();
+        handle.cancel();
+    });
+    *later.borrow_mut() = Some(event_loop.call_soon(push(&log, 1)));
+    event_loop.turn();
+
+    let timer = Rc::new(RefCell::new(None));
+    let cancel = timer.clone();
+    let now = event_loop.time();
+    event_loop.call_at(now, move || {
+        let timer: TimerHandle = cancel.take().unwrap();
+        timer.cancel();
+        assert!(timer.cancelled());
+    });
+    *timer.borrow_mut() = Some(event_loop.call_at(now, push(&log, 2)));
+    event_loop.turn();
+    assert!(log.borrow().is_empty(), "{log:?}");
+    assert_eq!(event_loop.counters().exceptions, 0);
+}
+
+#[test]
+fn a_callback_may_cancel_itself_to_no_effect() {
+    let event_loop = new_loop();
+    let own = Rc::new(RefCell::new(None));
+    let ran = Rc::new(Cell::new(false));
+    *own.borrow_mut() = Some(event_loop.call_soon({
+        let (own, ran) = (own.clone(), ran.clone());
+        move || {
+            let handle: Handle = own.take().unwrap();
+            handle.cancel();
+            ran.set(!handle.cancelled());
+        }
+    }));
+    event_loop.turn();
+    assert!(ran.get());
+}
+
+#[test]
+fn an_embedder_takes_the_phases_one_by_one() {
+    let event_loop = new_loop();
+    let entered = event_loop.enter();
+    assert!(event_loop.is_running());
+    let log = Log::default();
+    let note = log.clone();
+    let task = event_loop.spawn(async move {
+        bucle_loop::sleep(Duration::from_millis(1)).await;
+        note.borrow_mut().push(1);
+    });
+    while !task.done() {
+        event_loop.select();
+        event_loop.dispatch();
+        event_loop.expire();
+        event_loop.run_ready();
+        event_loop.flush();
+    }
+    drop(entered);
+    assert!(!event_loop.is_running());
+    assert_eq!(*log.borrow(), [1]);
 }

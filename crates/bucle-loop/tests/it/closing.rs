@@ -88,7 +88,9 @@ fn a_closed_loop_drops_what_it_is_given() {
     let held = Rc::new(());
     let hold = || {
         let held = held.clone();
-        move || drop(held)
+        move || {
+            let _ = &held;
+        }
     };
     assert!(reference.call_soon(hold()).cancelled());
     assert!(
@@ -106,7 +108,68 @@ fn a_closed_loop_drops_what_it_is_given() {
     ));
     assert_eq!(Rc::strong_count(&held), 1);
     let (a, _b) = UnixStream::pair().unwrap();
-    assert!(reference.add_reader(&a, || {}).is_err());
+    for error in [
+        reference.add_reader(&a, hold()).unwrap_err(),
+        reference.add_writer(&a, hold()).unwrap_err(),
+        reference.add_signal_handler(10, hold()).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("closed"), "{error}");
+    }
+    assert_eq!(Rc::strong_count(&held), 1);
+    assert!(!reference.remove_reader(&a) && !reference.remove_signal_handler(10));
+}
+
+#[test]
+fn what_is_held_is_dropped_in_order() {
+    struct Noted(&'static str, Rc<RefCell<Vec<&'static str>>>);
+    impl Drop for Noted {
+        fn drop(&mut self) {
+            self.1.borrow_mut().push(self.0);
+        }
+    }
+    let log = Rc::new(RefCell::new(Vec::new()));
+    let noted = |name| Noted(name, log.clone());
+    let event_loop = new_loop();
+    let (a, _b) = UnixStream::pair().unwrap();
+    let signal = noted("signal handler");
+    event_loop
+        .add_signal_handler(23, move || {
+            let _ = &signal;
+        })
+        .unwrap();
+    let reader = noted("reader");
+    event_loop
+        .add_reader(&a, move || {
+            let _ = &reader;
+        })
+        .unwrap();
+    let handler = noted("exception handler");
+    event_loop.set_exception_handler(move |_, _| {
+        let _ = &handler;
+    });
+    let callback = noted("callback");
+    event_loop.call_soon(move || drop(callback));
+    // The timer that is due first goes first.
+    for (name, seconds) in [("later timer", 9), ("timer", 8)] {
+        let timer = noted(name);
+        event_loop.call_later(Duration::from_secs(seconds), move || drop(timer));
+    }
+    for name in ["task", "second task"] {
+        let task = noted(name);
+        event_loop
+            .spawn(async move {
+                std::future::pending::<()>().await;
+                drop(task);
+            })
+            .detach();
+    }
+    event_loop.close();
+    let expected = ["task", "second task", "timer", "later timer", "callback"];
+    assert_eq!(log.borrow()[..5], expected);
+    let mut rest = log.borrow()[5..].to_vec();
+    assert_eq!(rest.pop(), Some("exception handler"));
+    rest.sort_unstable();
+    assert_eq!(rest, ["reader", "signal handler"]);
 }
 
 #[test]

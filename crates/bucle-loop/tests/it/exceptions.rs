@@ -1,10 +1,11 @@
 //! Panics and slow callbacks: seen, named, survived.
 
 use std::cell::RefCell;
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bucle_loop::{EventLoop, spawn_named};
+use bucle_loop::{EventLoop, Interest, Readiness, Source, spawn_named};
 
 use crate::{WATCHDOG, new_loop, within};
 
@@ -129,4 +130,91 @@ fn slow_callbacks_and_tasks_are_reported_with_name_and_place() {
         );
         assert!(event_loop.counters().slow_callbacks >= 2);
     });
+}
+
+#[test]
+fn slow_readers_and_transports_are_reported_too() {
+    struct Slow;
+    impl Source for Slow {
+        fn ready(&self, _: Readiness) {
+            std::thread::sleep(Duration::from_millis(40));
+        }
+
+        fn describe(&self) -> Option<String> {
+            Some("the slow one".into())
+        }
+    }
+    let event_loop = new_loop();
+    event_loop.set_debug(true);
+    assert!(event_loop.debug());
+    let log = Rc::new(RefCell::new(Vec::new()));
+    event_loop.set_slow_callback_handler({
+        let log = log.clone();
+        move |context| log.borrow_mut().push(context.to_string())
+    });
+    event_loop.set_slow_callback_duration(Duration::from_millis(20));
+    let (a, b) = UnixStream::pair().unwrap();
+    let line = line!() + 2;
+    event_loop
+        .add_writer(&a, || std::thread::sleep(Duration::from_millis(40)))
+        .unwrap();
+    event_loop.turn();
+    event_loop.remove_writer(&a);
+    let registration = event_loop
+        .register(&b, Interest::WRITE, Rc::new(Slow))
+        .unwrap();
+    event_loop.turn();
+    event_loop.deregister(&b, registration);
+    let log = log.borrow();
+    assert!(
+        log[0].starts_with("writer from ") && log[0].contains(&format!("exceptions.rs:{line}")),
+        "{log:?}"
+    );
+    assert!(log[0].contains("held the loop for "), "{log:?}");
+    assert!(
+        log[1].starts_with("transport `the slow one`: held"),
+        "{log:?}"
+    );
+    // Switched off, nothing is reported.
+    event_loop.set_slow_callback_duration(Duration::MAX);
+    event_loop.call_soon(|| std::thread::sleep(Duration::from_millis(40)));
+    event_loop.turn();
+    assert_eq!(event_loop.counters().slow_callbacks, 2);
+}
+
+/// Passes, and says what it has to say only as the child of the test below.
+#[test]
+fn child_with_the_default_handlers() {
+    if std::env::var_os("BUCLE_TEST_CHILD").is_none() {
+        return;
+    }
+    let event_loop = new_loop();
+    event_loop
+        .run_until_complete(async {
+            spawn_named("sleeper", async {
+                std::thread::sleep(Duration::from_millis(300));
+            })
+            .await
+            .unwrap();
+            spawn_named("bomb", async { panic!("boom") }).detach();
+            bucle_loop::sleep(Duration::from_millis(1)).await;
+        })
+        .unwrap();
+}
+
+#[test]
+fn by_default_errors_and_slow_tasks_are_printed() {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "exceptions::child_with_the_default_handlers"])
+        .arg("--nocapture")
+        .env("BUCLE_TEST_CHILD", "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    let slow = "bucle: slow task `sleeper` from ";
+    assert!(printed.contains(slow), "{printed}");
+    assert!(printed.contains("held the loop for "), "{printed}");
+    assert!(printed.contains("bucle: task `bomb` from "), "{printed}");
+    assert!(printed.contains(": panicked: boom"), "{printed}");
 }

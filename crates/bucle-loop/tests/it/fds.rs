@@ -6,8 +6,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::time::Duration;
 
-use bucle_loop::{Interest, LoopRef, Readiness, Source};
+use bucle_loop::{Interest, LoopRef, Readiness, Source, get_running_loop, yield_now};
 
 use crate::{WATCHDOG, new_loop, within};
 
@@ -316,4 +317,151 @@ fn a_panicking_reader_is_told_and_stays() {
     event_loop.turn();
     assert_eq!(told.get(), 2);
     event_loop.remove_reader(&a);
+}
+
+#[test]
+fn a_source_that_panics_is_told_by_name_and_stays() {
+    struct Clumsy;
+    impl Source for Clumsy {
+        fn ready(&self, _: Readiness) {
+            panic!("dropped it");
+        }
+
+        fn flush(&self) {
+            panic!("spilled it");
+        }
+
+        fn describe(&self) -> Option<String> {
+            Some("the clumsy one".into())
+        }
+    }
+    let event_loop = new_loop();
+    let log = Rc::new(RefCell::new(Vec::new()));
+    event_loop.set_exception_handler({
+        let log = log.clone();
+        move |_, context| log.borrow_mut().push(context.to_string())
+    });
+    let (a, mut b) = pair();
+    let source = Rc::new(Clumsy);
+    let registration = event_loop
+        .register(&a, Interest::READ, source.clone())
+        .unwrap();
+    event_loop.flush_soon(source);
+    b.write_all(b"x").unwrap();
+    event_loop.turn();
+    assert_eq!(
+        *log.borrow(),
+        [
+            "transport `the clumsy one`: panicked: dropped it",
+            "transport `the clumsy one`: panicked: spilled it"
+        ]
+    );
+    event_loop.deregister(&a, registration);
+}
+
+#[test]
+fn a_source_gets_no_file_and_a_closed_loop_no_source() {
+    let event_loop = new_loop();
+    let source = || {
+        Rc::new(Recorder {
+            name: "source",
+            log: Rc::default(),
+            then: RefCell::new(None),
+        })
+    };
+    let file = File::open(std::env::current_exe().unwrap()).unwrap();
+    let error = event_loop
+        .register(&file, Interest::READ, source())
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("regular file"), "{error}");
+    assert_eq!(event_loop.watched_fds(), 0);
+
+    let (a, _b) = pair();
+    let reference: LoopRef = event_loop.clone();
+    drop(event_loop);
+    let held = source();
+    let error = reference
+        .register(&a, Interest::READ, held.clone())
+        .unwrap_err();
+    assert!(error.to_string().contains("closed"), "{error}");
+    assert_eq!(Rc::strong_count(&held), 1);
+}
+
+/// An owner that forgot to end its registration: the next one has the descriptor to itself.
+#[test]
+fn a_descriptor_registered_again_is_its_new_owners() {
+    let event_loop = new_loop();
+    let (a, mut b) = pair();
+    let log = Rc::new(RefCell::new(Vec::new()));
+    let register = |name| {
+        let source = Rc::new(Recorder {
+            name,
+            log: log.clone(),
+            then: RefCell::new(None),
+        });
+        event_loop.register(&a, Interest::READ, source).unwrap()
+    };
+    let old = register("old");
+    let new = register("new");
+    assert_ne!(old.generation(), new.generation());
+    assert_eq!(event_loop.watched_fds(), 1);
+    b.write_all(b"x").unwrap();
+    event_loop.turn();
+    // What the old owner still says about the descriptor is not heard.
+    event_loop.set_interest(&a, &old, Interest::NONE).unwrap();
+    event_loop.deregister(&a, old);
+    event_loop.turn();
+    assert_eq!(*log.borrow(), ["new", "new"]);
+    event_loop.deregister(&a, new);
+    assert_eq!(event_loop.watched_fds(), 0);
+}
+
+#[test]
+fn what_wakes_one_side_by_an_error_wakes_both() {
+    let event_loop = new_loop();
+    let (read, write) = std::io::pipe().unwrap();
+    let calls = Rc::new(Cell::new(0));
+    let note = || {
+        let calls = calls.clone();
+        move || calls.set(calls.get() + 1)
+    };
+    event_loop.add_writer(&write, note()).unwrap();
+    event_loop.add_reader(&write, note()).unwrap();
+    drop(read);
+    event_loop.turn();
+    assert_eq!(calls.get(), 2);
+    event_loop.remove_writer(&write);
+    event_loop.remove_reader(&write);
+}
+
+#[test]
+fn a_task_that_never_waits_starves_no_descriptor_and_no_timer() {
+    within(WATCHDOG, || {
+        let event_loop = new_loop();
+        let (a, mut b) = pair();
+        let read = Rc::new(Cell::new(false));
+        let flag = read.clone();
+        event_loop.add_reader(&a, move || flag.set(true)).unwrap();
+        event_loop
+            .run_until_complete(async move {
+                let timed = Rc::new(Cell::new(false));
+                let flag = timed.clone();
+                get_running_loop().call_later(Duration::from_millis(1), move || flag.set(true));
+                b.write_all(b"x").unwrap();
+                while !(read.get() && timed.get()) {
+                    yield_now().await;
+                }
+                // But the system is not asked each time.
+                let before = get_running_loop().counters();
+                for _ in 0..20_000 {
+                    yield_now().await;
+                }
+                let after = get_running_loop().counters();
+                let turns = after.turns - before.turns;
+                assert!(after.selects - before.selects < turns / 2);
+            })
+            .unwrap();
+        event_loop.remove_reader(&a);
+    });
 }

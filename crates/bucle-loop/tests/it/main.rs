@@ -6,6 +6,7 @@ mod exceptions;
 mod fds;
 mod gather;
 mod remote;
+mod selectors;
 mod settable;
 mod signals;
 mod sim;

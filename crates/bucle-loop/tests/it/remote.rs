@@ -162,3 +162,76 @@ fn futures_of_the_ecosystem_work_across_threads() {
         .unwrap();
     });
 }
+
+#[test]
+fn the_loops_own_thread_may_use_it_too() {
+    within(WATCHDOG, || {
+        let event_loop = new_loop();
+        let remote = event_loop.remote();
+        event_loop.call_soon(move || {
+            remote
+                .call_soon_threadsafe(move || {
+                    remote
+                        .call_soon_threadsafe(|| bucle_loop::get_running_loop().stop())
+                        .unwrap();
+                })
+                .unwrap();
+        });
+        event_loop.run_forever();
+        // The loop that is not running takes it in its next turn.
+        remote
+            .call_soon_threadsafe(|| bucle_loop::get_running_loop().stop())
+            .unwrap();
+        event_loop.run_forever();
+    });
+}
+
+#[test]
+fn a_panic_in_a_message_is_told_with_the_place_it_was_sent_from() {
+    let event_loop = new_loop();
+    let told = Rc::new(RefCell::new(String::new()));
+    event_loop.set_exception_handler({
+        let told = told.clone();
+        move |_, context| *told.borrow_mut() = context.to_string()
+    });
+    let remote = event_loop.remote();
+    let line = line!() + 1;
+    std::thread::spawn(move || remote.call_soon_threadsafe(|| panic!("from afar")).unwrap())
+        .join()
+        .unwrap();
+    event_loop.turn();
+    event_loop.call_soon(|| {});
+    event_loop.turn();
+    let told = told.borrow();
+    assert!(told.contains(&format!("remote.rs:{line}")), "{told}");
+}
+
+/// Everything of a loop but its `Remote` stays on its thread.
+macro_rules! assert_not_send {
+    ($($type:ty),*) => {
+        $(const _: fn() = || {
+            trait Ambiguous<A> {
+                fn call() {}
+            }
+            impl<T: ?Sized> Ambiguous<()> for T {}
+            struct Marker;
+            impl<T: ?Sized + Send> Ambiguous<Marker> for T {}
+            // Two implementations, and so an error, if the type is `Send`.
+            let _ = <$type as Ambiguous<_>>::call;
+        };)*
+    };
+}
+
+assert_not_send!(
+    bucle_loop::EventLoop,
+    bucle_loop::LoopRef,
+    bucle_loop::Handle,
+    bucle_loop::TimerHandle,
+    bucle_loop::Task<()>,
+    bucle_loop::TaskHandle,
+    bucle_loop::Future<(), ()>,
+    bucle_loop::Sleep,
+    bucle_loop::Entered,
+    bucle_loop::SimSocket,
+    bucle_loop::SimNetwork
+);

@@ -73,3 +73,27 @@ fn a_timeout_drops_what_it_gave_up_on_and_takes_its_timer_back() {
         .unwrap();
     });
 }
+
+#[test]
+fn a_sleep_of_zero_has_the_system_asked() {
+    within(WATCHDOG, || {
+        run(async {
+            let (read, mut write) = std::io::pipe().unwrap();
+            let seen = Rc::new(Cell::new(0));
+            let count = seen.clone();
+            let event_loop = bucle_loop::get_running_loop();
+            event_loop
+                .add_reader(&read, move || count.set(count.get() + 1))
+                .unwrap();
+            std::io::Write::write_all(&mut write, b"x").unwrap();
+            for _ in 0..5 {
+                let before = seen.get();
+                sleep(Duration::ZERO).await;
+                sleep(Duration::ZERO).await;
+                assert!(seen.get() > before);
+            }
+            event_loop.remove_reader(&read);
+        })
+        .unwrap();
+    });
+}

@@ -165,6 +165,10 @@ impl Source for ChildProcess {
         }
     }
 
+    fn describe(&self) -> Option<String> {
+        Some(format!("child process {}", self.pid))
+    }
+
     fn closed(&self) {
         self.let_go();
         let on_exit = self.on_exit.take();

@@ -244,6 +244,10 @@ impl TlsTransport {
             Err(payload) => {
                 let message = format!("Protocol::{name} panicked, over TLS");
                 let mut context = ExceptionContext::new("transport", message.clone());
+                context.name = self.below().and_then(|below| {
+                    let peer = below.peer_address()?;
+                    Some(format!("TLS with {peer}"))
+                });
                 context.panic = Some(payload);
                 self.event_loop.call_exception_handler(context);
                 self.fail(io::Error::other(message));

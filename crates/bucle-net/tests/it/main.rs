@@ -1,5 +1,5 @@
-//! The network from outside: real sockets on loopback. Each selector is put to the same tests by
-//! `BUCLE_SELECTOR`.
+//! The network from outside: real sockets on loopback, and (`worlds`) simulated ones. Each selector
+//! is put to the same tests by `BUCLE_SELECTOR`.
 
 #![cfg_attr(not(feature = "tls"), allow(dead_code))]
 
@@ -20,3 +20,4 @@ mod tls_model;
 mod transports;
 mod transports_model;
 mod unix;
+mod worlds;

@@ -17,6 +17,7 @@ use bucle_net::{
 
 use crate::certificates::{CLIENT, SERVER, client, server};
 use crate::support::*;
+use crate::worlds::in_both;
 
 fn accepting() -> ServerOptions {
     ServerOptions::default().tls(server())
@@ -979,6 +980,23 @@ fn protocols_upgrade_too_even_twice() {
         }
         let error = start_tls(&transport, ours.protocol(), (client(), "localhost"));
         assert_eq!(error.await.unwrap_err().kind(), io::ErrorKind::NotConnected);
+    });
+}
+
+#[test]
+fn simulated_connections_speak_tls_too() {
+    in_both(|| async {
+        let ((mut reader, writer), (mut their_reader, their_writer)) = streams().await;
+        let content = pattern(20_000);
+        writer.write(&content);
+        writer.write_eof();
+        assert!(their_reader.read_to_end().await.unwrap() == content);
+        their_writer.write(b"answer");
+        their_writer.close();
+        assert_eq!(reader.read_to_end().await.unwrap(), b"answer");
+        writer.close();
+        writer.wait_closed().await.unwrap();
+        their_writer.wait_closed().await.unwrap();
     });
 }
 

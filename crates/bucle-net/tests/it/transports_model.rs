@@ -69,7 +69,7 @@ fn obey(transport: &Transport, command: &Command, file: &Rc<File>) {
 }
 
 /// One call at the start, one at the end, pause and resume in turns, nothing after an end.
-fn check_order(told: &[Told]) {
+pub(crate) fn check_order(told: &[Told]) {
     assert_eq!(told.first(), Some(&Told::Made));
     assert!(matches!(told.last(), Some(Told::Lost(_))));
     let mut paused = false;

@@ -1,7 +1,9 @@
 //! Each example is run as a user would run it.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Where cargo puts the examples that it builds beside these tests.
 fn example(name: &str) -> PathBuf {
@@ -92,4 +94,57 @@ fn tasks() {
             "alive: 0",
         ],
     );
+}
+
+/// A child that does not outlive its test.
+struct Child(std::process::Child);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn server() {
+    let child = Command::new(example("04_server"))
+        .args([
+            "127.0.0.1:0",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples"),
+        ])
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = Child(child.unwrap());
+    let mut output = BufReader::new(child.0.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("listening at http://").unwrap();
+    let ask = |request: &str, body: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "{request} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(ask("GET /", "").ends_with("<h1>An asynchronous server</h1>\n"));
+    assert!(ask("GET /echo?a", "").ends_with("\r\n\r\nEcho: GET /echo?a HTTP/1.1\n"));
+    assert!(ask("POST /echo", "sent back").ends_with("\r\n\r\nsent back"));
+    assert!(ask("GET /static/01_coroutines.rs", "").contains("\nContent-Type: text/"));
+    assert!(ask("GET /slow", "").ends_with("nobody else had to wait\n"));
+    assert!(ask("DELETE /echo", "").starts_with("HTTP/1.1 405 "));
+    assert!(ask("GET /nothing", "").starts_with("HTTP/1.1 404 "));
+
+    let pid = rustix::process::Pid::from_child(&child.0);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "stopped: Drained\n");
+    assert!(child.0.wait().unwrap().success());
 }

@@ -54,7 +54,7 @@ impl Net {
         Err(Errno::ADDRINUSE.into())
     }
 
-    pub(crate) fn listen(&mut self, address: &SimAddress, backlog: usize) -> io::Result<u32> {
+    pub(crate) fn bind(&mut self, address: &SimAddress) -> io::Result<u32> {
         self.check_limit(1)?;
         let mut address = address.clone();
         if let SimAddress::Tcp(address) = &mut address
@@ -68,10 +68,20 @@ impl Net {
         let number = self.insert(Kind::Listener {
             address: address.clone(),
             waiting: VecDeque::new(),
-            backlog: backlog.max(1),
+            backlog: 0,
         });
         self.names.insert(address, number);
         Ok(number)
+    }
+
+    pub(crate) fn listen(&mut self, number: u32, size: usize) -> io::Result<()> {
+        match &mut self.socket(number)?.kind {
+            Kind::Listener { backlog, .. } => {
+                *backlog = size.max(1);
+                Ok(())
+            }
+            Kind::Stream { .. } => Err(Errno::INVAL.into()),
+        }
     }
 
     pub(crate) fn connect(&mut self, address: &SimAddress) -> io::Result<u32> {
@@ -100,6 +110,9 @@ impl Net {
             }
             SimAddress::Unix(_) => {
                 let listener = self.listener_at(&address).ok_or(Errno::NOENT)?;
+                if !self.listens(listener) {
+                    return Err(Errno::CONNREFUSED.into());
+                }
                 let id = self.insert_connection(Connection::new(
                     Family::Unix,
                     Phase::Open,
@@ -142,7 +155,12 @@ impl Net {
 
     pub(crate) fn accept(&mut self, number: u32) -> io::Result<(u32, Option<SimAddress>)> {
         self.check_limit(1)?;
-        let Kind::Listener { waiting, .. } = &mut self.socket(number)?.kind else {
+        let Kind::Listener {
+            waiting,
+            backlog: 1..,
+            ..
+        } = &mut self.socket(number)?.kind
+        else {
             return Err(Errno::INVAL.into());
         };
         let id = waiting.pop_front().ok_or(Errno::AGAIN)?;

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn, ready};
-use std::hint::black_box;
 use std::panic::{Location, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -854,63 +853,4 @@ fn two_loops_wake_each_others_tasks() {
     drop(task);
     drop(_join);
     assert_eq!(other.join().unwrap(), 0);
-}
-
-/// Not a check: prints what the cell costs. `cargo test --release -p bucle-loop --lib -- --ignored
-/// --nocapture cell_costs`
-#[test]
-#[ignore = "prints figures"]
-fn cell_costs() {
-    const ROUNDS: u32 = 2_000_000;
-    let bench = Bench::new();
-    let print = |what: &str, begun: Instant| {
-        let ns = begun.elapsed().as_nanos() as f64 / f64::from(ROUNDS);
-        println!("{what}: {ns:.1} ns");
-    };
-    for _ in 0..3 {
-        let mut left = ROUNDS;
-        let (task, join) = bench.spawn(poll_fn(move |cx| {
-            left -= 1;
-            if left == 0 {
-                return Poll::Ready(());
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }));
-        task.schedule();
-        drop((task, join));
-        let begun = Instant::now();
-        while let Some(Entry::Task(task)) = bench.ready.pop() {
-            task.run();
-        }
-        print("wake by itself, poll", begun);
-
-        let begun = Instant::now();
-        for round in 0..ROUNDS {
-            let (task, mut join) = bench.spawn(async move { black_box(round) });
-            task.schedule();
-            drop(task);
-            while let Some(Entry::Task(task)) = bench.ready.pop() {
-                task.run();
-            }
-            black_box(join.try_take());
-        }
-        print("spawn, run, take", begun);
-
-        let (future, wakers) = gives_waker();
-        let (task, join) = bench.spawn(future);
-        task.run();
-        let waker = wakers.take().pop().unwrap();
-        let begun = Instant::now();
-        for _ in 0..ROUNDS {
-            drop(black_box(waker.clone()));
-        }
-        print("clone and drop a waker", begun);
-        drop((task, join));
-        let begun = Instant::now();
-        for _ in 0..ROUNDS {
-            drop(black_box(waker.clone()));
-        }
-        print("clone and drop a waker of a merged cell (atomic)", begun);
-    }
 }

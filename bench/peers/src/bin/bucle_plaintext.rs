@@ -1,0 +1,23 @@
+//! Bucle with `Hello, World!` from a handler on its public API: the same as `hyper_plaintext`.
+//!
+//! `bucle_plaintext` listens on any free port of 127.0.0.1 and prints `http://127.0.0.1:PORT`.
+
+use bucle::server::{HttpServer, Method, Options, Request, Response, StatusCode};
+
+async fn hello(request: Request) -> Response {
+    if request.method() == Method::Get && request.path().starts_with("/plaintext") {
+        Response::text("Hello, World!").content_type("text/plain")
+    } else {
+        Response::text("not found")
+            .content_type("text/plain")
+            .with_status(StatusCode::NOT_FOUND)
+    }
+}
+
+#[bucle::main]
+async fn main() -> std::io::Result<()> {
+    let server = HttpServer::bind("127.0.0.1:0", hello, Options::default())?;
+    println!("http://{}", server.addresses()[0]);
+    server.serve_forever().await;
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! What is wrong is one line, which says what to do, and an exit code.
+
+use crate::support::{Serving, run, site};
+
+#[track_caller]
+fn assert_refused(arguments: &[&str], code: i32, words: &[&str]) {
+    let output = run(arguments);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(errors.starts_with("error: "), "{errors}");
+    for word in words {
+        assert!(errors.contains(word), "{word:?} is not in {errors}");
+    }
+    assert_eq!(output.stdout, b"");
+}
+
+#[test]
+fn a_wrong_command_line() {
+    let site = site();
+    let folder = site.path().to_str().unwrap();
+    for (arguments, words) in [
+        (
+            &["serve", "--bogus"][..],
+            &["--bogus", "bucle serve --help"][..],
+        ),
+        (&["serve", "--listn", "x"], &["--listn", "--listen"]),
+        (
+            &["serve", folder, "--workers", "0"],
+            &["--workers", "1..=1024"],
+        ),
+        (&["serve", folder, "--workers", "many"], &["--workers"]),
+        (
+            &["serve", folder, "--listen", "nowhere"],
+            &["--listen", "port"],
+        ),
+        (
+            &["serve", folder, "--listen", "example.com:80"],
+            &["127.0.0.1"],
+        ),
+        (
+            &["serve", folder, "--listen", "127.0.0.1:99999"],
+            &["--listen"],
+        ),
+        (&["serve", folder, "--listen"], &["--listen"]),
+        (
+            &["serve", folder, "--access-log", "xml"],
+            &["combined", "json"],
+        ),
+        (&["serve", folder, "--idle-timeout", "soon"], &["seconds"]),
+        (
+            &["serve", folder, "--header-timeout", "-1"],
+            &["--header-timeout"],
+        ),
+        (&["serve", folder, "--header-timeout", "0"], &["above 0"]),
+        (&["serve", folder, "more"], &["more"]),
+        (&["bogus"], &["bogus"]),
+        (&[], &["bucle serve DIR"]),
+    ] {
+        assert_refused(arguments, 2, words);
+    }
+}
+
+#[test]
+fn a_folder_that_is_none() {
+    let site = site();
+    let file = site.path().join("index.html");
+    let missing = site.path().join("missing");
+    assert_refused(
+        &["serve", missing.to_str().unwrap()],
+        1,
+        &["missing", "bucle serve DIR"],
+    );
+    assert_refused(&["serve", file.to_str().unwrap()], 1, &["no folder"]);
+}
+
+#[test]
+fn an_address_that_is_taken() {
+    let site = site();
+    let folder = site.path().to_str().unwrap();
+    for workers in ["1", "3"] {
+        let first = Serving::start(
+            site.path(),
+            &["--listen", "127.0.0.1:0", "--workers", workers],
+        );
+        let address = first.address.to_string();
+        for others in ["1", "3"] {
+            let arguments = ["serve", folder, "--listen", &address, "--workers", others];
+            assert_refused(&arguments, 1, &[&address, "choose another"]);
+        }
+        assert!(first.get("/").contains("<p>hello"));
+    }
+    let path = site.path().join("x.sock");
+    let unix = format!("unix:{}", path.display());
+    let _first = Serving::start(site.path(), &["--listen", "127.0.0.1:0", "--listen", &unix]);
+    assert_refused(
+        &["serve", folder, "--listen", &unix],
+        1,
+        &["choose another"],
+    );
+    let file = format!("unix:{}", site.path().join("index.html").display());
+    assert_refused(&["serve", folder, "--listen", &file], 1, &["no socket"]);
+    assert!(site.path().join("index.html").exists());
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    let help = run(&["serve", "--help"]);
+    assert!(help.status.success());
+    let text = String::from_utf8(help.stdout).unwrap();
+    for flag in [
+        "[DIR]",
+        "--listen",
+        "--workers",
+        "--echo",
+        "--access-log",
+        "--header-timeout",
+        "--idle-timeout",
+        "--drain-timeout",
+        "127.0.0.1:8080",
+    ] {
+        assert!(text.contains(flag), "{flag} is not in {text}");
+    }
+    let version = run(&["--version"]);
+    assert!(version.status.success());
+    assert!(version.stdout.starts_with(b"bucle "));
+}

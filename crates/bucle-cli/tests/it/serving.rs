@@ -1,0 +1,159 @@
+//! What is served, where, and what is said of it.
+
+use std::io::{BufRead, Read, Write};
+use std::os::unix::net::UnixStream;
+
+use rustix::process::Signal;
+
+use crate::support::{Serving, get, site};
+
+#[test]
+fn several_addresses_are_told_with_the_ports_taken() {
+    let site = site();
+    let path = site.path().join("x.sock");
+    let unix = format!("unix:{}", path.display());
+    let mut serving = Serving::start(
+        site.path(),
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--listen",
+            &unix,
+            "--listen",
+            "127.0.0.1:0",
+        ],
+    );
+    assert_eq!(serving.told.len(), 3);
+    for line in &serving.told {
+        assert!(
+            line.starts_with("serving ") && !line.ends_with(":0"),
+            "{line}"
+        );
+    }
+    assert!(serving.told[1].ends_with(&unix), "{:?}", serving.told);
+    assert!(serving.get("/").ends_with("<p>hello"));
+    let stream = UnixStream::connect(&path).unwrap();
+    assert!(get(stream, "/").ends_with("<p>hello"));
+    serving.signal(Signal::TERM);
+    assert!(serving.wait().success());
+    assert!(!path.exists());
+}
+
+#[test]
+fn every_worker_serves() {
+    let site = site();
+    let mut serving = Serving::start(
+        site.path(),
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--workers",
+            "3",
+            "--access-log",
+            "off",
+        ],
+    );
+    // Spread by the kernel; that many connections meet every worker, and each answers right.
+    let mut streams: Vec<_> = (0..60).map(|_| serving.connect()).collect();
+    for stream in &mut streams {
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .unwrap();
+    }
+    for mut stream in streams {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("<p>hello"));
+    }
+    serving.signal(Signal::INT);
+    assert!(serving.wait().success());
+}
+
+#[test]
+fn echo_is_there_when_asked_for() {
+    let site = site();
+    let serving = Serving::start(site.path(), &["--listen", "127.0.0.1:0", "--echo"]);
+    assert!(
+        serving
+            .get("/echo")
+            .ends_with("\r\n\r\nEcho: GET /echo HTTP/1.1")
+    );
+    let mut stream = serving.connect();
+    stream
+        .write_all(
+            b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\r\nback",
+        )
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("\r\n\r\nback"), "{answer}");
+    let serving = Serving::start(site.path(), &["--listen", "127.0.0.1:0"]);
+    assert!(serving.get("/echo").starts_with("HTTP/1.1 404 "));
+}
+
+#[test]
+fn every_request_is_logged_in_its_format() {
+    let site = site();
+    for format in ["combined", "json", "off"] {
+        let mut serving = Serving::start(
+            site.path(),
+            &["--listen", "127.0.0.1:0", "--access-log", format],
+        );
+        serving.get("/?\"x\"");
+        serving.get("/missing");
+        let mut stream = serving.connect();
+        stream.write_all(b"nonsense\r\n\r\n").unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        serving.signal(Signal::TERM);
+        assert!(serving.wait().success());
+        let lines: Vec<_> = (&mut serving.output).lines().map(Result::unwrap).collect();
+        match format {
+            "off" => assert_eq!(lines, [""; 0]),
+            "json" => {
+                assert_eq!(lines.len(), 3, "{lines:?}");
+                for (line, status) in lines.iter().zip([400, 404, 400]) {
+                    assert!(
+                        line.starts_with("{\"time\":\"2") && line.ends_with('}'),
+                        "{line}"
+                    );
+                    assert!(line.contains(&format!("\"status\":{status},")), "{line}");
+                }
+                assert!(lines[1].contains("\"target\":\"/missing\""));
+            }
+            _ => {
+                assert_eq!(lines.len(), 3, "{lines:?}");
+                assert!(lines[1].starts_with("127.0.0.1 - - ["), "{}", lines[1]);
+                assert!(lines[1].contains("\"GET /missing HTTP/1.1\" 404 "));
+                assert!(lines[2].contains("\"-\" 400 "), "{}", lines[2]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_harms_nobody() {
+    let site = site();
+    // Closed: the server goes on, and its end is a clean one.
+    let mut serving = Serving::start(site.path(), &["--listen", "127.0.0.1:0"]);
+    serving.close_output();
+    for _ in 0..50 {
+        assert!(serving.get("/").ends_with("<p>hello"));
+    }
+    assert!(serving.is_running());
+    serving.signal(Signal::TERM);
+    assert!(serving.wait().success());
+    assert_eq!(serving.errors().lines().count(), 1);
+
+    // Open and never read: more than a pipe holds.
+    let mut serving = Serving::start(site.path(), &["--listen", "127.0.0.1:0"]);
+    let long = "x".repeat(1_000);
+    for _ in 0..300 {
+        assert!(
+            serving
+                .get(&format!("/{long}"))
+                .starts_with("HTTP/1.1 404 ")
+        );
+    }
+    serving.signal(Signal::TERM);
+    assert!(serving.wait().success());
+}

@@ -1,0 +1,163 @@
+//! A `bucle serve` as a child process, and a plain client.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// No wait in these tests is shorter.
+pub(crate) const WATCHDOG: Duration = Duration::from_secs(60);
+
+pub(crate) fn bucle() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_bucle"))
+}
+
+/// Runs `bucle` to its end, which has to come by itself.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    bucle()
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// A folder with an `index.html` and a large file.
+pub(crate) fn site() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("index.html"), "<p>hello").unwrap();
+    std::fs::write(folder.path().join("large"), vec![b'x'; 30_000_000]).unwrap();
+    folder
+}
+
+/// A server that runs until it is dropped.
+pub(crate) struct Serving {
+    child: Child,
+    pub(crate) output: BufReader<ChildStdout>,
+    /// What it said at its start, line by line.
+    pub(crate) told: Vec<String>,
+    /// The first TCP address it told.
+    pub(crate) address: SocketAddr,
+}
+
+impl Serving {
+    /// `bucle serve FOLDER` with more arguments, of which `--listen` is the caller's.
+    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Serving {
+        let listens = arguments.iter().filter(|argument| **argument == "--listen");
+        let mut command = bucle();
+        command.arg("serve").arg(folder).args(arguments);
+        command.stdin(Stdio::null());
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let told: Vec<_> = (0..listens.count().max(1))
+            .map(|_| {
+                let mut line = String::new();
+                output.read_line(&mut line).unwrap();
+                line.trim_end().to_owned()
+            })
+            .collect();
+        let address = told.iter().find_map(|line| {
+            let (_, address) = line.split_once(" at http://")?;
+            address.parse().ok()
+        });
+        let address = address.unwrap_or_else(|| {
+            let mut error = String::new();
+            let _ = child.wait();
+            let _ = child.stderr.take().unwrap().read_to_string(&mut error);
+            panic!("no address in {told:?}; {error}")
+        });
+        Serving {
+            child,
+            output,
+            told,
+            address,
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id() as i32).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let end = Instant::now() + WATCHDOG;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "it does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// What it said on standard error, after its end.
+    pub(crate) fn errors(&mut self) -> String {
+        let mut errors = String::new();
+        let stderr = self.child.stderr.as_mut().unwrap();
+        stderr.read_to_string(&mut errors).unwrap();
+        errors
+    }
+
+    /// Its standard output is read no more.
+    pub(crate) fn close_output(&mut self) {
+        // The end of a pipe of nobody's in the place of its own.
+        let (reader, _) = std::io::pipe().unwrap();
+        self.output = BufReader::new(ChildStdout::from(OwnedFd::from(reader)));
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(WATCHDOG)).unwrap();
+        stream
+    }
+
+    /// The whole answer to a GET.
+    pub(crate) fn get(&self, target: &str) -> String {
+        get(self.connect(), target)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The whole answer to a GET over a stream that is closed after it.
+pub(crate) fn get(mut stream: impl Duplex, target: &str) -> String {
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    stream.end();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// A stream whose sending side can be ended.
+pub(crate) trait Duplex: Read + Write {
+    fn end(&self);
+}
+
+impl Duplex for TcpStream {
+    fn end(&self) {
+        self.shutdown(Shutdown::Write).unwrap();
+    }
+}
+
+impl Duplex for std::os::unix::net::UnixStream {
+    fn end(&self) {
+        self.shutdown(Shutdown::Write).unwrap();
+    }
+}

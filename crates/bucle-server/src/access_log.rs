@@ -1,0 +1,507 @@
+//! The access log: one line a request, written by a thread of its own, so that whoever reads it,
+//! or doesn't, never holds a loop.
+//!
+//! ```text
+//!   AccessLog (one a loop)  ── at the end of a turn ──>  LogWriter  ── its thread ──>  the sink
+//!     formats lines                                      holds at most LOG_BUFFER bytes
+//! ```
+//!
+//! When the sink takes nothing any more (a closed pipe), the log ends; when it takes too little,
+//! lines are dropped and counted. Both are said once on standard error, and the server goes on.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io::{self, Write};
+use std::rc::Rc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bucle_http::RequestHead;
+use bucle_loop::{LoopRef, Readiness, Source};
+use bucle_net::Address;
+
+use crate::date::DateCache;
+
+/// How much of the log may wait for its reader, in bytes; lines beyond that are dropped.
+pub const LOG_BUFFER: usize = 1024 * 1024;
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Not at all.
+    #[default]
+    Off,
+    /// Apache's "combined": address, time, request line, status, bytes, referer, user agent.
+    Combined,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What is known of one request, from its head to its end; used again for the next one of the
+/// same connection.
+pub(crate) struct Record {
+    peer: Option<Address>,
+    started: Instant,
+    /// Whether it was begun and not ended.
+    under_way: bool,
+    /// Whether the request could be read.
+    readable: bool,
+    /// Method, target, version, referer and user agent, one behind the other.
+    text: Vec<u8>,
+    ends: [usize; 5],
+    status: u16,
+    sent: u64,
+}
+
+impl Record {
+    pub(crate) fn new(peer: Option<Address>, now: Instant) -> Record {
+        Record {
+            peer,
+            started: now,
+            under_way: false,
+            readable: false,
+            text: Vec::new(),
+            ends: [0; 5],
+            status: 0,
+            sent: 0,
+        }
+    }
+
+    /// Begins with a request, or with what could not be read as one.
+    pub(crate) fn begin(&mut self, head: Option<&RequestHead>, now: Instant) {
+        self.started = now;
+        self.under_way = true;
+        self.readable = head.is_some();
+        self.text.clear();
+        self.ends = [0; 5];
+        (self.status, self.sent) = (0, 0);
+        let Some(head) = head else { return };
+        let parts = [
+            head.method_str().as_bytes(),
+            head.target().as_bytes(),
+            head.version().as_str().as_bytes(),
+            head.header("referer").unwrap_or_default(),
+            head.header("user-agent").unwrap_or_default(),
+        ];
+        self.ends = parts.map(|part| {
+            self.text.extend_from_slice(part);
+            self.text.len()
+        });
+    }
+
+    /// The answer's head was written; its body will come to so many bytes.
+    pub(crate) fn answered(&mut self, status: u16, sent: u64) {
+        self.status = status;
+        self.sent = sent;
+    }
+
+    /// So much of a body was sent after all.
+    pub(crate) fn sent(&mut self, sent: u64) {
+        self.sent = sent;
+    }
+
+    /// Ends it; false if it was not under way.
+    pub(crate) fn end(&mut self) -> bool {
+        std::mem::take(&mut self.under_way)
+    }
+
+    fn part(&self, number: usize) -> &[u8] {
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start..self.ends[number]]
+    }
+
+    fn combined(&self, out: &mut Vec<u8>, date: &DateCache) -> io::Result<()> {
+        match &self.peer {
+            Some(Address::Tcp(address)) => write!(out, "{}", address.ip())?,
+            _ => out.push(b'-'),
+        }
+        write!(out, " - - [{}] \"", date.common())?;
+        if !self.readable {
+            out.push(b'-');
+        }
+        for number in 0..3 {
+            if number > 0 && self.readable {
+                out.push(b' ');
+            }
+            push_quoted(out, self.part(number));
+        }
+        write!(out, "\" {} {}", self.status, self.sent)?;
+        for number in [3, 4] {
+            out.extend_from_slice(b" \"");
+            match self.part(number) {
+                b"" => out.push(b'-'),
+                part => push_quoted(out, part),
+            }
+            out.push(b'"');
+        }
+        out.push(b'\n');
+        Ok(())
+    }
+
+    fn json(&self, out: &mut Vec<u8>, date: &DateCache, now: Instant) -> io::Result<()> {
+        write!(out, "{{\"time\":\"{}\",\"peer\":", date.iso())?;
+        match &self.peer {
+            Some(Address::Tcp(address)) => write!(out, "\"{address}\"")?,
+            Some(unix) => push_json(out, unix.to_string().as_bytes()),
+            None => out.extend_from_slice(b"null"),
+        }
+        let names = ["method", "target", "version", "referer", "user_agent"];
+        for (number, name) in names.into_iter().enumerate() {
+            write!(out, ",\"{name}\":")?;
+            match self.part(number) {
+                b"" => out.extend_from_slice(b"null"),
+                part => push_json(out, part),
+            }
+        }
+        let took = now.saturating_duration_since(self.started).as_micros();
+        let (status, sent) = (self.status, self.sent);
+        writeln!(
+            out,
+            ",\"status\":{status},\"bytes\":{sent},\"microseconds\":{took}}}"
+        )
+    }
+}
+
+/// Text between quotes; what could end them or the line is written as `\xHH`, as nginx does.
+fn push_quoted(out: &mut Vec<u8>, text: &[u8]) {
+    for &byte in text {
+        match byte {
+            b' '..=b'~' if byte != b'"' && byte != b'\\' => out.push(byte),
+            _ => push_hex(out, b"\\x", byte),
+        }
+    }
+}
+
+/// Text as a JSON string; what is no UTF-8 becomes the replacement character.
+fn push_json(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    for byte in String::from_utf8_lossy(text).bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            0..=0x1f | 0x7f => push_hex(out, b"\\u00", byte),
+            byte => out.push(byte),
+        }
+    }
+    out.push(b'"');
+}
+
+fn push_hex(out: &mut Vec<u8>, before: &[u8], byte: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.extend_from_slice(before);
+    out.push(DIGITS[usize::from(byte >> 4)]);
+    out.push(DIGITS[usize::from(byte & 15)]);
+}
+
+/// The log as one loop writes it.
+pub(crate) struct AccessLog {
+    format: LogFormat,
+    writer: LogWriter,
+    lines: RefCell<Vec<u8>>,
+    count: Cell<u64>,
+}
+
+impl AccessLog {
+    pub(crate) fn new(format: LogFormat, writer: LogWriter) -> Rc<AccessLog> {
+        Rc::new(AccessLog {
+            format,
+            writer,
+            lines: RefCell::default(),
+            count: Cell::new(0),
+        })
+    }
+
+    /// Writes a line, which leaves at the end of the turn.
+    pub(crate) fn write(self: &Rc<Self>, record: &Record, event_loop: &LoopRef, date: &DateCache) {
+        let mut lines = self.lines.borrow_mut();
+        if lines.is_empty() {
+            event_loop.flush_soon(self.clone());
+        }
+        // Writing to a vector never fails.
+        let _ = match self.format {
+            LogFormat::Json => record.json(&mut lines, date, event_loop.time()),
+            LogFormat::Combined | LogFormat::Off => record.combined(&mut lines, date),
+        };
+        self.count.set(self.count.get() + 1);
+    }
+
+    fn hand_over(&self) {
+        self.writer
+            .take(&mut self.lines.borrow_mut(), self.count.take());
+    }
+}
+
+impl Source for AccessLog {
+    fn ready(&self, _: Readiness) {}
+
+    fn flush(&self) {
+        self.hand_over();
+    }
+}
+
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        self.hand_over();
+    }
+}
+
+/// The thread that writes, as the loops see it.
+#[derive(Clone)]
+pub(crate) struct LogWriter {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// There is something to write, or the end is wanted.
+    work: Condvar,
+    /// The thread has ended.
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    lines: Vec<u8>,
+    dropped: u64,
+    ending: bool,
+    ended: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LogWriter {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system's, when it gives no thread.
+    pub(crate) fn start(sink: impl Write + Send + 'static) -> io::Result<LogWriter> {
+        let shared = Arc::<Shared>::default();
+        let theirs = shared.clone();
+        thread::Builder::new()
+            .name("bucle-access-log".into())
+            .spawn(move || {
+                let result = write_lines(&theirs, sink);
+                theirs.lock().ended = true;
+                theirs.ended.notify_all();
+                if let Err(error) = result {
+                    say(format_args!(
+                        "the access log ends, it can't be written: {error}"
+                    ));
+                }
+            })?;
+        Ok(LogWriter { shared })
+    }
+
+    /// Takes whole lines over, and leaves the vector empty.
+    fn take(&self, lines: &mut Vec<u8>, count: u64) {
+        if lines.is_empty() {
+            return;
+        }
+        let mut state = self.shared.lock();
+        if !state.ended {
+            if state.lines.len() + lines.len() > LOG_BUFFER {
+                state.dropped += count;
+            } else {
+                state.lines.extend_from_slice(lines);
+                self.shared.work.notify_one();
+            }
+        }
+        lines.clear();
+    }
+
+    /// Has everything written that was taken so far, if that is done within `patience`; a sink that
+    /// takes nothing is left to itself.
+    pub(crate) fn finish(&self, patience: Duration) {
+        let mut state = self.shared.lock();
+        state.ending = true;
+        self.shared.work.notify_one();
+        let waited = self
+            .shared
+            .ended
+            .wait_timeout_while(state, patience, |state| !state.ended);
+        drop(waited);
+    }
+}
+
+impl fmt::Debug for LogWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogWriter")
+    }
+}
+
+fn write_lines(shared: &Shared, mut sink: impl Write) -> io::Result<()> {
+    let mut lines = Vec::new();
+    let mut said = false;
+    loop {
+        let dropped;
+        {
+            let mut state = shared.lock();
+            while state.lines.is_empty() && !state.ending {
+                state = shared
+                    .work
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+            if state.lines.is_empty() {
+                return Ok(());
+            }
+            lines.clear();
+            std::mem::swap(&mut lines, &mut state.lines);
+            dropped = std::mem::take(&mut state.dropped);
+        }
+        write_whole(&mut sink, &lines)?;
+        if dropped > 0 && !said {
+            said = true;
+            say(format_args!(
+                "the access log is read too slowly: {dropped} lines were dropped, and more may be"
+            ));
+        }
+    }
+}
+
+/// Writes all of `lines`, also where the sink is non-blocking: standard output may be, when another
+/// program that shares it wants it so.
+fn write_whole(sink: &mut impl Write, mut lines: &[u8]) -> io::Result<()> {
+    while !lines.is_empty() {
+        match sink.write(lines) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => lines = &lines[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    sink.flush()
+}
+
+/// Standard error may be gone as well, which is no reason to end.
+fn say(message: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "bucle: {message}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bucle_http::{Limits, ServerConnection};
+    use std::sync::mpsc;
+
+    const WATCHDOG: Duration = Duration::from_secs(30);
+
+    fn record(request: &[u8]) -> Record {
+        let mut head = RequestHead::default();
+        let mut connection = ServerConnection::default();
+        connection
+            .receive(request, &mut head, &Limits::default())
+            .unwrap();
+        let peer = Address::Tcp("192.0.2.7:5000".parse().unwrap());
+        let now = Instant::now();
+        let mut record = Record::new(Some(peer), now);
+        record.begin(Some(&head), now);
+        record.answered(200, 12);
+        record
+    }
+
+    fn date() -> DateCache {
+        DateCache::at(784_111_777)
+    }
+
+    fn combined(record: &Record) -> String {
+        let mut out = Vec::new();
+        record.combined(&mut out, &date()).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn combined_lines_are_apache_s_and_can_t_be_forged() {
+        let record = record(
+            b"GET /a?b HTTP/1.1\r\nHost: x\r\nUser-Agent: a\"b\\c\xff\t\r\nReferer: http://y/\r\n\r\n",
+        );
+        assert_eq!(
+            combined(&record),
+            "192.0.2.7 - - [06/Nov/1994:08:49:37 +0000] \"GET /a?b HTTP/1.1\" 200 12 \
+             \"http://y/\" \"a\\x22b\\x5cc\\xff\"\n"
+        );
+        let mut unreadable = record;
+        unreadable.peer = Some(Address::Unix(None));
+        unreadable.begin(None, Instant::now());
+        unreadable.answered(400, 3);
+        assert_eq!(
+            combined(&unreadable),
+            "- - - [06/Nov/1994:08:49:37 +0000] \"-\" 400 3 \"-\" \"-\"\n"
+        );
+    }
+
+    #[test]
+    fn json_lines_are_objects() {
+        let record = record(b"HEAD / HTTP/1.0\r\nUser-Agent: a\"\\\x80\r\n\r\n");
+        let mut out = Vec::new();
+        let later = record.started + Duration::from_micros(7);
+        record.json(&mut out, &date(), later).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "{\"time\":\"1994-11-06T08:49:37Z\",\"peer\":\"192.0.2.7:5000\",\"method\":\"HEAD\",\
+             \"target\":\"/\",\"version\":\"HTTP/1.0\",\"referer\":null,\
+             \"user_agent\":\"a\\\"\\\\\u{fffd}\",\"status\":200,\"bytes\":12,\"microseconds\":7}\n"
+        );
+        let mut control = Vec::new();
+        push_json(&mut control, b"a\x01\x7f\n");
+        assert_eq!(control, b"\"a\\u0001\\u007f\\u000a\"");
+    }
+
+    /// A sink that takes nothing until it is let.
+    struct Stuck(mpsc::Receiver<()>, mpsc::Sender<Vec<u8>>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
+            let _ = self.1.send(bytes.to_vec());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_sink_that_takes_nothing_holds_nobody_and_costs_a_bounded_buffer() {
+        let (leave, left) = mpsc::channel();
+        let (sender, written) = mpsc::channel();
+        let writer = LogWriter::start(Stuck(left, sender)).unwrap();
+        let line = vec![b'x'; 1023].into_iter().chain([b'\n']);
+        let line: Vec<u8> = line.collect();
+        for _ in 0..4 * LOG_BUFFER / line.len() {
+            writer.take(&mut line.clone(), 1);
+        }
+        assert!(writer.shared.lock().lines.len() <= LOG_BUFFER);
+        assert!(writer.shared.lock().dropped > 0);
+        writer.finish(Duration::from_millis(1));
+        leave.send(()).unwrap();
+        // Whether a second time is needed depends on when the thread began.
+        let _ = leave.send(());
+        let first = written.recv_timeout(WATCHDOG).unwrap();
+        assert!(first.ends_with(b"\n"));
+        writer.finish(WATCHDOG);
+        assert!(writer.shared.lock().ended);
+    }
+
+    #[test]
+    fn a_closed_sink_ends_the_log_and_nothing_else() {
+        let (leave, left) = mpsc::channel();
+        let (sender, _written) = mpsc::channel();
+        drop(leave);
+        let writer = LogWriter::start(Stuck(left, sender)).unwrap();
+        writer.take(&mut b"line\n".to_vec(), 1);
+        writer.finish(WATCHDOG);
+        assert!(writer.shared.lock().ended);
+        writer.take(&mut b"line\n".to_vec(), 1);
+        assert!(writer.shared.lock().lines.is_empty());
+    }
+}

@@ -1,0 +1,232 @@
+//! [`RequestBody`]: the body of a request, on its way from the connection to the handler.
+//!
+//! The connection's end is the [`BodyChannel`], which the connection fills as input comes, and stops
+//! filling when nobody takes out of it. The two tell each other through a waker in one direction and
+//! a [`BodyOwner`] in the other.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+/// How much of a request's body may wait for its handler, in bytes, before the client is kept from
+/// sending more. One read more than this may be held.
+pub const BODY_BUFFER: usize = 64 * 1024;
+
+/// The body of a request, as a stream of pieces in the order they come.
+///
+/// What is not read is held back at the client: about [`BODY_BUFFER`] bytes wait here. A client that
+/// asks for it (`Expect: 100-continue`) is told to go on when the body is first read. A body that a
+/// handler never reads is thrown away after the answer, or the connection is closed.
+#[derive(Default)]
+pub struct RequestBody {
+    channel: Option<Rc<BodyChannel>>,
+}
+
+/// Why a body is not whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// The client went away, or stopped sending.
+    Incomplete,
+    /// What came was not well-formed.
+    Malformed,
+    /// It is longer than the limit given to [`RequestBody::collect`].
+    TooLarge,
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BodyError::Incomplete => "the client ended before the whole request body came",
+            BodyError::Malformed => "the request body is not well-formed",
+            BodyError::TooLarge => "the request body is longer than is allowed here",
+        })
+    }
+}
+
+impl std::error::Error for BodyError {}
+
+impl From<BodyError> for io::Error {
+    fn from(error: BodyError) -> io::Error {
+        let kind = match error {
+            BodyError::Incomplete => io::ErrorKind::UnexpectedEof,
+            BodyError::Malformed | BodyError::TooLarge => io::ErrorKind::InvalidData,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+/// Who gets told that the handler has room for more of the body, or has begun to read it.
+pub(crate) trait BodyOwner {
+    fn body_wanted(self: Rc<Self>);
+    /// The handler wants no more of it.
+    fn body_let_go(self: Rc<Self>);
+}
+
+/// What a connection and the handler of its current request share of the body.
+pub(crate) struct BodyChannel {
+    owner: Weak<dyn BodyOwner>,
+    length: Option<u64>,
+    buffer: RefCell<Vec<u8>>,
+    end: Cell<Option<Result<(), BodyError>>>,
+    waker: Cell<Option<Waker>>,
+    /// Whether the handler has begun to read.
+    asked: Cell<bool>,
+}
+
+impl BodyChannel {
+    pub(crate) fn new(owner: Weak<dyn BodyOwner>, length: Option<u64>) -> Rc<BodyChannel> {
+        Rc::new(BodyChannel {
+            owner,
+            length,
+            buffer: RefCell::default(),
+            end: Cell::new(None),
+            waker: Cell::new(None),
+            asked: Cell::new(false),
+        })
+    }
+
+    /// The length that the client has said, in bytes.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Whether the handler has let its end go.
+    pub(crate) fn abandoned(self: &Rc<BodyChannel>) -> bool {
+        Rc::strong_count(self) == 1
+    }
+
+    /// Whether no more is to be put in for now.
+    pub(crate) fn full(&self) -> bool {
+        self.buffer.borrow().len() >= BODY_BUFFER
+    }
+
+    pub(crate) fn push(&self, piece: &[u8]) {
+        self.buffer.borrow_mut().extend_from_slice(piece);
+        self.wake();
+    }
+
+    /// Ends the body, once.
+    pub(crate) fn finish(&self, end: Result<(), BodyError>) {
+        if self.end.get().is_none() {
+            self.end.set(Some(end));
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn poll_chunk(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let first = !self.asked.replace(true);
+        let full = self.full();
+        let buffer = self.buffer.take();
+        let poll = if !buffer.is_empty() {
+            Poll::Ready(Some(Ok(Bytes::from(buffer))))
+        } else if let Some(end) = self.end.get() {
+            Poll::Ready(end.err().map(Err))
+        } else {
+            self.waker.set(Some(cx.waker().clone()));
+            Poll::Pending
+        };
+        if first || full {
+            // May put something in at once, and wake us.
+            if let Some(owner) = self.owner.upgrade() {
+                owner.body_wanted();
+            }
+        }
+        poll
+    }
+}
+
+impl RequestBody {
+    #[inline]
+    pub(crate) fn new(channel: Option<Rc<BodyChannel>>) -> RequestBody {
+        RequestBody { channel }
+    }
+
+    /// Its length in bytes, if the client has said it.
+    pub fn length(&self) -> Option<u64> {
+        match &self.channel {
+            Some(channel) => channel.length,
+            None => Some(0),
+        }
+    }
+
+    /// The next piece, never an empty one; `None` at the end. Cancel-safe: a piece is given out or
+    /// stays.
+    ///
+    /// # Errors
+    /// [`BodyError`]: the rest will not come.
+    pub async fn chunk(&mut self) -> Option<Result<Bytes, BodyError>> {
+        std::future::poll_fn(|cx| self.poll_chunk(cx)).await
+    }
+
+    /// The whole body, if it is no longer than `limit` bytes. Dropped before its end, it has taken
+    /// out what came so far.
+    ///
+    /// # Errors
+    /// [`BodyError`]; `TooLarge` when it is longer, in which case the rest is not read.
+    pub async fn collect(&mut self, limit: usize) -> Result<Vec<u8>, BodyError> {
+        if self.length().is_some_and(|length| length > limit as u64) {
+            return Err(BodyError::TooLarge);
+        }
+        let mut whole = Vec::new();
+        while let Some(piece) = self.chunk().await {
+            let piece = piece?;
+            if whole.len() + piece.len() > limit {
+                return Err(BodyError::TooLarge);
+            }
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole)
+    }
+
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        match &self.channel {
+            Some(channel) => channel.poll_chunk(cx),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if let Some(channel) = self.channel.take()
+            && channel.end.get().is_none()
+        {
+            let owner = channel.owner.upgrade();
+            // The owner counts who holds it.
+            drop(channel);
+            if let Some(owner) = owner {
+                owner.body_let_go();
+            }
+        }
+    }
+}
+
+impl Stream for RequestBody {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_chunk(cx)
+            .map(|piece| piece.map(|piece| piece.map_err(io::Error::from)))
+    }
+}
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody")
+            .field("length", &self.length())
+            .finish_non_exhaustive()
+    }
+}

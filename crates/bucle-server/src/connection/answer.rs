@@ -1,0 +1,205 @@
+//! From an answer to the transport: what is small leaves with its head in one write, files by
+//! `sendfile`, streams piece by piece from a task.
+
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bucle_http::StatusCode;
+use bucle_net::Transport;
+use bytes::Bytes;
+use futures_core::Stream;
+
+use super::{Connection, flag};
+use crate::Response;
+use crate::encode::{self, After, Framing};
+use crate::handler::Handler;
+use crate::response::Content;
+
+/// Bodies up to this are copied behind their head; what is longer is queued as it is.
+const COPY_LIMIT: usize = 16 * 1024;
+
+impl<H: Handler> Connection<H> {
+    /// Writes the answer's head, and as much of its body as is at hand.
+    #[inline]
+    pub(super) fn answer(self: &Rc<Self>, mut response: Response, out: &mut Vec<u8>) {
+        if self.any(flag::BEGUN) {
+            return;
+        }
+        if response.status().is_informational() {
+            // An answer that is no answer: the client would wait for the real one.
+            response = Response::error(StatusCode::INTERNAL_SERVER_ERROR);
+        }
+        let status = response.status();
+        let length = response.length();
+        let (framing, has_body) = self.framing(status, length);
+        if self.worker.draining.get() || self.body_is_too_long() || framing == Framing::UntilClose {
+            self.clear(flag::KEEP_ALIVE);
+        }
+        let after = match (self.any(flag::KEEP_ALIVE), self.any(flag::HTTP_10)) {
+            (false, _) => After::Closes,
+            (true, false) => After::Stays,
+            (true, true) => After::StaysSaid,
+        };
+        if self.any(flag::EXPECTS_CONTINUE) && self.body_is_wanted() {
+            // The body is still to be read, for the answer; this has to come before its head.
+            self.clear(flag::EXPECTS_CONTINUE | flag::CONTINUE_DUE);
+            out.extend_from_slice(bucle_http::encode::CONTINUE);
+        }
+        self.set(flag::BEGUN);
+        self.worker
+            .with_date(|date| encode::head(out, &response, framing, after, date));
+        if self.worker.log.is_some() {
+            let sent = if has_body { length.unwrap_or(0) } else { 0 };
+            self.record(|record| record.answered(status.as_u16(), sent));
+        }
+        let content = response.into_content();
+        if has_body && self.send(content, framing == Framing::Chunked, out) {
+            return;
+        }
+        self.set(flag::ANSWERED);
+    }
+
+    /// How the client is to know where the body ends, and whether there is one at all.
+    #[inline]
+    fn framing(&self, status: StatusCode, length: Option<u64>) -> (Framing, bool) {
+        if !status.may_have_body() {
+            return (Framing::None, false);
+        }
+        let is_head = self.any(flag::HEAD);
+        let framing = match length {
+            Some(length) => Framing::Length(length),
+            None if !self.any(flag::HTTP_10) => Framing::Chunked,
+            None if is_head => Framing::None,
+            None => Framing::UntilClose,
+        };
+        (framing, !is_head)
+    }
+
+    /// Sends a body; true if a task goes on with it.
+    #[inline]
+    fn send(self: &Rc<Self>, content: Content, chunked: bool, out: &mut Vec<u8>) -> bool {
+        match content {
+            Content::Empty => {}
+            Content::Static(bytes) if bytes.len() <= COPY_LIMIT => out.extend_from_slice(bytes),
+            Content::Opened(opened) => match opened.file() {
+                None => out.extend_from_slice(opened.content()),
+                Some(file) => self.send_file(file.clone(), opened.length(), out),
+            },
+            Content::Bytes(bytes) if bytes.len() <= COPY_LIMIT => out.extend_from_slice(&bytes),
+            Content::Static(bytes) => self.send_long(Bytes::from_static(bytes), out),
+            Content::Bytes(bytes) => self.send_long(bytes, out),
+            Content::File { file, length } => self.send_file(file, length, out),
+            Content::Stream { stream, length } => {
+                self.write_out(out);
+                self.spawn_stream(stream, length, chunked);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn send_file(&self, file: Rc<OwnedFd>, length: u64, out: &mut Vec<u8>) {
+        self.with_transport(|transport| transport.send_file_after(out, file, 0, length));
+        out.clear();
+        self.look_at_queue();
+    }
+
+    fn send_long(&self, bytes: Bytes, out: &mut Vec<u8>) {
+        let head = Bytes::copy_from_slice(out);
+        out.clear();
+        self.with_transport(|transport| transport.writelines([head, bytes]));
+        self.look_at_queue();
+    }
+
+    /// Sends a streamed body from a task of its own.
+    fn spawn_stream(
+        self: &Rc<Self>,
+        mut stream: Pin<Box<dyn Stream<Item = io::Result<Bytes>>>>,
+        length: Option<u64>,
+        chunked: bool,
+    ) {
+        let connection = self.clone();
+        let task = self
+            .worker
+            .event_loop
+            .spawn_named("http answer", async move {
+                let mut sent = 0u64;
+                let whole = loop {
+                    let piece = match poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
+                        None => break length.is_none_or(|length| sent == length),
+                        Some(Err(_)) => break false,
+                        Some(Ok(piece)) if piece.is_empty() => continue,
+                        Some(Ok(piece)) => piece,
+                    };
+                    sent += piece.len() as u64;
+                    if length.is_some_and(|length| sent > length) {
+                        break false;
+                    }
+                    connection.send_piece(piece, chunked);
+                    poll_fn(|cx| connection.poll_drained(cx)).await;
+                };
+                // What it holds, a request's body for one, is let go before the connection goes on.
+                drop(stream);
+                connection.stream_ended(whole, chunked, sent);
+            });
+        self.with_exchange(|exchange| exchange.task = Some(task.handle()));
+        task.detach();
+    }
+
+    fn send_piece(&self, piece: Bytes, chunked: bool) {
+        self.with_transport(|transport| {
+            if chunked {
+                let mut frame = Vec::with_capacity(18);
+                bucle_http::write_chunk_head(&mut frame, piece.len() as u64);
+                transport.writelines([frame.into(), piece, Bytes::from_static(b"\r\n")]);
+            } else {
+                transport.write_bytes(piece);
+            }
+        });
+        self.look_at_queue();
+        self.settle();
+    }
+
+    fn stream_ended(self: &Rc<Self>, whole: bool, chunked: bool, sent: u64) {
+        self.with_exchange(|exchange| exchange.task = None);
+        self.record(|record| record.sent(sent));
+        if !whole {
+            // The client must see that the answer is not whole.
+            self.clear(flag::KEEP_ALIVE);
+            self.abort();
+            return;
+        }
+        if chunked {
+            self.with_transport(|transport| transport.write(bucle_http::encode::LAST_CHUNK));
+        }
+        self.set(flag::ANSWERED);
+        self.drive(&[]);
+    }
+
+    /// Ready once the client has read most of what was sent; never if it has gone, which ends the
+    /// task that waits.
+    fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.with_transport(Transport::is_closing) == Some(true) {
+            return Poll::Pending;
+        }
+        if !self.any(flag::BLOCKED) {
+            return Poll::Ready(());
+        }
+        let waker = cx.waker().clone();
+        let before = self.with_exchange(|exchange| exchange.drained.replace(waker));
+        drop(before);
+        Poll::Pending
+    }
+
+    fn record(&self, body: impl FnOnce(&mut crate::access_log::Record)) {
+        if let Some(exchange) = &mut *self.exchange.borrow_mut()
+            && let Some(record) = &mut exchange.log
+        {
+            body(record);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! How a connection ends: what can't be understood is refused, what takes too long is told so, and
+//! a client that is still sending gets to see the answer before the end.
+
+use std::rc::Rc;
+
+use bucle_http::{Error, StatusCode};
+use bucle_net::Transport;
+
+use super::{Connection, Phase, flag};
+use crate::Response;
+use crate::body::BodyError;
+use crate::handler::Handler;
+
+impl<H: Handler> Connection<H> {
+    /// The input is not HTTP, or not as we allow it: says so, and takes no more.
+    #[cold]
+    pub(super) fn refuse(self: &Rc<Self>, error: Error, out: &mut Vec<u8>) {
+        let status = error.status();
+        let text = format!("{} {}: {error}\n", status.as_u16(), status.reason());
+        let response = Response::text(text).with_status(status);
+        self.give_up(BodyError::Malformed, response, out);
+    }
+
+    /// The client has ended its side in the middle of a request.
+    #[cold]
+    pub(super) fn cut_short(self: &Rc<Self>, out: &mut Vec<u8>) {
+        match self.phase.get() {
+            // The handler may still have something to say.
+            Phase::Exchange => {
+                self.clear(flag::KEEP_ALIVE);
+                self.set(flag::RECEIVED);
+                self.finish_body(Err(BodyError::Incomplete));
+            }
+            _ => self.linger(false, out),
+        }
+    }
+
+    /// The client took too long: 408, unless an answer is out already.
+    #[cold]
+    pub(super) fn timed_out(self: &Rc<Self>) {
+        let mut out = Vec::new();
+        let response = Response::error(StatusCode::REQUEST_TIMEOUT);
+        self.give_up(BodyError::Incomplete, response, &mut out);
+        self.settle();
+    }
+
+    /// Ends the connection with `response`, in place of whatever the request under way would have
+    /// come to.
+    fn give_up(self: &Rc<Self>, error: BodyError, response: Response, out: &mut Vec<u8>) {
+        self.stop_exchange(error);
+        if self.phase.get() == Phase::Head {
+            self.phase.set(Phase::Exchange);
+            self.clear(flag::OF_REQUEST);
+            if self.worker.log.is_some() {
+                self.begin_record(None);
+            }
+        }
+        self.clear(flag::KEEP_ALIVE | flag::EXPECTS_CONTINUE | flag::CONTINUE_DUE);
+        self.set(flag::RECEIVED);
+        if self.any(flag::BEGUN) && !self.any(flag::ANSWERED) {
+            // Half an answer is out. The client must see that it is not whole.
+            self.write_out(out);
+            self.end_exchange();
+            self.abort();
+            return;
+        }
+        self.answer(response, out);
+        self.end_exchange();
+        self.linger(true, out);
+    }
+
+    /// Lets the handler or the streaming task of the request under way go.
+    pub(super) fn stop_exchange(&self, error: BodyError) {
+        self.finish_body(Err(error));
+        let (task, response, drained) = match &mut *self.exchange.borrow_mut() {
+            Some(exchange) => (
+                exchange.task.take(),
+                exchange.response.take(),
+                exchange.drained.take(),
+            ),
+            None => return,
+        };
+        if let Some(task) = task {
+            task.cancel("the connection was closed");
+        }
+        drop((response, drained));
+    }
+
+    /// Takes no more requests. What was written still leaves; if the client may be sending, its
+    /// bytes are read and thrown away for a while, lest a reset destroy the answer on its way.
+    pub(super) fn linger(&self, sending: bool, out: &mut Vec<u8>) {
+        self.write_out(out);
+        self.phase.set(Phase::Lingering);
+        let eof = self.any(flag::EOF);
+        self.with_transport(|transport| {
+            if sending && !eof {
+                transport.write_eof();
+            } else {
+                transport.close();
+            }
+        });
+    }
+
+    /// Ends once what was written has left.
+    pub(super) fn close(&self) {
+        self.phase.set(Phase::Lingering);
+        self.with_transport(Transport::close);
+        self.settle();
+    }
+
+    /// Ends at once.
+    pub(crate) fn abort(&self) {
+        self.phase.set(Phase::Closed);
+        self.with_transport(Transport::abort);
+    }
+
+    /// The server is stopping: ends now if no request is under way, else after it.
+    pub(crate) fn drain(&self) {
+        self.clear(flag::KEEP_ALIVE);
+        if self.phase.get() == Phase::Head && self.carried() == 0 {
+            self.close();
+        }
+    }
+
+    /// The transport is gone.
+    pub(super) fn lost(&self) {
+        self.phase.set(Phase::Closed);
+        self.stop_exchange(BodyError::Incomplete);
+        let exchange = self.exchange.take();
+        if let Some(mut exchange) = exchange {
+            self.log(&mut exchange);
+        }
+        self.carry.take();
+        if self.any(flag::LISTED) {
+            self.clear(flag::LISTED);
+            self.worker.remove(self.key.get());
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! From a head to its answer: the handler is called and polled in place; if it isn't ready it
+//! becomes a task. The request's body goes to it as it comes.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+
+use bucle_http::{Method, RequestHead, StatusCode, Version};
+use bucle_loop::{ExceptionContext, TaskHandle};
+use bucle_net::Transport;
+
+use super::{Connection, Phase, Waits, flag};
+use crate::access_log::Record;
+use crate::body::{BodyChannel, BodyError, BodyOwner, RequestBody};
+use crate::handler::Handler;
+use crate::options::DISCARD_LIMIT;
+use crate::worker::Slot;
+use crate::{Request, Response};
+
+/// What only an exchange that takes its time needs: one with a body, a handler that is not ready
+/// at once, a streamed answer; or any, while a log is kept.
+#[derive(Default)]
+pub(super) struct Exchange {
+    pub(super) body: Option<Rc<BodyChannel>>,
+    /// Bytes of the body that its handler doesn't want.
+    pub(super) discarded: u64,
+    /// The task of the handler, or of a streaming answer.
+    pub(super) task: Option<TaskHandle>,
+    /// The answer that the handler's task came to.
+    pub(super) response: Option<Response>,
+    /// Who waits until the client has read.
+    pub(super) drained: Option<Waker>,
+    pub(super) log: Option<Box<Record>>,
+}
+
+impl<H: Handler> Connection<H> {
+    /// A head was received, which is the `whole` request or not: calls the handler, and answers if
+    /// it is ready.
+    #[inline]
+    pub(super) fn begin(self: &Rc<Self>, head: Box<RequestHead>, whole: bool, out: &mut Vec<u8>) {
+        let worker = &self.worker;
+        self.phase.set(Phase::Exchange);
+        self.waits.set(Waits::Handler);
+        let mut flags = self.flags.get() & !flag::OF_REQUEST;
+        if head.keep_alive() && !worker.draining.get() {
+            flags |= flag::KEEP_ALIVE;
+        }
+        if whole {
+            flags |= flag::RECEIVED;
+        }
+        if head.method() == Method::Head {
+            flags |= flag::HEAD;
+        }
+        if head.version() == Version::Http10 {
+            flags |= flag::HTTP_10;
+        }
+        if head.expects_continue() {
+            flags |= flag::EXPECTS_CONTINUE;
+        }
+        self.flags.set(flags);
+        if worker.log.is_some() {
+            self.begin_record(Some(&head));
+        }
+        let body = (!whole).then(|| {
+            let owner: Weak<Self> = Rc::downgrade(self);
+            let body = BodyChannel::new(owner, head.content_length());
+            self.with_exchange(|exchange| exchange.body = Some(body.clone()));
+            body
+        });
+        let request = Request::new(head, RequestBody::new(body), worker.heads.clone());
+
+        // Polled in place; a future that is not ready becomes a task, which polls it again with a
+        // waker of its own.
+        let mut slot = worker.take_slot();
+        let called = catch_unwind(AssertUnwindSafe(|| {
+            slot.set(Some(worker.handler.call(request)));
+            poll_slot(slot.as_mut(), &mut Context::from_waker(Waker::noop()))
+        }));
+        match called {
+            Ok(Poll::Ready(response)) => {
+                worker.give_slot(slot);
+                self.answer(response, out);
+            }
+            Ok(Poll::Pending) => self.spawn_handler(slot),
+            Err(payload) => {
+                self.report_panic(payload);
+                self.answer(self.panicked(), out);
+            }
+        }
+    }
+
+    fn spawn_handler(self: &Rc<Self>, mut slot: Slot<H::Future>) {
+        let connection = self.clone();
+        let task = self
+            .worker
+            .event_loop
+            .spawn_named("http handler", async move {
+                let polled = poll_fn(|cx| {
+                    match catch_unwind(AssertUnwindSafe(|| poll_slot(slot.as_mut(), cx))) {
+                        Ok(Poll::Ready(response)) => Poll::Ready(Ok(response)),
+                        Ok(Poll::Pending) => Poll::Pending,
+                        Err(payload) => Poll::Ready(Err(payload)),
+                    }
+                });
+                let response = match polled.await {
+                    Ok(response) => {
+                        connection.worker.give_slot(slot);
+                        response
+                    }
+                    Err(payload) => {
+                        connection.report_panic(payload);
+                        connection.panicked()
+                    }
+                };
+                connection.with_exchange(|exchange| {
+                    exchange.task = None;
+                    exchange.response = Some(response);
+                });
+                connection.drive(&[]);
+            });
+        self.with_exchange(|exchange| exchange.task = Some(task.handle()));
+        task.detach();
+    }
+
+    #[cold]
+    fn panicked(&self) -> Response {
+        self.clear(flag::KEEP_ALIVE);
+        Response::error(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    #[cold]
+    fn report_panic(&self, payload: Box<dyn std::any::Any + Send>) {
+        let text = payload
+            .downcast_ref::<&'static str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("a value that is not text");
+        let mut context = ExceptionContext::new("http handler", format!("panicked: {text}"));
+        context.panic = Some(payload);
+        self.worker.event_loop.call_exception_handler(context);
+    }
+
+    pub(super) fn take_response(&self) -> Option<Response> {
+        self.exchange.borrow_mut().as_mut()?.response.take()
+    }
+
+    /// The body of the request under way, if it has one that is not whole yet.
+    fn body(&self) -> Option<Rc<BodyChannel>> {
+        self.exchange.borrow().as_ref()?.body.clone()
+    }
+
+    /// Whether `body`, of which the caller holds one reference, is wanted by the handler.
+    fn is_wanted(body: &Rc<BodyChannel>) -> bool {
+        // The exchange holds another.
+        Rc::strong_count(body) > 2
+    }
+
+    pub(super) fn body_is_wanted(&self) -> bool {
+        self.body().is_some_and(|body| Self::is_wanted(&body))
+    }
+
+    pub(super) fn body_is_full(&self) -> bool {
+        match &*self.exchange.borrow() {
+            Some(exchange) => exchange
+                .body
+                .as_ref()
+                .is_some_and(|body| body.full() && !body.abandoned()),
+            None => false,
+        }
+    }
+
+    pub(super) fn body_received(&self, piece: &[u8]) {
+        self.clear(flag::EXPECTS_CONTINUE);
+        match self.body() {
+            Some(body) if Self::is_wanted(&body) => body.push(piece),
+            _ => self.with_exchange(|exchange| exchange.discarded += piece.len() as u64),
+        }
+    }
+
+    /// Whether the rest of a body nobody reads is not worth reading to keep the connection.
+    pub(super) fn body_is_too_long(&self) -> bool {
+        if self.any(flag::RECEIVED) {
+            return false;
+        }
+        let Some(body) = self.body() else {
+            return false;
+        };
+        if Self::is_wanted(&body) {
+            return false;
+        }
+        // A client that still waits for leave to send may send or may not; there is no telling.
+        let discarded = self.with_exchange(|exchange| exchange.discarded);
+        self.any(flag::EXPECTS_CONTINUE)
+            || discarded > DISCARD_LIMIT
+            || body.length().is_some_and(|length| length > DISCARD_LIMIT)
+    }
+
+    pub(super) fn request_received(&self) {
+        self.set(flag::RECEIVED);
+        self.clear(flag::EXPECTS_CONTINUE);
+        self.finish_body(Ok(()));
+    }
+
+    /// Tells the handler that its body is whole, or that the rest won't come.
+    pub(super) fn finish_body(&self, end: Result<(), BodyError>) {
+        let body = match &mut *self.exchange.borrow_mut() {
+            Some(exchange) => exchange.body.take(),
+            None => None,
+        };
+        if let Some(body) = body {
+            body.finish(end);
+        }
+    }
+
+    /// Whether nothing is left to be done for the request under way: it was answered, and was
+    /// received or is not worth receiving.
+    #[inline]
+    pub(super) fn is_through(&self) -> bool {
+        if !self.any(flag::ANSWERED) {
+            return false;
+        }
+        if self.any(flag::RECEIVED) {
+            return true;
+        }
+        if self.body_is_too_long() {
+            self.clear(flag::KEEP_ALIVE);
+        }
+        !self.any(flag::KEEP_ALIVE) && !self.body_is_wanted()
+    }
+
+    /// The request under way is through.
+    #[inline]
+    pub(super) fn end_exchange(&self) {
+        self.phase.set(Phase::Head);
+        self.http.borrow_mut().next_request();
+        let exchange = self.exchange.take();
+        if let Some(exchange) = exchange {
+            self.keep_record(exchange);
+        }
+    }
+
+    /// Begins a line of the log: for a request, or for what could not be read as one.
+    pub(super) fn begin_record(&self, head: Option<&RequestHead>) {
+        let now = self.worker.event_loop.time();
+        self.with_exchange(|exchange| {
+            let record = exchange.log.get_or_insert_with(|| {
+                // The system is asked once a connection.
+                let peer = self.with_transport(Transport::peer_address).flatten();
+                Box::new(Record::new(peer, now))
+            });
+            record.begin(head, now);
+        });
+    }
+
+    /// Writes the line of an exchange that is over, and keeps the record for the next one.
+    fn keep_record(&self, mut exchange: Box<Exchange>) {
+        self.log(&mut exchange);
+        if exchange.log.is_some() {
+            *exchange = Exchange {
+                log: exchange.log.take(),
+                ..Exchange::default()
+            };
+            self.exchange.replace(Some(exchange));
+        }
+    }
+
+    /// Writes the line of the request under way, if there is one.
+    pub(super) fn log(&self, exchange: &mut Exchange) {
+        if let (Some(log), Some(record)) = (&self.worker.log, &mut exchange.log)
+            && record.end()
+        {
+            let event_loop = &self.worker.event_loop;
+            self.worker
+                .with_date(|date| log.write(record, event_loop, date));
+        }
+    }
+}
+
+fn poll_slot<F: Future<Output = Response>>(
+    mut slot: Pin<&mut Option<F>>,
+    cx: &mut Context<'_>,
+) -> Poll<Response> {
+    match slot.as_mut().as_pin_mut() {
+        Some(future) => future.poll(cx),
+        None => Poll::Ready(Response::error(StatusCode::INTERNAL_SERVER_ERROR)),
+    }
+}
+
+impl<H: Handler> BodyOwner for Connection<H> {
+    fn body_wanted(self: Rc<Self>) {
+        if self.any(flag::EXPECTS_CONTINUE) && !self.any(flag::BEGUN) {
+            self.set(flag::CONTINUE_DUE);
+        }
+        self.drive(&[]);
+    }
+
+    fn body_let_go(self: Rc<Self>) {
+        self.drive(&[]);
+    }
+}

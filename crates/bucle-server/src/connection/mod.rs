@@ -1,0 +1,346 @@
+//! One connection: the state machine of bucle-http between a transport and a handler.
+//!
+//! Everything happens in [`Connection::drive`]: it takes what came in, and goes through it event by
+//! event, answering what can be answered at once, until the input is used up or the connection has
+//! to wait: for more input, for the handler, or for the client to read. What it could not use yet
+//! is carried over; an idle connection carries nothing and owns no buffer.
+//!
+//! One request is under way at a time, so pipelined requests are answered in order. All answers of
+//! one `drive` leave in one write.
+//!
+//! ```text
+//!            a head                    received and answered
+//!   Head ────────────────> Exchange ────────────────────────> Head
+//!     │  refused, too late,   │  and the connection is not kept
+//!     │  the client's end     v
+//!     └──────────────────> Lingering ───> Closed
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `exchange` | from a head to the answer: the handler, its task, the request's body |
+//! | `answer` | from the answer to the transport, streamed bodies included |
+//! | `ending` | refusals, the end of patience, stopping, lingering |
+//! | `patience` | what is waited for, and how long |
+//! | `driver` | the transport's callbacks |
+
+mod answer;
+mod driver;
+mod ending;
+mod exchange;
+mod patience;
+#[cfg(test)]
+mod tests;
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
+
+use bucle_http::{Event, ServerConnection};
+use bucle_net::Transport;
+
+use crate::handler::Handler;
+use crate::worker::Worker;
+pub(crate) use driver::Driver;
+use exchange::Exchange;
+use patience::Waits;
+
+/// Answers gathered before they are written, in bytes.
+const OUT_LIMIT: usize = 64 * 1024;
+
+/// Input that waits for an answer to be finished before reading stops, in bytes.
+const CARRY_LIMIT: usize = 64 * 1024;
+
+/// Where a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Between requests, or in the middle of a head.
+    Head,
+    /// A request was begun and is not both received and answered.
+    Exchange,
+    /// No more requests are taken; what was written is on its way out, and what still comes in is
+    /// thrown away.
+    Lingering,
+    Closed,
+}
+
+/// What is known of the connection and of the request under way.
+mod flag {
+    /// The connection stays for another request. Set by a head, cleared by whatever speaks against
+    /// it.
+    pub(super) const KEEP_ALIVE: u16 = 1 << 0;
+    /// The whole request was received, or what is missing will not come. Only in an exchange.
+    pub(super) const RECEIVED: u16 = 1 << 1;
+    /// The answer has begun to leave. Only in an exchange.
+    pub(super) const BEGUN: u16 = 1 << 2;
+    /// The whole answer was handed to the transport. Only in an exchange.
+    pub(super) const ANSWERED: u16 = 1 << 3;
+    /// The request's method is HEAD.
+    pub(super) const HEAD: u16 = 1 << 4;
+    /// The request's version is HTTP/1.0.
+    pub(super) const HTTP_10: u16 = 1 << 5;
+    /// The client waits for `100 Continue`, which was not sent.
+    pub(super) const EXPECTS_CONTINUE: u16 = 1 << 6;
+    /// `100 Continue` is to be written next.
+    pub(super) const CONTINUE_DUE: u16 = 1 << 7;
+    /// The client doesn't read fast enough: nothing more is begun until it has.
+    pub(super) const BLOCKED: u16 = 1 << 8;
+    /// We don't read.
+    pub(super) const PAUSED: u16 = 1 << 9;
+    /// The client has ended its side.
+    pub(super) const EOF: u16 = 1 << 10;
+    /// `drive` is at work.
+    pub(super) const DRIVING: u16 = 1 << 11;
+    /// `drive` is to go round once more.
+    pub(super) const AGAIN: u16 = 1 << 12;
+    /// The connection is in the worker's table.
+    pub(super) const LISTED: u16 = 1 << 13;
+
+    /// What belongs to one request.
+    pub(super) const OF_REQUEST: u16 =
+        KEEP_ALIVE | RECEIVED | BEGUN | ANSWERED | HEAD | HTTP_10 | EXPECTS_CONTINUE | CONTINUE_DUE;
+}
+
+/// A connection, for as long as its transport or a task of its has use for it. All of it is here
+/// but what only an exchange that takes its time needs.
+pub(crate) struct Connection<H: Handler> {
+    worker: Rc<Worker<H>>,
+    transport: OnceCell<Transport>,
+    http: RefCell<ServerConnection>,
+    /// Input that could not be used yet.
+    #[expect(clippy::box_collection, reason = "most connections have none")]
+    carry: Cell<Option<Box<Vec<u8>>>>,
+    exchange: RefCell<Option<Box<Exchange>>>,
+    /// The place in the worker's table.
+    key: Cell<u32>,
+    /// The tick at which patience ends.
+    deadline: Cell<u32>,
+    /// How much waited for the client when patience ended last, cut to 32 bits.
+    unread: Cell<u32>,
+    flags: Cell<u16>,
+    phase: Cell<Phase>,
+    waits: Cell<Waits>,
+}
+
+impl<H: Handler> Connection<H> {
+    pub(crate) fn new(worker: Rc<Worker<H>>) -> Rc<Connection<H>> {
+        Rc::new(Connection {
+            worker,
+            transport: OnceCell::new(),
+            http: RefCell::default(),
+            carry: Cell::new(None),
+            exchange: RefCell::new(None),
+            key: Cell::new(0),
+            deadline: Cell::new(0),
+            unread: Cell::new(u32::MAX),
+            flags: Cell::new(0),
+            phase: Cell::new(Phase::Head),
+            waits: Cell::new(Waits::FirstHead),
+        })
+    }
+
+    #[inline]
+    fn any(&self, flags: u16) -> bool {
+        self.flags.get() & flags != 0
+    }
+
+    #[inline]
+    fn set(&self, flags: u16) {
+        self.flags.set(self.flags.get() | flags);
+    }
+
+    #[inline]
+    fn clear(&self, flags: u16) {
+        self.flags.set(self.flags.get() & !flags);
+    }
+
+    fn with_exchange<R>(&self, body: impl FnOnce(&mut Exchange) -> R) -> R {
+        body(self.exchange.borrow_mut().get_or_insert_default())
+    }
+
+    /// Does nothing before the connection is made; after its end, the transport does nothing.
+    #[inline]
+    fn with_transport<R>(&self, body: impl FnOnce(&Transport) -> R) -> Option<R> {
+        self.transport.get().map(body)
+    }
+
+    fn carried(&self) -> usize {
+        let carry = self.carry.take();
+        let length = carry.as_ref().map_or(0, |carry| carry.len());
+        self.carry.set(carry);
+        length
+    }
+
+    /// Takes `input`, and goes as far as it can.
+    fn drive(self: &Rc<Self>, input: &[u8]) {
+        if self.any(flag::DRIVING) {
+            debug_assert!(
+                input.is_empty(),
+                "callbacks of a transport never enter one another"
+            );
+            self.set(flag::AGAIN);
+            return;
+        }
+        self.set(flag::DRIVING);
+        let mut out = self.worker.out.take();
+        match self.carry.take() {
+            None => {
+                let used = self.advance(input, &mut out);
+                self.carry_over(&input[used..]);
+            }
+            Some(mut carried) => {
+                carried.extend_from_slice(input);
+                let used = self.advance(&carried, &mut out);
+                if used < carried.len() {
+                    carried.drain(..used);
+                    self.carry.set(Some(carried));
+                }
+            }
+        }
+        self.write_out(&mut out);
+        self.worker.give_out(out);
+        self.clear(flag::DRIVING);
+        if self.any(flag::AGAIN) {
+            self.clear(flag::AGAIN);
+            self.drive(&[]);
+        } else {
+            self.settle();
+        }
+    }
+
+    /// Keeps what could not be used.
+    #[inline]
+    fn carry_over(&self, rest: &[u8]) {
+        if rest.is_empty() {
+            return;
+        }
+        let mut carry = self.carry.take().unwrap_or_default();
+        carry.extend_from_slice(rest);
+        self.carry.set(Some(carry));
+    }
+
+    /// Goes through `input` as far as it can, and returns how much of it was used; answers are
+    /// gathered in `out`.
+    fn advance(self: &Rc<Self>, input: &[u8], out: &mut Vec<u8>) -> usize {
+        let mut used = 0;
+        loop {
+            match self.phase.get() {
+                Phase::Lingering | Phase::Closed => return input.len(),
+                Phase::Exchange => {
+                    if let Some(response) = self.take_response() {
+                        self.answer(response, out);
+                    }
+                    if self.any(flag::CONTINUE_DUE) {
+                        self.clear(flag::CONTINUE_DUE | flag::EXPECTS_CONTINUE);
+                        out.extend_from_slice(bucle_http::encode::CONTINUE);
+                    }
+                    if self.is_through() {
+                        self.end_exchange();
+                        if !self.any(flag::KEEP_ALIVE) {
+                            self.linger(used < input.len() || !self.any(flag::RECEIVED), out);
+                        }
+                        continue;
+                    }
+                    if self.any(flag::RECEIVED) || self.body_is_full() {
+                        return used;
+                    }
+                }
+                Phase::Head => {
+                    if out.len() >= OUT_LIMIT {
+                        self.write_out(out);
+                        self.look_at_queue();
+                    }
+                    if self.any(flag::BLOCKED) {
+                        return used;
+                    }
+                    if used == input.len() {
+                        if self.any(flag::EOF) {
+                            self.linger(false, out);
+                        }
+                        return used;
+                    }
+                }
+            }
+            let mut head = self.worker.heads.take();
+            let limits = &self.worker.options.limits;
+            let received = self
+                .http
+                .borrow_mut()
+                .receive(&input[used..], &mut head, limits);
+            let progress = match received {
+                Ok(progress) => progress,
+                Err(error) => {
+                    self.worker.heads.give(head);
+                    self.refuse(error, out);
+                    continue;
+                }
+            };
+            let base = used;
+            used += progress.consumed;
+            if progress.event == Event::Head {
+                let whole = !head.has_body();
+                if whole {
+                    // Its end follows at once, without input.
+                    let _ = self.http.borrow_mut().receive(&[], &mut head, limits);
+                }
+                self.begin(head, whole, out);
+                continue;
+            }
+            self.worker.heads.give(head);
+            match progress.event {
+                Event::Body(range) => {
+                    self.body_received(&input[base + range.start..base + range.end]);
+                }
+                Event::End => self.request_received(),
+                Event::NeedInput if self.any(flag::EOF) => self.cut_short(out),
+                Event::NeedInput | Event::Paused => return used,
+                Event::Head | Event::Trailers => {}
+            }
+        }
+    }
+
+    #[inline]
+    fn write_out(&self, out: &mut Vec<u8>) {
+        if !out.is_empty() {
+            self.with_transport(|transport| transport.write(out));
+            out.clear();
+        }
+    }
+
+    /// Takes note when more is queued than the transport likes. It says so itself, but only when
+    /// its callback has returned.
+    fn look_at_queue(&self) {
+        let over = self.with_transport(|transport| {
+            let (_, high) = transport.get_write_buffer_limits();
+            transport.get_write_buffer_size() > high
+        });
+        if over == Some(true) {
+            self.set(flag::BLOCKED);
+        }
+    }
+
+    /// After every step: reads or doesn't, and sets the end of its patience.
+    #[inline]
+    fn settle(&self) {
+        if self.any(flag::DRIVING) {
+            return;
+        }
+        let pause = match self.phase.get() {
+            Phase::Lingering | Phase::Closed => false,
+            Phase::Head => self.any(flag::BLOCKED),
+            Phase::Exchange => {
+                self.any(flag::BLOCKED) || self.body_is_full() || self.carried() > CARRY_LIMIT
+            }
+        };
+        if pause != self.any(flag::PAUSED) {
+            self.flags.set(self.flags.get() ^ flag::PAUSED);
+            self.with_transport(|transport| {
+                if pause {
+                    transport.pause_reading();
+                } else {
+                    transport.resume_reading();
+                }
+            });
+        }
+        self.wait();
+    }
+}

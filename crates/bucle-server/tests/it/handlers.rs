@@ -1,0 +1,104 @@
+//! Handlers: ready at once or later, panicking, dropped when nobody waits for them any more.
+
+use std::io::Write;
+use std::sync::mpsc::{self, Sender};
+use std::time::Duration;
+
+use bucle_server::{Options, Request, Response};
+
+use crate::support::{Answer, WATCHDOG, read_answers, serve};
+
+/// Says so when it is dropped.
+struct Tells(Sender<&'static str>);
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        let _ = self.0.send("dropped");
+    }
+}
+
+#[test]
+fn a_handler_that_waits_is_dropped_when_the_client_goes() {
+    let (sender, told) = mpsc::channel();
+    let server = serve(Options::default(), move || {
+        move |_: Request| {
+            let tells = Tells(sender.clone());
+            async move {
+                tells.0.send("begun").unwrap();
+                std::future::pending::<()>().await;
+                Response::text("never")
+            }
+        }
+    });
+    let mut stream = server.connect();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    assert_eq!(told.recv_timeout(WATCHDOG), Ok("begun"));
+    // More pipelined behind it: what is unread makes the close a reset.
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    let socket = rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
+    socket.unwrap();
+    drop(stream);
+    assert_eq!(told.recv_timeout(WATCHDOG), Ok("dropped"));
+}
+
+#[test]
+fn a_panic_is_500_and_costs_that_connection_alone() {
+    async fn panics(request: Request) -> Response {
+        if request.path() == "/late" {
+            bucle_loop::yield_now().await;
+        }
+        assert!(request.path() == "/fine", "out of luck");
+        Response::text("fine")
+    }
+    let server = serve(Options::default(), || panics);
+    let mut other = server.connect();
+    for target in ["/now", "/late"] {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n").repeat(2);
+        let answers = Answer::all(&server.ask(request));
+        assert_eq!(answers.len(), 1, "{target}");
+        assert_eq!(answers[0].status, 500);
+        assert_eq!(answers[0].field("connection"), Some("close"));
+    }
+    other
+        .write_all(b"GET /fine HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    assert_eq!(read_answers(&mut other, 1)[0].text(), "fine");
+}
+
+#[test]
+fn many_handlers_wait_at_once() {
+    async fn sleeps(request: Request) -> Response {
+        bucle_loop::sleep(Duration::from_millis(50)).await;
+        Response::text(request.head().target().to_owned())
+    }
+    let server = serve(Options::default(), || sleeps);
+    let mut streams: Vec<_> = (0..100).map(|_| server.connect()).collect();
+    for (number, stream) in streams.iter_mut().enumerate() {
+        write!(stream, "GET /{number} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    }
+    for (number, stream) in streams.iter_mut().enumerate() {
+        assert_eq!(read_answers(stream, 1)[0].text(), format!("/{number}"));
+    }
+}
+
+#[test]
+fn a_handler_s_own_fields_are_sent() {
+    async fn fields(_: Request) -> Response {
+        Response::html("<p>")
+            .header("X-One", "1")
+            .and_then(|response| response.header("X-Two", "2"))
+            .unwrap()
+    }
+    let server = serve(Options::default(), || fields);
+    let answer = server.get("/");
+    assert_eq!(answer.field("x-one"), Some("1"));
+    assert_eq!(answer.field("x-two"), Some("2"));
+    assert_eq!(
+        answer.field("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+}

@@ -1,0 +1,14 @@
+//! The server from outside: raw sockets against a real server in this process.
+
+mod bodies;
+mod conversations;
+mod endings;
+#[path = "../../../bucle-http/examples/mutate/generator.rs"]
+#[allow(dead_code)]
+mod generator;
+mod handlers;
+mod pipelining;
+mod simulated;
+mod site;
+mod soak;
+mod support;

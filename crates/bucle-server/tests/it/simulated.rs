@@ -1,0 +1,69 @@
+//! The server in the simulated world: the same code, on networks of several seeds, in which a minute
+//! of patience takes no time.
+
+use std::time::Duration;
+
+use bucle_loop::sim::SimOptions;
+use bucle_loop::{EventLoop, get_running_loop};
+use bucle_net::open_connection;
+use bucle_server::{HttpServer, IDLE_TIMEOUT, Options, Request, Response};
+
+async fn handler(mut request: Request) -> Response {
+    match request.body().collect(100_000).await {
+        Ok(body) => Response::text(body),
+        Err(error) => Response::text(error.to_string()),
+    }
+}
+
+fn simulate(seed: u64, body: impl Future<Output = ()> + 'static) {
+    let options = SimOptions {
+        max_segment: 100,
+        partial_probability: 0.5,
+        send_buffer: 2_000,
+        shuffle_ready_tasks: true,
+        ..SimOptions::seeded(seed)
+    };
+    let event_loop = EventLoop::builder().simulated(options).build().unwrap();
+    event_loop.run_until_complete(body).unwrap();
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order_on_any_network() {
+    for seed in 0..20 {
+        simulate(seed, async move {
+            let server = HttpServer::bind("127.0.0.1:80", handler, Options::default()).unwrap();
+            let (mut reader, writer) = open_connection(&server.addresses()[0]).await.unwrap();
+            let bodies: Vec<String> = (0..10).map(|n| n.to_string().repeat(n * 400)).collect();
+            for body in &bodies {
+                let length = body.len();
+                writer.write(
+                    format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}")
+                        .as_bytes(),
+                );
+            }
+            for body in &bodies {
+                let head = reader.readuntil(b"\r\n\r\n").await.unwrap();
+                assert!(head.starts_with(b"HTTP/1.1 200 OK\r\n"));
+                let answer = reader.readexactly(body.len()).await.unwrap();
+                assert!(answer == body.as_bytes(), "seed {seed}");
+            }
+        });
+    }
+}
+
+#[test]
+fn an_idle_connection_is_closed_when_its_time_is_over() {
+    for seed in 0..5 {
+        simulate(seed, async move {
+            let server = HttpServer::bind("127.0.0.1:80", handler, Options::default()).unwrap();
+            let (mut reader, writer) = open_connection(&server.addresses()[0]).await.unwrap();
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+            reader.readuntil(b"\r\n\r\n").await.unwrap();
+            let begun = get_running_loop().time();
+            assert_eq!(reader.read_to_end().await.unwrap(), b"");
+            let waited = get_running_loop().time() - begun;
+            assert!(waited + Duration::from_secs(1) > IDLE_TIMEOUT, "{waited:?}");
+            assert!(waited < IDLE_TIMEOUT + Duration::from_secs(5), "{waited:?}");
+        });
+    }
+}
