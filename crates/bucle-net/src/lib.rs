@@ -63,6 +63,7 @@
 //! | `stream` | streams |
 //! | `pipe`, [`subprocess`] | pipes, child processes |
 //! | `tls` | TLS |
+//! | [`udp`] | datagrams |
 //! | `socket` | the one seam to what carries the bytes |
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -79,6 +80,7 @@ mod layer;
 mod listener;
 mod pipe;
 mod protocol;
+mod resolve;
 mod server;
 mod socket;
 mod stream;
@@ -86,6 +88,7 @@ pub mod subprocess;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod transport;
+pub mod udp;
 mod unix;
 mod write_queue;
 
