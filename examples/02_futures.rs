@@ -1,7 +1,10 @@
 //! Futures: a value that is to come, set once, from wherever it comes.
 //!
-//! This one keeps a log of what happened to it, and is set by a call from another thread. A future
-//! belongs to its loop's thread; the other thread sends the loop a callback that sets it.
+//! The first one keeps a log of what happened to it, and is set by a call from another thread. A
+//! future belongs to its loop's thread; the other thread sends the loop a callback that sets it.
+//!
+//! The second comes from a pool of threads: work for the processor, out of the loop's way. It is a
+//! future of another kind, one that crosses threads, and `wrap_future` ties it to the loop.
 //!
 //! ```text
 //! cargo run --example 02_futures
@@ -12,6 +15,7 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
+use bucle::concurrent::{self, ThreadPoolExecutor};
 use bucle::{AlreadySet, Future, FutureError};
 
 /// A future that remembers who set it to what.
@@ -47,8 +51,48 @@ impl LoggedFuture {
     }
 }
 
+/// Long work for the processor. On the loop's thread, nobody else would run meanwhile.
+async fn cpu_bound(n: u64) -> Result<u64, concurrent::FutureError> {
+    let pool = ThreadPoolExecutor::new();
+    let sum = pool.submit(move || (0..n).sum());
+    bucle::wrap_future(sum).await
+}
+
+async fn demo_pool() {
+    let ticks = bucle::spawn(async {
+        let mut ticks = 0_u32;
+        loop {
+            bucle::yield_now().await;
+            ticks += 1;
+            if ticks == 3 {
+                println!("the loop goes on while the pool works");
+            }
+        }
+    })
+    .cancel_on_drop();
+    match cpu_bound(10_000_000).await {
+        Ok(sum) => println!("the pool came to {sum}"),
+        Err(error) => println!("no sum: {error}"),
+    }
+    drop(ticks);
+
+    // The short form, on the loop's own pool; and what becomes of a panic there.
+    match bucle::to_thread(|| "one, two, three".split(", ").count()).await {
+        Ok(words) => println!("{words} words were counted in a thread"),
+        Err(error) => println!("no count: {error}"),
+    }
+    if let Err(error) = bucle::to_thread(|| -> u32 { panic!("out of luck") }).await {
+        println!("error: {error}");
+    }
+}
+
 #[bucle::main]
 async fn main() {
+    demo_future().await;
+    demo_pool().await;
+}
+
+async fn demo_future() {
     let future = LoggedFuture::new();
 
     // Only `Send` things may travel, and the future isn't: the callback finds it on the loop's own

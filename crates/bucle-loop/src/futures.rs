@@ -1,6 +1,6 @@
 //! [`Future`]: a value that is to come, set by hand.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::fmt;
 use std::future;
@@ -9,16 +9,22 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::LoopRef;
-use crate::get_running_loop;
-use crate::task::Cancelled;
+use crate::exceptions::ExceptionContext;
+use crate::task::{CallbackId, Cancelled};
+use crate::{LoopRef, get_running_loop};
 
 /// A value that is to come: made empty, awaited by any number of tasks, set once. asyncio's
 /// `Future`.
 ///
 /// Clones are the same future. It belongs to the loop it was made on and to its thread; another
 /// thread sets it through [`Remote::call_soon_threadsafe`](crate::Remote::call_soon_threadsafe).
-/// Awaiting gives a clone of the value; dropping an await leaves the future as it is.
+/// Awaiting gives a clone of the value; dropping an await leaves the future as it is, and so does
+/// cancelling the task that awaits (asyncio cancels the future then: call
+/// [`cancel`](Future::cancel) where that is meant).
+///
+/// An error that was set and that nobody looked at (by awaiting, [`result`](Future::result) or
+/// [`exception`](Future::exception)) goes to the loop's exception handler when the last clone is
+/// dropped, with the place where the future was made.
 ///
 /// ```
 /// use bucle_loop::Future;
@@ -42,19 +48,26 @@ struct Shared<T, E> {
     event_loop: LoopRef,
     location: &'static Location<'static>,
     state: RefCell<State<T, E>>,
+    /// Tells of an error nobody looked at; gone once somebody did.
+    describe: Cell<Option<Describe<E>>>,
 }
 
 enum State<T, E> {
-    Pending(Waiting),
+    Pending(Waiting<T, E>),
     Done(Result<T, FutureError<E>>),
 }
 
-#[derive(Default)]
-struct Waiting {
+struct Waiting<T, E> {
     next_ticket: u64,
     wakers: Vec<(u64, Waker)>,
-    callbacks: Vec<Box<dyn FnOnce()>>,
+    callbacks: Vec<(u64, Callback<T, E>)>,
 }
+
+/// Puts an error into words.
+type Describe<E> = fn(&E) -> String;
+
+/// Puts a callback into the ready queue. Made where the types are known to be `'static`.
+type Callback<T, E> = Box<dyn FnOnce(&Future<T, E>)>;
 
 /// Why a [`Future`] has no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,10 +127,20 @@ impl<T, E> Future<T, E> {
             shared: Rc::new(Shared {
                 event_loop: event_loop.clone(),
                 location: Location::caller(),
-                state: RefCell::new(State::Pending(Waiting::default())),
+                state: RefCell::new(State::Pending(Waiting {
+                    next_ticket: 0,
+                    wakers: Vec::new(),
+                    callbacks: Vec::new(),
+                })),
+                describe: Cell::new(None),
             }),
             ticket: None,
         }
+    }
+
+    /// The loop it belongs to.
+    pub fn get_loop(&self) -> LoopRef {
+        self.shared.event_loop.clone()
     }
 
     /// Sets the value, and wakes all who wait.
@@ -136,23 +159,26 @@ impl<T, E> Future<T, E> {
     ///
     /// # Errors
     /// [`AlreadySet`] with the error, if the future is done.
-    pub fn set_exception(&self, error: E) -> Result<(), AlreadySet<E>> {
+    pub fn set_exception(&self, error: E) -> Result<(), AlreadySet<E>>
+    where
+        E: fmt::Debug,
+    {
         if self.done() {
             return Err(AlreadySet(error));
         }
+        let describe: Describe<E> = |error| format!("{error:?}");
+        self.shared.describe.set(Some(describe));
         self.finish(Err(FutureError::Exception(error)));
         Ok(())
     }
 
     /// Cancels the future: all who wait get [`FutureError::Cancelled`]. False if it was done.
+    #[track_caller]
     pub fn cancel(&self, reason: impl Into<String>) -> bool {
         if self.done() {
             return false;
         }
-        let mut cancelled = Cancelled::new(reason);
-        if let Some(task) = crate::current_task() {
-            cancelled = cancelled.asked_by(task.tag());
-        }
+        let cancelled = Cancelled::new(reason).asked_here(Location::caller());
         self.finish(Err(FutureError::Cancelled(cancelled)));
         true
     }
@@ -160,19 +186,13 @@ impl<T, E> Future<T, E> {
     fn finish(&self, result: Result<T, FutureError<E>>) {
         let before = self.shared.state.replace(State::Done(result));
         if let State::Pending(waiting) = before {
-            for callback in waiting.callbacks {
-                self.schedule(callback);
+            for (_, callback) in waiting.callbacks {
+                callback(self);
             }
             for (_, waker) in waiting.wakers {
                 waker.wake();
             }
         }
-    }
-
-    fn schedule(&self, callback: Box<dyn FnOnce()>) {
-        self.shared
-            .event_loop
-            .call_soon_from(callback, self.shared.location);
     }
 
     /// Whether it was set or cancelled.
@@ -188,37 +208,109 @@ impl<T, E> Future<T, E> {
         )
     }
 
+    /// Whether an error was set. Doesn't count as looking at it.
+    pub(crate) fn failed(&self) -> bool {
+        matches!(
+            &*self.shared.state.borrow(),
+            State::Done(Err(FutureError::Exception(_)))
+        )
+    }
+
     /// Has `callback` run by the loop, as by `call_soon`, once the future is done; at once if it is
     /// done already. Callbacks run in the order they were added.
-    pub fn add_done_callback(&self, callback: impl FnOnce(&Future<T, E>) + 'static)
+    #[track_caller]
+    pub fn add_done_callback(&self, callback: impl FnOnce(&Future<T, E>) + 'static) -> CallbackId
     where
         T: 'static,
         E: 'static,
     {
-        // Weak until it is done, lest a future that is never set keep itself alive.
-        let weak = Rc::downgrade(&self.shared);
-        let callback: Box<dyn FnOnce()> = Box::new(move || {
-            if let Some(shared) = weak.upgrade() {
-                callback(&Future {
-                    shared,
-                    ticket: None,
-                });
-            }
+        let location = Location::caller();
+        // Until it is done the callback has no reference to it, lest a future that is never set
+        // keep itself alive; from then on it has, lest the callback be forgotten.
+        let callback: Callback<T, E> = Box::new(move |future| {
+            let future = future.clone();
+            let event_loop = future.shared.event_loop.clone();
+            event_loop.call_soon_from(Box::new(move || callback(&future)), location);
         });
-        if let State::Pending(waiting) = &mut *self.shared.state.borrow_mut() {
-            waiting.callbacks.push(callback);
-            return;
+        if self.done() {
+            callback(self);
+            return CallbackId::GONE;
         }
-        self.schedule(callback);
+        match &mut *self.shared.state.borrow_mut() {
+            State::Pending(waiting) => {
+                let number = waiting.next_ticket;
+                waiting.next_ticket += 1;
+                waiting.callbacks.push((number, callback));
+                CallbackId(number)
+            }
+            State::Done(_) => CallbackId::GONE,
+        }
+    }
+
+    /// Takes a done callback back; true if it was there and will not run. asyncio finds it by
+    /// equality, which closures don't have.
+    pub fn remove_done_callback(&self, id: CallbackId) -> bool {
+        if self.done() {
+            return false;
+        }
+        let removed = match &mut *self.shared.state.borrow_mut() {
+            State::Pending(waiting) => {
+                let place = waiting.callbacks.iter().position(|(n, _)| *n == id.0);
+                place.map(|place| waiting.callbacks.remove(place))
+            }
+            State::Done(_) => None,
+        };
+        removed.is_some()
+    }
+
+    /// Ready when the future is done; otherwise has `cx`'s waker woken when it is.
+    pub(crate) fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.done() {
+            return Poll::Ready(());
+        }
+        // Cloned before anything is borrowed: a waker may be of anybody's making.
+        let waker = cx.waker().clone();
+        let mut replaced = None;
+        if let State::Pending(waiting) = &mut *self.shared.state.borrow_mut() {
+            let known = self
+                .ticket
+                .and_then(|ticket| waiting.wakers.iter_mut().find(|(t, _)| *t == ticket));
+            match known {
+                Some((_, old)) => replaced = Some(std::mem::replace(old, waker)),
+                None => {
+                    let ticket = waiting.next_ticket;
+                    waiting.next_ticket += 1;
+                    waiting.wakers.push((ticket, waker));
+                    self.ticket = Some(ticket);
+                }
+            }
+        }
+        drop(replaced);
+        Poll::Pending
     }
 }
 
 impl<T: Clone, E: Clone> Future<T, E> {
-    /// The outcome, once it is done.
+    /// The outcome, once it is done. asyncio raises `InvalidStateError` before that.
     pub fn result(&self) -> Option<Result<T, FutureError<E>>> {
         match &*self.shared.state.borrow() {
             State::Pending(_) => None,
-            State::Done(result) => Some(result.clone()),
+            State::Done(result) => {
+                self.shared.describe.set(None);
+                Some(result.clone())
+            }
+        }
+    }
+
+    /// Why it has no value: the error that was set, or the cancellation. `None` while it is not
+    /// done, and if it has a value.
+    pub fn exception(&self) -> Option<FutureError<E>> {
+        match &*self.shared.state.borrow() {
+            State::Done(Err(error)) => {
+                self.shared.describe.set(None);
+                Some(error.clone())
+            }
+            State::Done(Ok(_)) | State::Pending(_) => None,
         }
     }
 }
@@ -227,24 +319,22 @@ impl<T: Clone, E: Clone> future::Future for Future<T, E> {
     type Output = Result<T, FutureError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        match &mut *this.shared.state.borrow_mut() {
-            State::Done(result) => Poll::Ready(result.clone()),
-            State::Pending(waiting) => {
-                let known = this
-                    .ticket
-                    .and_then(|ticket| waiting.wakers.iter_mut().find(|(t, _)| *t == ticket));
-                match known {
-                    Some((_, waker)) => waker.clone_from(cx.waker()),
-                    None => {
-                        let ticket = waiting.next_ticket;
-                        waiting.next_ticket += 1;
-                        waiting.wakers.push((ticket, cx.waker().clone()));
-                        this.ticket = Some(ticket);
-                    }
-                }
-                Poll::Pending
-            }
+        match self.poll_done(cx) {
+            Poll::Ready(()) => self.result().map_or(Poll::Pending, Poll::Ready),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<T, E> Drop for Shared<T, E> {
+    fn drop(&mut self) {
+        if let Some(describe) = self.describe.get()
+            && let State::Done(Err(FutureError::Exception(error))) = self.state.get_mut()
+        {
+            let message = format!("its exception was never looked at: {}", describe(error));
+            let mut context = ExceptionContext::new("future", message);
+            context.location = Some(self.location);
+            self.event_loop.call_exception_handler(context);
         }
     }
 }
@@ -278,9 +368,15 @@ impl<T, E> Drop for Future<T, E> {
 
 impl<T, E> fmt::Debug for Future<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.shared.state.try_borrow().as_deref() {
+            Ok(State::Pending(_)) => "pending",
+            Ok(State::Done(Ok(_))) => "finished",
+            Ok(State::Done(Err(FutureError::Exception(_)))) => "failed",
+            Ok(State::Done(Err(FutureError::Cancelled(_)))) => "cancelled",
+            Err(_) => "busy",
+        };
         f.debug_struct("Future")
-            .field("done", &self.done())
-            .field("cancelled", &self.cancelled())
+            .field("state", &format_args!("{state}"))
             .field("made_at", &format_args!("{}", self.shared.location))
             .finish()
     }

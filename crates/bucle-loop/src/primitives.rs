@@ -1,29 +1,54 @@
 //! What the parts shared between threads are built of: the standard library's types in production,
 //! loom's checked ones under `--cfg loom`.
 //!
-//! Only [`crate::inbox`] and [`crate::task::cell`] are shared between threads, so only they import
-//! from here. Nothing else in this crate may name an atomic or a lock.
+//! Only [`crate::inbox`], [`crate::task::cell`], the wakers of [`crate::wake_set`] and
+//! [`crate::concurrent`] are shared between threads, so only they import from here. Nothing else in
+//! this crate may name an atomic or a lock.
 
 #[cfg(not(loom))]
 pub(crate) use std::{
     cell::Cell,
     sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering, fence},
-    sync::{Mutex, MutexGuard},
+    sync::{Condvar, Mutex, MutexGuard},
 };
 
 #[cfg(loom)]
 pub(crate) use loom::{
     cell::Cell,
     sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering, fence},
-    sync::{Mutex, MutexGuard},
+    sync::{Condvar, Mutex, MutexGuard},
 };
+
+use std::sync::PoisonError;
+use std::time::Instant;
 
 /// Locks without regard to poison: nothing that runs under our locks leaves what they guard half
 /// changed.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives the lock up and waits for a notification, which may be a false one; for at most until
+/// `deadline`. False if that has come.
+///
+/// Loom knows no time: under it no deadline ever comes.
+pub(crate) fn wait_until<'a, T>(
+    condvar: &Condvar,
+    guard: MutexGuard<'a, T>,
+    deadline: Option<Instant>,
+) -> (MutexGuard<'a, T>, bool) {
+    let Some(deadline) = deadline else {
+        let guard = condvar.wait(guard);
+        return (guard.unwrap_or_else(PoisonError::into_inner), true);
+    };
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return (guard, false);
+    }
+    let (guard, _) = condvar
+        .wait_timeout(guard, left)
+        .unwrap_or_else(PoisonError::into_inner);
+    (guard, true)
 }
 
 /// A number that stands for the calling thread and is never given to another one; 0 if the thread

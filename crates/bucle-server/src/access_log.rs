@@ -26,6 +26,10 @@ use crate::date::DateCache;
 /// How much of the log may wait for its reader, in bytes; lines beyond that are dropped.
 pub const LOG_BUFFER: usize = 1024 * 1024;
 
+/// After each write the thread lets lines gather for so long: under load it is not woken for every
+/// one of them.
+const GATHER: Duration = Duration::from_millis(10);
+
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -264,6 +268,8 @@ struct Shared {
 struct State {
     lines: Vec<u8>,
     dropped: u64,
+    /// The thread waits for work, and has to be woken when there is some.
+    idle: bool,
     ending: bool,
     ended: bool,
 }
@@ -303,13 +309,18 @@ impl LogWriter {
             return;
         }
         let mut state = self.shared.lock();
+        let mut wake = false;
         if !state.ended {
             if state.lines.len() + lines.len() > LOG_BUFFER {
                 state.dropped += count;
             } else {
                 state.lines.extend_from_slice(lines);
-                self.shared.work.notify_one();
+                wake = std::mem::take(&mut state.idle);
             }
+        }
+        drop(state);
+        if wake {
+            self.shared.work.notify_one();
         }
         lines.clear();
     }
@@ -342,11 +353,13 @@ fn write_lines(shared: &Shared, mut sink: impl Write) -> io::Result<()> {
         {
             let mut state = shared.lock();
             while state.lines.is_empty() && !state.ending {
+                state.idle = true;
                 state = shared
                     .work
                     .wait(state)
                     .unwrap_or_else(PoisonError::into_inner);
             }
+            state.idle = false;
             if state.lines.is_empty() {
                 return Ok(());
             }
@@ -361,6 +374,10 @@ fn write_lines(shared: &Shared, mut sink: impl Write) -> io::Result<()> {
                 "the access log is read too slowly: {dropped} lines were dropped, and more may be"
             ));
         }
+        let pause = shared
+            .work
+            .wait_timeout_while(shared.lock(), GATHER, |state| !state.ending);
+        drop(pause);
     }
 }
 

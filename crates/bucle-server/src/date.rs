@@ -31,12 +31,12 @@ impl DateCache {
         }
     }
 
-    /// Looks at the clock, unless it was looked at in this turn.
+    /// Looks at `clock`, unless it was looked at in this turn.
     #[inline]
-    pub(crate) fn update(&mut self, turn: u64) {
+    pub(crate) fn update(&mut self, turn: u64, clock: impl FnOnce() -> SystemTime) {
         if self.turn != turn {
             self.turn = turn;
-            self.set(SystemTime::now());
+            self.set(clock());
         }
     }
 
@@ -84,6 +84,11 @@ impl DateCache {
         cache.set(UNIX_EPOCH + Duration::from_secs(second));
         cache
     }
+}
+
+/// The wall clock of a simulated world, which begins with the year 2000, `since` its beginning.
+pub(crate) fn simulated(since: Duration) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(946_684_800) + since
 }
 
 /// Year, month and day of a day since 1970-01-01, by Howard Hinnant's `civil_from_days`.

@@ -5,13 +5,14 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::time::{Instant, SystemTime};
 
 use bucle_loop::LoopRef;
 use slab::Slab;
 
 use crate::access_log::AccessLog;
 use crate::connection::Connection;
-use crate::date::DateCache;
+use crate::date::{self, DateCache};
 use crate::handler::Handler;
 use crate::options::Options;
 use crate::request::HeadPool;
@@ -39,6 +40,8 @@ pub(crate) struct Worker<H: Handler> {
     now: Cell<u32>,
     ticking: Cell<bool>,
     date: RefCell<DateCache>,
+    /// When the world began, where it is a simulated one.
+    simulated: Option<Instant>,
     pub(crate) log: Option<Rc<AccessLog>>,
     pub(crate) draining: Cell<bool>,
     emptied: Cell<Option<Waker>>,
@@ -67,7 +70,9 @@ impl<H: Handler> Worker<H> {
             write: options.ticks(options.write_timeout),
             linger: options.ticks(options.linger_timeout),
         };
+        let simulated = event_loop.sim_network().is_some();
         Rc::new(Worker {
+            simulated: simulated.then(|| event_loop.time()),
             event_loop,
             handler,
             options,
@@ -111,7 +116,10 @@ impl<H: Handler> Worker<H> {
     #[inline]
     pub(crate) fn with_date<R>(&self, body: impl FnOnce(&DateCache) -> R) -> R {
         let mut date = self.date.borrow_mut();
-        date.update(self.event_loop.turn_number());
+        date.update(self.event_loop.turn_number(), || match self.simulated {
+            None => SystemTime::now(),
+            Some(begun) => date::simulated(self.event_loop.time() - begun),
+        });
         body(&date)
     }
 

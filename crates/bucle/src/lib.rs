@@ -14,6 +14,17 @@
 //! }
 //! ```
 //!
+//! | what for | what |
+//! |---|---|
+//! | to begin | [`macro@main`], [`run`], [`Runner`], [`EventLoop`] |
+//! | tasks | [`spawn`], [`spawn_eager`], [`TaskGroup`], [`scope()`], [`ContextVar`] |
+//! | several at once | [`gather()`], [`try_gather`], [`wait()`], [`as_completed()`] |
+//! | time | [`sleep()`], [`timeout()`], [`timeout_at`], [`wait_for()`] |
+//! | cancelling | [`Task::cancel`], [`shield()`], [`catch_cancel()`], [`on_cancel()`] |
+//! | between tasks | [`Future`], and locks and queues: [`sync`] |
+//! | threads | [`to_thread`], [`run_coroutine_threadsafe`], [`ThreadPoolExecutor`], [`concurrent`] |
+//! | bytes | [`net`], [`server`] |
+//!
 //! Tests run in a world of their own, in which a day of sleep takes no time and a failure can be
 //! replayed: [`macro@test`], [`testing`].
 #![forbid(unsafe_code)]

@@ -7,8 +7,8 @@ use super::{Finding, Tree};
 /// A file that is longer holds more than one thing.
 pub(super) const LONGEST: usize = 800;
 
-/// The functions whose asyncio name begins with `get_`, and so do ours.
-const GET: [&str; 18] = [
+/// The functions whose name in asyncio (`get_mut`: in the standard library) begins with `get_`, as ours does.
+const GET: [&str; 19] = [
     "get_buffer",
     "get_context",
     "get_coro",
@@ -18,6 +18,7 @@ const GET: [&str; 18] = [
     "get_exception_handler",
     "get_extra_info",
     "get_loop",
+    "get_mut",
     "get_name",
     "get_nowait",
     "get_pid",

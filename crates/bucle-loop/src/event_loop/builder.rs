@@ -11,6 +11,7 @@ use bucle_sys::wake::WakeFd;
 use super::{Core, EventLoop, LoopRef, SLOW_CALLBACK_DURATION, State};
 use crate::clock::Clock;
 use crate::counters::Counters;
+use crate::executor::DefaultExecutor;
 use crate::fds::{FdTable, Interest, Readiness, Source};
 use crate::inbox::{Inbox, Notify};
 use crate::pollable::AsPollable;
@@ -117,6 +118,10 @@ impl EventLoop {
             Some((_, options)) => options.stream(Stream::Program),
             None => fastrand::Rng::new(),
         };
+        let executor = match &simulation {
+            Some((_, options)) => DefaultExecutor::simulated(options),
+            None => DefaultExecutor::default(),
+        };
         let shuffle = simulation.as_ref().and_then(|(_, options)| {
             let rng = options.stream(Stream::Schedule);
             options.shuffle_ready_tasks.then(|| RefCell::new(rng))
@@ -131,6 +136,7 @@ impl EventLoop {
                 inbox: Inbox::acquire(id, notify),
                 tasks: TaskTable::default(),
                 counters: Counters::default(),
+                executor,
                 fds: RefCell::new(parts.fds),
                 signals: RefCell::default(),
                 to_flush: RefCell::default(),

@@ -15,7 +15,8 @@ impl LoopRef {
     /// descriptors, signal handlers; then refuses everything. A second call does nothing.
     ///
     /// The futures of unfinished tasks are dropped here, on the loop's thread; who awaits them
-    /// elsewhere gets a cancellation.
+    /// elsewhere gets a cancellation. The default executor is shut down: its jobs that have not begun
+    /// are cancelled, and those that run are left to themselves.
     ///
     /// # Panics
     /// If the loop is running.
@@ -30,6 +31,7 @@ impl LoopRef {
         core.state.set(State::Closing);
         let entered = running::enter_for_close(self.clone());
         core.tasks.abandon_all(self);
+        core.executor.close();
         let discard = |drop_it: &mut dyn FnMut()| self.guard("close", None, drop_it);
         for cell in core.timers.clear() {
             let mut action = cell.take();

@@ -43,7 +43,8 @@ impl LoopRef {
     }
 
     /// Switches debug mode: with it on, slow callbacks are measured to the nanosecond instead of to
-    /// the system's tick (a few milliseconds).
+    /// the system's tick (a few milliseconds), and each task that a cancellation ended is told of on
+    /// standard error, with the biography of the cancellation.
     pub fn set_debug(&self, on: bool) {
         self.core.debug.set(on);
         self.core.slow.set_precise(on);

@@ -30,7 +30,6 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::ops::Deref;
-use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -41,6 +40,7 @@ pub use turn::Entered;
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::exceptions::ExceptionContext;
+use crate::executor::DefaultExecutor;
 use crate::fds::{FdTable, Source};
 use crate::inbox::{Inbox, Message};
 use crate::ready::ReadyQueue;
@@ -49,7 +49,7 @@ use crate::signals::Signals;
 use crate::sim::SimNetwork;
 use crate::slow::SlowWatch;
 use crate::task::table::TaskTable;
-use crate::task::{Cancelled, TaskError};
+use crate::task::{Cancelled, Task, TaskError};
 use crate::timers::TimerQueue;
 
 /// How long a callback may run before it is reported (asyncio's `slow_callback_duration`).
@@ -82,6 +82,7 @@ pub(crate) struct Core {
     pub(crate) inbox: &'static Inbox,
     pub(crate) tasks: TaskTable,
     pub(crate) counters: Counters,
+    pub(crate) executor: DefaultExecutor,
     fds: RefCell<FdTable>,
     signals: RefCell<Signals>,
     to_flush: RefCell<Vec<Rc<dyn Source>>>,
@@ -165,7 +166,13 @@ impl EventLoop {
     where
         F: Future + 'static,
     {
-        let mut main = self.spawn(future);
+        let main = self.spawn(future);
+        self.run_task(main)
+    }
+
+    /// [`run_until_complete`](EventLoop::run_until_complete) for a task of this loop.
+    #[track_caller]
+    pub(crate) fn run_task<T>(&self, mut main: Task<T>) -> Result<T, TaskError> {
         let stop = self.handle.clone();
         main.add_done_callback(move || stop.stop());
         self.run_forever();
@@ -213,34 +220,5 @@ impl std::fmt::Debug for LoopRef {
 impl std::fmt::Debug for EventLoop {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.handle.fmt(f)
-    }
-}
-
-/// Runs `future` on a new loop of this thread, and returns what it came to. asyncio's `run`.
-///
-/// Tasks that are left when it is done are dropped with the loop.
-///
-/// # Errors
-/// The system's when it can't give the descriptors a loop needs; `InvalidInput` when
-/// `BUCLE_SELECTOR` names no selector; `Interrupted` when the loop was stopped, or the task of
-/// `future` cancelled, before it was done.
-///
-/// # Panics
-/// When the future panics, with its panic; when a loop is running in this thread already.
-#[track_caller]
-pub fn run<F>(future: F) -> io::Result<F::Output>
-where
-    F: Future + 'static,
-{
-    let event_loop = EventLoop::new()?;
-    match event_loop.run_until_complete(future) {
-        Ok(value) => Ok(value),
-        Err(TaskError::Cancelled(cancelled)) => {
-            Err(io::Error::new(io::ErrorKind::Interrupted, cancelled))
-        }
-        Err(TaskError::Panicked(panic)) => match panic.take_payload() {
-            Some(payload) => resume_unwind(payload),
-            None => panic!("{panic}"),
-        },
     }
 }

@@ -9,6 +9,7 @@ pub(crate) enum Stream {
     Network,
     Schedule,
     Program,
+    Jobs,
 }
 
 /// How a simulated world behaves. `Send`, as the builder that takes it is.
@@ -31,6 +32,9 @@ pub struct SimOptions {
     pub seed: u64,
     /// How long anything takes from one end of a connection to the other. 20 us to 2 ms until set.
     pub latency: RangeInclusive<Duration>,
+    /// How long a job of an executor waits before it runs: in the simulation it is a task of the
+    /// loop, see [`run_in_executor`](crate::LoopRef::run_in_executor). 20 us to 2 ms until set.
+    pub job_latency: RangeInclusive<Duration>,
     /// The most bytes that arrive together; more are cut, each piece with a latency of its own.
     /// 1,460 until set, a TCP segment of an Ethernet frame.
     pub max_segment: usize,
@@ -63,6 +67,7 @@ impl Default for SimOptions {
         SimOptions {
             seed: 0,
             latency: Duration::from_micros(20)..=Duration::from_millis(2),
+            job_latency: Duration::from_micros(20)..=Duration::from_millis(2),
             max_segment: 1_460,
             partial_probability: 0.25,
             send_buffer: 64 * 1024,
@@ -94,10 +99,11 @@ impl SimOptions {
     }
 
     /// A world in which nothing is delayed, split or reordered: everything arrives whole, in the
-    /// next wait. For tests of something else than the network.
+    /// next wait, and a job runs in the next turn. For tests of something else than the network.
     pub fn calm() -> SimOptions {
         SimOptions {
             latency: Duration::ZERO..=Duration::ZERO,
+            job_latency: Duration::ZERO..=Duration::ZERO,
             max_segment: usize::MAX,
             partial_probability: 0.0,
             reorder_ready_sockets: false,

@@ -64,11 +64,13 @@ use std::task::{Context, Waker};
 pub(crate) use join::JoinRef;
 pub(crate) use waker::RemoteTask;
 
+use crate::context;
 use crate::inbox::Inbox;
 use crate::primitives::{AtomicBool, AtomicI64, Cell, Tracker, assign_thread_token, thread_token};
 use crate::ready::{Entry, ReadyQueue};
+use crate::task::catching::CatchTree;
 use crate::task::error::discard;
-use crate::task::{Cancelled, Panic, TaskError, TaskTag};
+use crate::task::{Cancelled, Panic, TaskError, TaskTag, unwinding};
 use stage::{Polled, TaskCell, VTable};
 
 /// In the ready queue. Cleared by `run`, before the poll: a wake during it schedules again.
@@ -85,6 +87,8 @@ const VALUE: u8 = 1 << 4;
 const JOINED: u8 = 1 << 5;
 /// `Extra::cancel` holds a request that the next run obeys. Never with `DONE`.
 const CANCEL: u8 = 1 << 6;
+/// A cancellation ended the task. Only with `DONE`. Never taken back.
+const CANCELLED: u8 = 1 << 7;
 
 /// What a cell has whatever its future; the first field of [`TaskCell`].
 struct Header {
@@ -99,6 +103,8 @@ struct Header {
     /// From [`Rc::into_raw`]; given back with the last owner's reference.
     ready: NonNull<ReadyQueue>,
     id: u64,
+    /// The number of the task that spawned it; 0 if none did.
+    parent: PlainCell<u64>,
     location: &'static Location<'static>,
     /// Waits for the end of the task.
     joiner: Cell<Option<Waker>>,
@@ -116,7 +122,7 @@ struct Header {
 }
 
 #[cfg(all(not(loom), not(test), target_pointer_width = "64"))]
-const _: () = assert!(size_of::<Header>() <= 104);
+const _: () = assert!(size_of::<Header>() <= 112);
 
 /// What few tasks have, so that the others don't carry it.
 #[derive(Default)]
@@ -126,8 +132,17 @@ struct Extra {
     error: Option<TaskError>,
     /// The panic in `error` was given to `unseen_panic`.
     seen: bool,
-    callbacks: Vec<Box<dyn FnOnce()>>,
+    callbacks: Vec<(u64, DoneCallback)>,
+    /// Callbacks added so far: the number of the next one.
+    numbered: u64,
+    /// The values of its context variables.
+    context: Option<context::Context>,
+    /// Who may catch a cancellation before it ends the task.
+    catching: Option<Rc<CatchTree>>,
 }
+
+/// What is called once when a task has ended.
+pub(crate) type DoneCallback = Box<dyn FnOnce()>;
 
 /// What came of [`TaskRef::run`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,6 +193,7 @@ impl TaskRef {
             shared_wakers: AtomicI64::new(0),
             ready,
             id,
+            parent: PlainCell::new(0),
             location,
             joiner: Cell::new(None),
             extra: Cell::new(extra),
@@ -266,8 +282,18 @@ impl TaskRef {
             self.schedule();
             return Ran::Skipped;
         }
-        let cancelled = header.with_extra(|extra| extra.cancel.take());
-        self.drop_future(cancelled.unwrap_or_else(|| Cancelled::new("")));
+        let (cancelled, catching) =
+            header.with_extra(|extra| (extra.cancel.take(), extra.catching.clone()));
+        let mut cancelled = cancelled.unwrap_or_else(|| Cancelled::new(""));
+        if let Some(catching) = catching {
+            // Those who catch it are woken, which schedules the task again.
+            header.flags.set(flags & !CANCEL);
+            match catching.deliver(cancelled) {
+                Ok(()) => return Ran::Skipped,
+                Err(back) => cancelled = back,
+            }
+        }
+        self.drop_future(cancelled);
         Ran::Done
     }
 
@@ -294,10 +320,12 @@ impl TaskRef {
     fn drop_future(&self, cancelled: Cancelled) {
         let header = self.header();
         header.flags.set(header.flags.get() | CLOSED);
-        // SAFETY: the stage held the future, as CLOSED wasn't set until now; nobody polls it, as
-        // RUNNING isn't set; from now on nobody will, nor drop it again. The owner's thread, alive:
-        // as in `run`.
-        let dropped = unsafe { (header.vtable.drop_future)(self.ptr) };
+        let (dropped, cancelled) = unwinding::by_cancelling(cancelled, || {
+            // SAFETY: the stage held the future, as CLOSED wasn't set until now; nobody polls it,
+            // as RUNNING isn't set; from now on nobody will, nor drop it again. The owner's thread,
+            // alive: as in `run`.
+            unsafe { (header.vtable.drop_future)(self.ptr) }
+        });
         self.finish(Some(match dropped {
             Ok(()) => TaskError::Cancelled(cancelled),
             Err(payload) => TaskError::Panicked(Panic::new(payload, self.tag())),
@@ -308,10 +336,13 @@ impl TaskRef {
     #[inline]
     fn finish(&self, error: Option<TaskError>) {
         let header = self.header();
+        let mut flags = header.flags.get();
         if let Some(error) = error {
+            if let TaskError::Cancelled(_) = &error {
+                flags |= CANCELLED;
+            }
             header.with_extra(|extra| extra.error = Some(error));
         }
-        let flags = header.flags.get();
         debug_assert_ne!(flags & CLOSED, 0, "only a closed task is done");
         header.flags.set(flags & !(RUNNING | CANCEL) | DONE);
         if let Some(joiner) = header.joiner.take()
@@ -338,6 +369,47 @@ impl TaskRef {
         true
     }
 
+    /// Takes a request of [`cancel`](TaskRef::cancel) back that no run has obeyed yet.
+    pub(crate) fn uncancel(&self) -> Option<Cancelled> {
+        let header = self.header();
+        let flags = header.flags.get();
+        if flags & (CANCEL | CLOSED) != CANCEL {
+            return None;
+        }
+        header.flags.set(flags & !CANCEL);
+        header.with_extra(|extra| extra.cancel.take())
+    }
+
+    /// Whether a request to end waits to be obeyed, or somebody inside the task holds one back.
+    pub(crate) fn is_cancelling(&self) -> bool {
+        let flags = self.header().flags.get();
+        flags & CANCEL != 0
+            || (flags & CLOSED == 0 && self.catching().is_some_and(|tree| tree.has_caught()))
+    }
+
+    /// Whether a cancellation ended the task.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.header().flags.get() & CANCELLED != 0
+    }
+
+    /// Whether it has any of what few tasks have: a name, callbacks, an error, a context, ...
+    #[inline]
+    pub(crate) fn has_rare(&self) -> bool {
+        self.header().peek_extra(|_| ()).is_some()
+    }
+
+    /// The cancellation that ended the task, if its result was not taken.
+    pub(crate) fn cancellation(&self) -> Option<Cancelled> {
+        let error = self.header().peek_extra(|extra| extra.error.clone());
+        error.flatten()?.cancelled().cloned()
+    }
+
+    /// Whether the task has a value that was not taken yet.
+    #[inline]
+    pub(crate) fn has_value(&self) -> bool {
+        self.header().flags.get() & (DONE | VALUE) == DONE | VALUE
+    }
+
     /// Whether the task has ended, in whatever way.
     #[inline]
     pub(crate) fn is_done(&self) -> bool {
@@ -350,26 +422,63 @@ impl TaskRef {
         self.header().flags.get() & JOINED == 0
     }
 
-    /// Keeps `callback` for [`take_done_callbacks`](TaskRef::take_done_callbacks), or gives it back
-    /// if the task has ended.
-    pub(crate) fn add_done_callback(
-        &self,
-        callback: Box<dyn FnOnce()>,
-    ) -> Result<(), Box<dyn FnOnce()>> {
+    /// Keeps `callback` for [`take_done_callbacks`](TaskRef::take_done_callbacks), under the number
+    /// that is returned; or gives it back if the task has ended.
+    pub(crate) fn add_done_callback(&self, callback: DoneCallback) -> Result<u64, DoneCallback> {
         if self.is_done() {
             return Err(callback);
         }
-        self.header()
-            .with_extra(|extra| extra.callbacks.push(callback));
-        Ok(())
+        Ok(self.header().with_extra(|extra| {
+            let number = extra.numbered;
+            extra.numbered += 1;
+            extra.callbacks.push((number, callback));
+            number
+        }))
+    }
+
+    /// Takes one callback back.
+    pub(crate) fn remove_done_callback(&self, number: u64) -> Option<DoneCallback> {
+        let removed = self.header().peek_extra(|extra| {
+            let place = extra.callbacks.iter().position(|(n, _)| *n == number)?;
+            Some(extra.callbacks.remove(place).1)
+        });
+        removed.flatten()
     }
 
     /// The callbacks, in the order they were added. Whoever ends a task takes them and sees that
     /// they run.
-    pub(crate) fn take_done_callbacks(&self) -> Vec<Box<dyn FnOnce()>> {
-        self.header()
+    pub(crate) fn take_done_callbacks(&self) -> Vec<DoneCallback> {
+        let taken = self
+            .header()
             .peek_extra(|extra| std::mem::take(&mut extra.callbacks))
-            .unwrap_or_default()
+            .unwrap_or_default();
+        taken.into_iter().map(|(_, callback)| callback).collect()
+    }
+
+    /// The values of its context variables, if it has any.
+    pub(crate) fn context(&self) -> Option<context::Context> {
+        self.header()
+            .peek_extra(|extra| extra.context.clone())
+            .flatten()
+    }
+
+    /// Gives the task its context; gives back the one it had.
+    pub(crate) fn set_context(&self, context: context::Context) -> Option<context::Context> {
+        self.header()
+            .with_extra(|extra| extra.context.replace(context))
+    }
+
+    /// Who may catch its cancellation, if anybody ever could.
+    pub(crate) fn catching(&self) -> Option<Rc<CatchTree>> {
+        self.header()
+            .peek_extra(|extra| extra.catching.clone())
+            .flatten()
+    }
+
+    /// The same, made if it wasn't there.
+    pub(crate) fn catching_or_new(&self) -> Rc<CatchTree> {
+        self.header()
+            .with_extra(|extra| extra.catching.get_or_insert_default().clone())
     }
 
     /// The panic that ended the task, if its result was not taken and this was not asked before.
@@ -402,6 +511,23 @@ impl TaskRef {
         self.header()
             .peek_extra(|extra| extra.name.clone())
             .flatten()
+    }
+
+    /// Names the task, also anew.
+    pub(crate) fn set_name(&self, name: Arc<str>) {
+        self.header().with_extra(|extra| extra.name = Some(name));
+    }
+
+    /// The number of the task that spawned it, 0 if none did.
+    #[inline]
+    pub(crate) fn parent(&self) -> u64 {
+        self.header().parent.get()
+    }
+
+    /// Notes which task spawned it.
+    #[inline]
+    pub(crate) fn set_parent(&self, id: u64) {
+        self.header().parent.set(id);
     }
 
     /// Where the task was spawned.

@@ -1,4 +1,4 @@
-//! How a task can end other than with a value: cancelled, or by a panic.
+//! Which task, and how it can end other than with a value: cancelled, or by a panic.
 //!
 //! Both are cheap to clone and may cross threads, so that an error may be given to several waiters
 //! and fits `Box<dyn Error + Send + Sync>`.
@@ -8,6 +8,8 @@ use std::error::Error;
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Cancelled;
 
 /// Which task: its number, its name if it was given one, and where it was spawned.
 ///
@@ -56,59 +58,6 @@ impl fmt::Display for TaskTag {
         }
     }
 }
-
-/// Why a task or future was cancelled, and by which task if one did it (asyncio's
-/// `CancelledError`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cancelled(Arc<CancelledInner>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct CancelledInner {
-    reason: Box<str>,
-    by: Option<TaskTag>,
-}
-
-impl Cancelled {
-    /// A cancellation for a reason, which may be empty.
-    pub fn new(reason: impl Into<String>) -> Cancelled {
-        Cancelled(Arc::new(CancelledInner {
-            reason: reason.into().into_boxed_str(),
-            by: None,
-        }))
-    }
-
-    /// The same cancellation, asked for by the task `by`.
-    #[must_use]
-    pub fn asked_by(mut self, by: TaskTag) -> Cancelled {
-        Arc::make_mut(&mut self.0).by = Some(by);
-        self
-    }
-
-    /// The reason given, perhaps empty.
-    pub fn reason(&self) -> &str {
-        &self.0.reason
-    }
-
-    /// The task that asked for the cancellation; `None` if it was asked for outside of any task.
-    pub fn by(&self) -> Option<&TaskTag> {
-        self.0.by.as_ref()
-    }
-}
-
-impl fmt::Display for Cancelled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cancelled")?;
-        if let Some(by) = self.by() {
-            write!(f, " by task {by}")?;
-        }
-        if !self.reason().is_empty() {
-            write!(f, ": {}", self.reason())?;
-        }
-        Ok(())
-    }
-}
-
-impl Error for Cancelled {}
 
 /// A panic inside a task: what it said and which task it was.
 ///
@@ -214,6 +163,8 @@ pub enum TaskError {
     Cancelled(Cancelled),
     /// It panicked.
     Panicked(Panic),
+    /// It ended with an error that its [`TaskGroup`](crate::TaskGroup) keeps.
+    Failed(TaskTag),
 }
 
 impl TaskError {
@@ -221,7 +172,7 @@ impl TaskError {
     pub fn cancelled(&self) -> Option<&Cancelled> {
         match self {
             TaskError::Cancelled(cancelled) => Some(cancelled),
-            TaskError::Panicked(_) => None,
+            TaskError::Panicked(_) | TaskError::Failed(_) => None,
         }
     }
 
@@ -229,7 +180,7 @@ impl TaskError {
     pub fn panicked(&self) -> Option<&Panic> {
         match self {
             TaskError::Panicked(panic) => Some(panic),
-            TaskError::Cancelled(_) => None,
+            TaskError::Cancelled(_) | TaskError::Failed(_) => None,
         }
     }
 }
@@ -239,6 +190,9 @@ impl fmt::Display for TaskError {
         match self {
             TaskError::Cancelled(cancelled) => cancelled.fmt(f),
             TaskError::Panicked(panic) => panic.fmt(f),
+            TaskError::Failed(task) => {
+                write!(f, "task {task} failed; its task group has the error")
+            }
         }
     }
 }
@@ -263,17 +217,6 @@ mod tests {
 
     fn tag(name: Option<&str>) -> TaskTag {
         TaskTag::new(7, name.map(Arc::from), Location::caller())
-    }
-
-    #[test]
-    fn cancelled_says_who_and_why() {
-        assert_eq!(Cancelled::new("").to_string(), "cancelled");
-        assert_eq!(
-            Cancelled::new("too slow").to_string(),
-            "cancelled: too slow"
-        );
-        let by = Cancelled::new("too slow").asked_by(tag(None));
-        assert_eq!(by.to_string(), "cancelled by task Task-7: too slow");
     }
 
     #[test]

@@ -4,35 +4,48 @@
 //! |---|---|
 //! | `cell` | one allocation a task: the future, then its output; its wakers. The only `unsafe` of this crate |
 //! | `table` | the tasks alive on a loop |
-//! | `error` | how a task can end without a value |
+//! | `handle` | a task as others than its owner see it |
+//! | `builder` | the ways to start one |
+//! | `error`, `cancelled` | how a task can end without a value |
+//! | `catching`, `unwinding` | a cancellation on its way: who may catch it, what it drops |
 //!
 //! A [`Task`] is one of three things, by choice: awaited ([`join`](Task::join)), let go
 //! ([`detach`](Task::detach)), or cancelled with its handle ([`cancel_on_drop`](Task::cancel_on_drop)).
 //! Dropping one without a choice lets it go: it runs on, and a panic in it goes to the loop's
 //! exception handler.
 
+mod builder;
+mod cancelled;
+pub(crate) mod catching;
 pub(crate) mod cell;
 mod error;
+mod handle;
 pub(crate) mod table;
+pub(crate) mod unwinding;
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-pub use error::{Cancelled, Panic, TaskError, TaskTag};
+pub use builder::{TaskBuilder, spawn, spawn_eager, spawn_named};
+pub use cancelled::{CancelPlace, CancelStep, Cancelled};
+pub(crate) use error::discard;
+pub use error::{Panic, TaskError, TaskTag};
+pub use handle::{CallbackId, TaskHandle, all_tasks, current_task};
 
-use crate::handles::{Action, HandleCell};
-use crate::ready::Entry;
+use crate::LoopRef;
 use crate::running::with_running_loop;
-use crate::{LoopRef, get_running_loop};
 use cell::{JoinRef, TaskRef};
 
 /// A running task, and the right to its result.
 ///
-/// Made by [`spawn`](crate::spawn) or [`LoopRef::spawn`]. As a future it gives the task's value, or
-/// the [`TaskError`] that says how it ended without one. Awaiting it is cancel-safe: if the await is
-/// dropped, the task goes on.
+/// Made by [`spawn`](crate::spawn), [`LoopRef::spawn`] or a [`TaskBuilder`]. As a future it gives
+/// the task's value, or the [`TaskError`] that says how it ended without one. Awaiting it is
+/// cancel-safe: if the await is dropped, the task goes on.
+///
+/// What others can do with it is in [`TaskHandle`]: see [`handle`](Task::handle).
 ///
 /// ```
 /// bucle_loop::run(async {
@@ -63,42 +76,82 @@ impl<T> Task<T> {
     pub fn detach(self) {}
 
     /// Binds the task to its handle: dropping the returned handle cancels the task.
+    #[track_caller]
     pub fn cancel_on_drop(self) -> CancelOnDrop<T> {
-        CancelOnDrop { task: self }
+        CancelOnDrop {
+            task: self,
+            location: Location::caller(),
+        }
     }
 
     /// Asks the task to end: see [`TaskHandle::cancel`].
     #[track_caller]
     pub fn cancel(&self, reason: impl Into<String>) -> bool {
-        cancel(self.join.task(), reason.into())
+        handle::cancel(self.task_ref(), reason.into(), Location::caller())
     }
 
     /// Whether the task has ended, in whatever way.
+    #[inline]
     pub fn done(&self) -> bool {
-        self.join.task().is_done()
+        self.task_ref().is_done()
+    }
+
+    /// Whether a cancellation ended the task.
+    pub fn cancelled(&self) -> bool {
+        self.task_ref().is_cancelled()
+    }
+
+    /// Whether it was asked to end and has neither ended nor absorbed the request: see
+    /// [`TaskHandle`].
+    pub fn cancelling(&self) -> bool {
+        self.task_ref().is_cancelling()
     }
 
     /// Who it is: its number, name and place of spawning.
     pub fn tag(&self) -> TaskTag {
-        self.join.task().tag()
+        self.task_ref().tag()
+    }
+
+    /// The name that reports and errors show.
+    pub fn get_name(&self) -> String {
+        self.tag().to_string()
     }
 
     /// Has `callback` run by the loop, as by `call_soon`, once the task has ended; at once if it
     /// has ended already. Callbacks run in the order they were added.
-    pub fn add_done_callback(&self, callback: impl FnOnce() + 'static) {
-        add_done_callback(self.join.task(), Box::new(callback));
+    #[track_caller]
+    pub fn add_done_callback(&self, callback: impl FnOnce() + 'static) -> CallbackId {
+        handle::add_done_callback(self.task_ref(), Box::new(callback))
+    }
+
+    /// Takes a done callback back; true if it was there and will not run.
+    pub fn remove_done_callback(&self, id: CallbackId) -> bool {
+        self.task_ref().remove_done_callback(id.0).is_some()
     }
 
     /// A handle to the same task for others to watch and cancel it by, without its result.
     pub fn handle(&self) -> TaskHandle {
-        TaskHandle {
-            task: self.join.task().clone(),
-        }
+        TaskHandle::new(self.task_ref().clone())
     }
 
-    /// The result, if the task has ended and its result was not taken yet.
+    /// The result, if the task has ended and its result was not taken yet. asyncio's `result` and
+    /// `exception`, which here are one, and which move the value out.
     pub fn try_result(&mut self) -> Option<Result<T, TaskError>> {
         self.join.try_take()
+    }
+
+    /// A look at the value, if the task has ended with one and it was not taken yet.
+    pub fn peek(&self) -> Option<&T> {
+        self.join.peek()
+    }
+
+    pub(crate) fn task_ref(&self) -> &TaskRef {
+        self.join.task()
+    }
+
+    /// Ready when the task has ended; the result stays.
+    pub(crate) fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.join.poll_done(cx)
     }
 }
 
@@ -127,89 +180,26 @@ impl<T> Drop for Task<T> {
 
 impl<T> fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug(self.join.task(), "Task", f)
-    }
-}
-
-fn debug(task: &TaskRef, what: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let tag = task.tag();
-    f.debug_struct(what)
-        .field("name", &format_args!("{tag}"))
-        .field("spawned_at", &format_args!("{}", tag.location()))
-        .field("done", &task.is_done())
-        .finish()
-}
-
-#[track_caller]
-fn cancel(task: &TaskRef, reason: String) -> bool {
-    if task.is_done() {
-        return false;
-    }
-    let mut cancelled = Cancelled::new(reason);
-    if let Some(by) = with_running_loop(|running| running.core.tasks.current()).flatten() {
-        cancelled = cancelled.asked_by(by.tag());
-    }
-    task.cancel(cancelled)
-}
-
-fn add_done_callback(task: &TaskRef, callback: Box<dyn FnOnce()>) {
-    if let Err(callback) = task.add_done_callback(callback) {
-        // Ended already: its loop runs the callback next.
-        let cell = HandleCell::new(Action::Call(callback), task.location());
-        task.ready_queue().push(Entry::Callback(cell));
-    }
-}
-
-/// A task as others than its owner see it: to be watched and cancelled. Cheap to clone; for the
-/// loop's own thread.
-#[derive(Clone)]
-pub struct TaskHandle {
-    task: TaskRef,
-}
-
-impl TaskHandle {
-    /// Asks the task to end; false if it has ended already.
-    ///
-    /// Its future is dropped, where it waits, when the loop next comes to it, never under the
-    /// caller's feet; whoever awaits the task gets [`Cancelled`] with `reason` and the task that
-    /// asked. A task that cancels itself ends at its next await. The first reason given counts.
-    #[track_caller]
-    pub fn cancel(&self, reason: impl Into<String>) -> bool {
-        cancel(&self.task, reason.into())
-    }
-
-    /// Whether the task has ended, in whatever way.
-    pub fn done(&self) -> bool {
-        self.task.is_done()
-    }
-
-    /// Who it is: its number, name and place of spawning.
-    pub fn tag(&self) -> TaskTag {
-        self.task.tag()
-    }
-
-    pub(crate) fn task_ref(&self) -> &TaskRef {
-        &self.task
-    }
-
-    /// See [`Task::add_done_callback`].
-    pub fn add_done_callback(&self, callback: impl FnOnce() + 'static) {
-        add_done_callback(&self.task, Box::new(callback));
-    }
-}
-
-impl fmt::Debug for TaskHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug(&self.task, "TaskHandle", f)
+        handle::debug(self.join.task(), "Task", f)
     }
 }
 
 /// A task that ends with its handle: see [`Task::cancel_on_drop`]. As a future it gives what the
 /// task gives.
+///
+/// Dropping it asks the task to end and doesn't wait for that. If a cancellation drops it, the task
+/// gets that cancellation, with its biography.
 #[must_use = "dropping it cancels the task"]
 #[derive(Debug)]
 pub struct CancelOnDrop<T> {
     task: Task<T>,
+    location: &'static Location<'static>,
+}
+
+impl<T> CancelOnDrop<T> {
+    pub(crate) fn task_mut(&mut self) -> &mut Task<T> {
+        &mut self.task
+    }
 }
 
 impl<T> std::ops::Deref for CancelOnDrop<T> {
@@ -231,54 +221,20 @@ impl<T> Future for CancelOnDrop<T> {
 impl<T> Drop for CancelOnDrop<T> {
     fn drop(&mut self) {
         if !self.task.done() {
-            self.task.cancel("its handle was dropped");
+            let what = CancelPlace::CancelOnDrop;
+            let reason = "its handle was dropped";
+            let cancelled = unwinding::met_or(what, self.location, reason);
+            self.task.task_ref().cancel(cancelled);
         }
     }
 }
 
-/// Starts `future` as a task of the running loop: asyncio's `create_task`. It is first polled in
-/// the next turn.
-///
-/// # Panics
-/// If no loop is running in this thread.
-#[track_caller]
-pub fn spawn<F>(future: F) -> Task<F::Output>
-where
-    F: Future + 'static,
-{
-    get_running_loop().spawn(future)
+/// The task that is running.
+pub(crate) fn current_ref() -> Option<TaskRef> {
+    with_running_loop(|running| running.core.tasks.current()).flatten()
 }
 
-/// [`spawn`] with a name that reports and errors will show.
-///
-/// # Panics
-/// If no loop is running in this thread.
-#[track_caller]
-pub fn spawn_named<F>(name: &str, future: F) -> Task<F::Output>
-where
-    F: Future + 'static,
-{
-    get_running_loop().spawn_named(name, future)
-}
-
-/// The task that is running, if this is called from one. asyncio's `current_task`.
-pub fn current_task() -> Option<TaskHandle> {
-    with_running_loop(|running| running.core.tasks.current())
-        .flatten()
-        .map(|task| TaskHandle { task })
-}
-
-/// The tasks of the running loop that have not ended. asyncio's `all_tasks`.
-///
-/// # Panics
-/// If no loop is running in this thread.
-#[track_caller]
-pub fn all_tasks() -> Vec<TaskHandle> {
-    get_running_loop()
-        .core
-        .tasks
-        .all()
-        .into_iter()
-        .map(|task| TaskHandle { task })
-        .collect()
+/// Who is running.
+pub(crate) fn current_tag() -> Option<TaskTag> {
+    current_ref().map(|task| task.tag())
 }

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use slab::Slab;
 
-use super::cell::{Ran, TaskRef};
+use super::cell::{JoinRef, Ran, TaskRef};
 use super::{Cancelled, Panic, Task, TaskTag};
 use crate::LoopRef;
+use crate::context::{self, Context};
 use crate::exceptions::ExceptionContext;
 use crate::handles::{Action, HandleCell};
 use crate::ready::Entry;
@@ -21,9 +22,12 @@ pub(crate) struct TaskTable {
     alive: RefCell<Slab<TaskRef>>,
     /// The one that is being run.
     current: Cell<Option<TaskRef>>,
+    /// Those that run the clean-up of an `on_cancel`, ended ones among them.
+    cleanups: RefCell<Vec<TaskRef>>,
 }
 
 impl TaskTable {
+    /// Starts a task, to be polled in the next turn.
     pub(crate) fn spawn<F>(
         &self,
         event_loop: &LoopRef,
@@ -34,6 +38,23 @@ impl TaskTable {
     where
         F: Future + 'static,
     {
+        let (task, join) = self.add(event_loop, future, name, None, location);
+        task.schedule();
+        Task::new(join)
+    }
+
+    /// Makes a task, which is not in the ready queue yet. On a closed loop it has ended.
+    pub(super) fn add<F>(
+        &self,
+        event_loop: &LoopRef,
+        future: F,
+        name: Option<Arc<str>>,
+        context: Option<Context>,
+        location: &'static Location<'static>,
+    ) -> (TaskRef, JoinRef<F::Output>)
+    where
+        F: Future + 'static,
+    {
         // Numbers are the process's: two loops' tasks are told apart in one log.
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let core = &*event_loop.core;
@@ -41,15 +62,22 @@ impl TaskTable {
         let (task, join) = TaskRef::new(future, tag, core.id, core.inbox, core.ready.clone());
         if event_loop.is_closed() {
             task.abandon(Cancelled::new("the event loop is closed"));
-        } else {
-            let mut alive = self.alive.borrow_mut();
-            let place = alive.vacant_entry();
-            task.set_key(place.key());
-            place.insert(task.clone());
-            drop(alive);
-            task.schedule();
+            return (task, join);
         }
-        Task::new(join)
+        let parent = self.current.take();
+        if let Some(parent) = &parent {
+            task.set_parent(parent.id());
+        }
+        self.current.set(parent);
+        if let Some(context) = context.or_else(context::inherited) {
+            task.set_context(context);
+        }
+        let mut alive = self.alive.borrow_mut();
+        let place = alive.vacant_entry();
+        task.set_key(place.key());
+        place.insert(task.clone());
+        drop(alive);
+        (task, join)
     }
 
     /// Runs a task that is ready, to its next await.
@@ -63,9 +91,19 @@ impl TaskTable {
         }
     }
 
+    #[inline]
     fn ended(&self, event_loop: &LoopRef, task: &TaskRef) {
         // The table's reference; the caller has another.
-        drop(self.alive.borrow_mut().try_remove(task.key()));
+        let removed = self.alive.borrow_mut().try_remove(task.key());
+        drop(removed);
+        // Nobody waits by a callback, and it has a value: as most.
+        if task.has_rare() {
+            self.ended_with_rare(event_loop, task);
+        }
+    }
+
+    #[inline(never)]
+    fn ended_with_rare(&self, event_loop: &LoopRef, task: &TaskRef) {
         for callback in task.take_done_callbacks() {
             let cell = HandleCell::new(Action::Call(callback), task.location());
             event_loop.core.ready.push(Entry::Callback(cell));
@@ -74,6 +112,16 @@ impl TaskTable {
             && let Some(panic) = task.unseen_panic()
         {
             report_panic(event_loop, panic);
+        }
+        if task.is_cancelled()
+            && event_loop.debug()
+            && let Some(cancelled) = task.cancellation()
+        {
+            let tag = task.tag();
+            eprintln!(
+                "bucle: task {tag} (spawned at {}) ended: {cancelled:#}",
+                tag.location()
+            );
         }
     }
 
@@ -88,7 +136,7 @@ impl TaskTable {
                 break;
             }
             for task in tasks {
-                task.abandon(Cancelled::new("the event loop was closed"));
+                self.drop_as_current(&task, Cancelled::new("the event loop was closed"));
                 // Nobody is left to run what waits for its end, but it is dropped here.
                 event_loop.guard("close", None, || drop(task.take_done_callbacks()));
                 if task.is_detached()
@@ -98,6 +146,22 @@ impl TaskTable {
                 }
             }
         }
+    }
+
+    /// Notes that a task runs a clean-up.
+    pub(crate) fn keep_cleanup(&self, task: &TaskRef) {
+        let mut cleanups = self.cleanups.borrow_mut();
+        if cleanups.len() == cleanups.capacity() {
+            cleanups.retain(|task| !task.is_done());
+        }
+        cleanups.push(task.clone());
+    }
+
+    /// The clean-ups that have not ended.
+    pub(crate) fn cleanups(&self) -> Vec<TaskRef> {
+        let mut cleanups = self.cleanups.borrow_mut();
+        cleanups.retain(|task| !task.is_done());
+        cleanups.clone()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -112,6 +176,13 @@ impl TaskTable {
             .collect()
     }
 
+    /// The task with this number, which was put at `key`; `None` once it has ended.
+    pub(crate) fn find(&self, key: usize, id: u64) -> Option<TaskRef> {
+        let alive = self.alive.borrow();
+        let task = alive.get(key)?;
+        (task.tag().id() == id).then(|| task.clone())
+    }
+
     pub(crate) fn current(&self) -> Option<TaskRef> {
         let current = self.current.take();
         self.current.set(current.clone());
@@ -121,9 +192,26 @@ impl TaskTable {
     /// Ends a task now, outside of its loop's turn.
     pub(crate) fn abandon(&self, event_loop: &LoopRef, task: &TaskRef, why: Cancelled) {
         if !task.is_done() {
-            task.abandon(why);
-            self.ended(event_loop, task);
+            self.drop_as_current(task, why);
+            // Called from inside the task it is only a request.
+            if task.is_done() {
+                self.ended(event_loop, task);
+            }
         }
+    }
+
+    /// Drops a task's future, for whose destructors the task is the current one.
+    fn drop_as_current(&self, task: &TaskRef, why: Cancelled) {
+        let before = self.current.replace(Some(task.clone()));
+        task.abandon(why);
+        self.current.set(before);
+    }
+
+    /// The task with this number, if it is alive, where nobody kept its key: looks at each.
+    pub(crate) fn find_by_id(&self, id: u64) -> Option<TaskRef> {
+        let alive = self.alive.borrow();
+        let found = alive.iter().find(|(_, task)| task.id() == id);
+        found.map(|(_, task)| task.clone())
     }
 }
 

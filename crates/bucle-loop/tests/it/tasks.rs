@@ -9,7 +9,7 @@ use bucle_loop::{
     try_get_running_loop, yield_now,
 };
 
-use crate::{WATCHDOG, new_loop, within};
+use crate::{Log, WATCHDOG, drive, new_loop, turns, within};
 
 #[test]
 fn tasks_run_in_the_order_they_were_spawned() {
@@ -278,5 +278,137 @@ fn tasks_live_on_between_runs() {
                 .unwrap(),
             7
         );
+    });
+}
+
+#[test]
+fn a_task_knows_who_spawned_it() {
+    drive(|| async {
+        let me = current_task().unwrap();
+        assert_eq!(me.parent_id(), None);
+        let child = spawn(async move {
+            let me = current_task().unwrap();
+            let grandchild = spawn(async { current_task().unwrap().parent() });
+            assert_eq!(grandchild.await.unwrap(), Some(me.clone()));
+            spawn(std::future::pending::<()>()).handle()
+        });
+        assert_eq!(child.handle().parent(), Some(me));
+        let id = child.tag().id();
+        let orphan = child.await.unwrap();
+        assert_eq!(orphan.parent(), None, "its parent has ended");
+        assert_eq!(orphan.parent_id(), Some(id));
+    });
+}
+
+#[test]
+fn names_are_given_numbered_and_changed() {
+    drive(|| async {
+        let named = spawn_named("first", async {});
+        assert_eq!(named.get_name(), "first");
+        named.handle().set_name("second");
+        assert_eq!(named.get_name(), "second");
+        let plain = spawn(async {});
+        assert_eq!(plain.get_name(), format!("Task-{}", plain.tag().id()));
+        plain.handle().set_name("named later");
+        assert_eq!(plain.tag().name(), Some("named later"));
+        assert!(format!("{plain:?}").contains("named later"));
+    });
+}
+
+#[test]
+fn its_state_can_be_printed() {
+    drive(|| async {
+        let task = spawn(std::future::pending::<()>());
+        assert!(format!("{task:?}").contains("pending"));
+        task.cancel("now");
+        assert!(format!("{task:?}").contains("cancelling"));
+        turns(2).await;
+        assert!(format!("{task:?}").contains("cancelled"));
+        let task = spawn(async {});
+        turns(2).await;
+        assert!(format!("{task:?}").contains("done"));
+    });
+}
+
+#[test]
+fn a_result_can_be_looked_at_before_it_is_taken() {
+    drive(|| async {
+        let mut task = spawn(async { vec![1, 2] });
+        assert!(task.peek().is_none() && task.try_result().is_none());
+        turns(2).await;
+        assert_eq!(task.peek(), Some(&vec![1, 2]));
+        assert_eq!(task.try_result().unwrap().unwrap(), [1, 2]);
+        assert!(task.peek().is_none() && task.try_result().is_none());
+    });
+}
+
+#[test]
+fn done_callbacks_can_be_taken_back() {
+    drive(|| async {
+        let log = Log::<u32>::default();
+        let task = spawn(async {});
+        let add = |n| {
+            let log = log.clone();
+            task.add_done_callback(move || log.borrow_mut().push(n))
+        };
+        let ids = [add(1), add(2), add(3)];
+        assert!(task.remove_done_callback(ids[1]));
+        assert!(!task.handle().remove_done_callback(ids[1]));
+        turns(4).await;
+        assert!(!task.remove_done_callback(ids[0]), "it has run");
+        assert_eq!(*log.borrow(), [1, 3]);
+    });
+}
+
+#[test]
+fn interleaving_tasks_are_each_the_current_one() {
+    drive(|| async {
+        let check = || async {
+            let me = current_task().unwrap();
+            for _ in 0..3 {
+                yield_now().await;
+                assert_eq!(current_task().unwrap(), me);
+            }
+        };
+        let tasks = [spawn(check()), spawn(check())];
+        assert_ne!(tasks[0].handle(), tasks[1].handle());
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    assert!(current_task().is_none());
+}
+
+#[test]
+fn destructors_of_a_cancelled_task_know_it_as_the_current_one() {
+    struct Look(Log<String>);
+    impl Drop for Look {
+        fn drop(&mut self) {
+            let name = current_task().unwrap().get_name();
+            self.0.borrow_mut().push(name);
+        }
+    }
+    within(WATCHDOG, || {
+        let log = Log::<String>::default();
+        let event_loop = new_loop();
+        let (one, two) = (Look(log.clone()), Look(log.clone()));
+        event_loop
+            .run_until_complete(async move {
+                let task = spawn_named("cancelled", async move {
+                    let _one = one;
+                    std::future::pending::<()>().await;
+                });
+                spawn_named("closed", async move {
+                    let _two = two;
+                    std::future::pending::<()>().await;
+                })
+                .detach();
+                yield_now().await;
+                task.cancel("");
+                assert!(task.await.is_err());
+            })
+            .unwrap();
+        drop(event_loop);
+        assert_eq!(*log.borrow(), ["cancelled", "closed"]);
     });
 }

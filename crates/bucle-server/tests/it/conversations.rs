@@ -9,7 +9,7 @@ use bucle_server::{Method, Options, Request, Response, StatusCode};
 use crate::support::{Answer, Running, read_to_end, serve};
 
 /// Tells what was asked; `/big` has a body that is longer than what is copied, `/none` has none.
-async fn handler(mut request: Request) -> Response {
+pub(crate) async fn handler(mut request: Request) -> Response {
     let told = format!(
         "{} {}",
         request.head().method_str(),
@@ -35,7 +35,7 @@ fn server() -> Running {
 }
 
 /// What one answer has to be: its status, its body, whether it says `Connection: close`.
-struct Wanted(u16, &'static str, bool);
+pub(crate) struct Wanted(u16, &'static str, bool);
 
 const fn ok(body: &'static str) -> Wanted {
     Wanted(200, body, false)
@@ -49,7 +49,7 @@ const fn last(status: u16, body: &'static str) -> Wanted {
 const ANY: &str = "*";
 
 /// What is sent before the client ends its side, and the answers.
-const CASES: &[(&str, &[Wanted])] = &[
+pub(crate) const CASES: &[(&str, &[Wanted])] = &[
     ("", &[]),
     ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", &[ok("GET /")]),
     (
@@ -148,7 +148,7 @@ const CASES: &[(&str, &[Wanted])] = &[
 ];
 
 /// Answers that the case wants; a `100 Continue` may be missing if the body came first.
-fn check(sent: &str, received: &[u8], wanted: &[Wanted]) {
+pub(crate) fn check(sent: &str, received: &[u8], wanted: &[Wanted]) {
     let answers = Answer::all(received);
     let told: Vec<_> = answers
         .iter()

@@ -12,3 +12,4 @@ mod simulated;
 mod site;
 mod soak;
 mod support;
+mod worlds;

@@ -75,6 +75,12 @@ fn futures() {
             "refused: 43",
             "done: Some(Ok(42))",
             "the other thread ended well",
+            "the loop goes on while the pool works",
+            "the pool came to 49999995000000",
+            "3 words were counted in a thread",
+            "error: the job submitted at",
+            "02_futures.rs",
+            "in thread bucle_0: out of luck",
         ],
     );
 }

@@ -39,6 +39,19 @@ impl<T> JoinRef<T> {
     /// If the result was taken before.
     #[inline]
     pub(crate) fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, TaskError>> {
+        if self.poll_done(cx).is_pending() {
+            return Poll::Pending;
+        }
+        Poll::Ready(
+            self.try_take()
+                .expect("a task's result was polled after it had been taken"),
+        )
+    }
+
+    /// Ready when the task has ended; its result stays where it is. Otherwise has `cx`'s waker
+    /// woken when it has.
+    #[inline]
+    pub(crate) fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.task.is_done() {
             self.register(cx);
             // A waker's `clone` is somebody else's code and might have run the task.
@@ -46,10 +59,7 @@ impl<T> JoinRef<T> {
                 return Poll::Pending;
             }
         }
-        Poll::Ready(
-            self.try_take()
-                .expect("a task's result was polled after it had been taken"),
-        )
+        Poll::Ready(())
     }
 
     fn register(&mut self, cx: &mut Context<'_>) {
@@ -85,6 +95,17 @@ impl<T> JoinRef<T> {
             .peek_extra(|extra| extra.error.take())
             .flatten()
             .map(Err)
+    }
+
+    /// The value, if the task has ended with one and it was not taken before.
+    pub(crate) fn peek(&self) -> Option<&T> {
+        if !self.task.has_value() {
+            return None;
+        }
+        // SAFETY: VALUE is set, so the stage holds the output, which is a `T`. It is taken or
+        // dropped through the task's only `JoinRef` alone, by methods that need it mutably, which
+        // the borrow of `self` excludes for as long as the reference lives.
+        Some(unsafe { self.value().as_ref() })
     }
 
     /// Where the output is, if `VALUE` is set.

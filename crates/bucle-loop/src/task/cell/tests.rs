@@ -854,3 +854,124 @@ fn two_loops_wake_each_others_tasks() {
     drop(_join);
     assert_eq!(other.join().unwrap(), 0);
 }
+
+#[test]
+fn a_request_is_taken_back_until_it_is_obeyed() {
+    let bench = Bench::new();
+    let (task, mut join) = bench.spawn(ready(5));
+    assert!(task.uncancel().is_none());
+    task.cancel(Cancelled::new("a mistake"));
+    assert!(task.is_cancelling());
+    assert_eq!(task.uncancel().unwrap().reason(), "a mistake");
+    assert!(!task.is_cancelling());
+    assert!(task.uncancel().is_none());
+    bench.turn();
+    assert_eq!(join.try_take().unwrap().unwrap(), 5);
+    assert!(!task.is_cancelled());
+    drop((task, join));
+
+    let (task, mut join) = bench.spawn(pending::<()>());
+    task.cancel(Cancelled::new("meant"));
+    bench.turn();
+    assert!(task.uncancel().is_none());
+    assert!(task.is_cancelled() && !task.is_cancelling());
+    assert!(join.try_take().unwrap().is_err());
+    assert!(task.is_cancelled(), "also when the result was taken");
+    drop((task, join));
+    assert_eq!(bench.live(), 0);
+}
+
+#[test]
+fn a_value_can_be_looked_at_until_it_is_taken() {
+    let bench = Bench::new();
+    let dropped = Rc::new(Cell::new(0));
+    let count = dropped.clone();
+    let value = OnDrop(move || count.set(count.get() + 1));
+    let (task, mut join) = bench.spawn(async move { (Box::new(7), value) });
+    assert!(join.peek().is_none() && !task.has_value());
+    task.run();
+    assert!(task.has_value());
+    assert_eq!(*join.peek().unwrap().0, 7);
+    assert_eq!(*join.peek().unwrap().0, 7);
+    assert_eq!(dropped.get(), 0);
+    let taken = join.try_take().unwrap().unwrap();
+    assert!(join.peek().is_none() && !task.has_value());
+    drop((task, join));
+    assert_eq!(dropped.get(), 0);
+    drop(taken);
+    assert_eq!(dropped.get(), 1);
+    // One that was looked at and never taken goes with the handle.
+    let count = dropped.clone();
+    let value = OnDrop(move || count.set(count.get() + 1));
+    let (task, join) = bench.spawn(async move { value });
+    task.run();
+    assert!(join.peek().is_some());
+    drop(join);
+    assert_eq!(dropped.get(), 2);
+    assert!(!task.has_value());
+    drop(task);
+    assert_eq!(bench.live(), 0);
+    let (task, join) = bench.spawn(async { panic!("no value") });
+    quietly(|| task.run());
+    assert!(join.peek().is_none() && !task.has_value());
+}
+
+#[test]
+fn waiting_for_the_end_takes_nothing() {
+    let bench = Bench::new();
+    let (task, mut join) = bench.spawn(ready(3));
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(count.clone());
+    let mut cx = Context::from_waker(&waker);
+    assert!(join.poll_done(&mut cx).is_pending());
+    task.run();
+    assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    assert!(join.poll_done(&mut cx).is_ready());
+    assert!(join.poll_done(&mut cx).is_ready());
+    assert_eq!(join.try_take().unwrap().unwrap(), 3);
+}
+
+#[test]
+fn done_callbacks_are_taken_back_by_number() {
+    let bench = Bench::new();
+    let (task, _join) = bench.spawn(ready(()));
+    let first = task.add_done_callback(Box::new(|| ())).ok().unwrap();
+    let second = task.add_done_callback(Box::new(|| ())).ok().unwrap();
+    assert_ne!(first, second);
+    assert!(task.remove_done_callback(first).is_some());
+    assert!(task.remove_done_callback(first).is_none());
+    let third = task.add_done_callback(Box::new(|| ())).ok().unwrap();
+    assert_ne!(third, second);
+    assert_eq!(task.take_done_callbacks().len(), 2);
+    assert!(task.remove_done_callback(third).is_none());
+}
+
+#[test]
+fn who_catches_a_cancellation_is_woken_instead_of_the_task_being_dropped() {
+    use crate::task::catching::Catching;
+    let bench = Bench::new();
+    let held = Rc::new(());
+    let inside = held.clone();
+    let (task, join) = bench.spawn(async move {
+        let _inside = inside;
+        pending::<()>().await;
+    });
+    assert_eq!(task.run(), Ran::Pending);
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(count.clone());
+    let tree = task.catching_or_new();
+    assert!(Rc::ptr_eq(&tree, &task.catching().unwrap()));
+    let place = Catching::in_tree(&task, &waker);
+    task.cancel(Cancelled::new("for the place"));
+    assert_eq!(bench.turn(), 0);
+    assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    assert!(!task.is_done() && task.is_cancelling());
+    assert_eq!(Rc::strong_count(&held), 2);
+    // Left without having done anything with it: the task gets it after all.
+    drop(place);
+    assert_eq!(bench.turn(), 1);
+    assert!(task.is_cancelled());
+    assert_eq!(Rc::strong_count(&held), 1);
+    drop((task, join, tree));
+    assert_eq!(bench.live(), 0);
+}
