@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use bucle_loop::{Interest, LoopRef, Readiness, Source, get_running_loop, sleep};
 
+use crate::happy_eyeballs::{HAPPY_EYEBALLS_DELAY, race};
 use crate::layer::ConnectLayer;
 use crate::protocol::Protocol;
+use crate::resolve::resolve;
 use crate::socket::Socket;
-use crate::{Address, DEFAULT_LIMIT, ToAddresses, Transport};
+use crate::{Address, DEFAULT_LIMIT, Target, ToAddresses, Transport};
 
 /// The longest pause between two tries to reach a Unix listener whose queue is full.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
@@ -26,6 +28,7 @@ pub struct ConnectOptions {
     pub(crate) limit: usize,
     pub(crate) layer: Option<Arc<dyn ConnectLayer>>,
     pub(crate) server_hostname: Option<String>,
+    happy_eyeballs_delay: Duration,
 }
 
 impl Default for ConnectOptions {
@@ -34,6 +37,7 @@ impl Default for ConnectOptions {
             limit: DEFAULT_LIMIT,
             layer: None,
             server_hostname: None,
+            happy_eyeballs_delay: HAPPY_EYEBALLS_DELAY,
         }
     }
 }
@@ -54,19 +58,28 @@ impl ConnectOptions {
         self.server_hostname = Some(name.into());
         self
     }
+
+    /// How long one address has before the next one is tried beside it,
+    /// [`HAPPY_EYEBALLS_DELAY`](crate::HAPPY_EYEBALLS_DELAY) unless set. With [`Duration::MAX`] they
+    /// are tried strictly one after the other.
+    pub fn happy_eyeballs_delay(mut self, delay: Duration) -> ConnectOptions {
+        self.happy_eyeballs_delay = delay;
+        self
+    }
 }
 
 /// Connects to `address`, makes a protocol by `factory` once the connection stands, and returns
 /// its transport. asyncio's `create_connection` and `create_unix_connection`; the protocol belongs
 /// to the transport.
 ///
-/// Several addresses (`"localhost:80"`) are tried in their order until one answers. Dropping the
-/// future gives the attempt up. There is no time limit but the system's: see
-/// [`timeout`](bucle_loop::timeout).
+/// Names are looked up by the system. Several addresses are tried in their order until one answers:
+/// the next one as soon as one has failed, or beside the others when one takes longer than 250 ms
+/// ("happy eyeballs", RFC 8305). Dropping the future gives all attempts up. There is no time limit
+/// but the system's: see [`timeout`](bucle_loop::timeout).
 ///
 /// # Errors
-/// `InvalidInput` for what is no address; why the connection failed, with the address, of the last
-/// one that was tried.
+/// `InvalidInput` for what is no address; why a name could not be looked up; why the connection
+/// failed, for each address that was tried, and of the kind of the first.
 ///
 /// # Panics
 /// If no loop is running in this thread.
@@ -76,7 +89,7 @@ where
     F: FnOnce() -> P,
 {
     let event_loop = get_running_loop();
-    let (socket, _) = connect_to(&event_loop, &address).await?;
+    let (socket, _) = connect_to(&event_loop, &address, HAPPY_EYEBALLS_DELAY).await?;
     Ok(Transport::start(&event_loop, socket, factory()))
 }
 
@@ -98,7 +111,8 @@ where
     F: FnOnce() -> P,
 {
     let event_loop = get_running_loop();
-    let (socket, host) = connect_to(&event_loop, &address).await?;
+    let delay = options.happy_eyeballs_delay;
+    let (socket, host) = connect_to(&event_loop, &address, delay).await?;
     let Some(layer) = options.layer else {
         return Ok(Transport::start(&event_loop, socket, factory()));
     };
@@ -113,33 +127,21 @@ where
 async fn connect_to(
     event_loop: &LoopRef,
     address: &impl ToAddresses,
+    delay: Duration,
 ) -> io::Result<(Socket, Option<String>)> {
     let targets = address.to_targets()?;
-    let socket = connect(event_loop, &address.to_addresses()?).await?;
-    Ok((socket, targets[0].host()))
+    let addresses = resolve(event_loop, &targets).await?;
+    let socket = race(&addresses, delay, |address| {
+        connect_one(event_loop.clone(), address.clone())
+    })
+    .await?;
+    Ok((socket, targets.first().and_then(Target::host)))
 }
 
-/// A connected socket, from the first address that answers.
-pub(crate) async fn connect(event_loop: &LoopRef, addresses: &[Address]) -> io::Result<Socket> {
-    let mut last = None;
-    for address in addresses {
-        match connect_one(event_loop, address).await {
-            Ok(socket) => return Ok(socket),
-            Err(error) => {
-                last = Some(io::Error::new(
-                    error.kind(),
-                    format!("can't connect to {address}: {error}"),
-                ));
-            }
-        }
-    }
-    Err(last.unwrap_or_else(|| io::ErrorKind::InvalidInput.into()))
-}
-
-async fn connect_one(event_loop: &LoopRef, address: &Address) -> io::Result<Socket> {
+async fn connect_one(event_loop: LoopRef, address: Address) -> io::Result<Socket> {
     let mut pause = Duration::from_millis(1);
     let socket = loop {
-        match Socket::connect(event_loop, address) {
+        match Socket::connect(&event_loop, &address) {
             // A Unix listener with a full queue: the system offers no way to wait for room.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 sleep(pause).await;
@@ -148,7 +150,7 @@ async fn connect_one(event_loop: &LoopRef, address: &Address) -> io::Result<Sock
             result => break result?,
         }
     };
-    let attempt = Attempt::new(event_loop, socket)?;
+    let attempt = Attempt::new(&event_loop, socket)?;
     poll_fn(|cx| attempt.poll(cx)).await;
     attempt.finish()
 }

@@ -1,8 +1,8 @@
 //! Bytes in and out of the Bucle event loop: transports and protocols, servers, streams, over TCP,
 //! Unix sockets and pipes, and child processes; with the names and the semantics of Python's asyncio.
 //!
-//! Nothing here blocks or looks a name up, and nothing is `Send`: a connection lives on the loop it
-//! was made on.
+//! Nothing here blocks the loop (names are looked up in threads), and nothing is `Send`: a connection
+//! lives on the loop it was made on.
 //!
 //! ```text
 //!     your code      async fn with StreamReader, StreamWriter       your Protocol
@@ -58,7 +58,7 @@
 //! | `write_queue` | what is still to be sent: bytes, shared bytes, ranges of files |
 //! | `carrier`, `layer` | what a transport is made of; what can be put between it and a protocol |
 //! | `listener`, `group`, `server` | accepting; the connections of a server; [`Server`] |
-//! | `connect` | [`create_connection`] |
+//! | `connect`, `happy_eyeballs`, `resolve` | [`create_connection`]; names to addresses |
 //! | `unix` | the paths of Unix sockets |
 //! | `stream` | streams |
 //! | `pipe`, [`subprocess`] | pipes, child processes |
@@ -76,6 +76,7 @@ mod carrier;
 mod connect;
 mod endpoint;
 mod group;
+mod happy_eyeballs;
 mod layer;
 mod listener;
 mod pipe;
@@ -94,8 +95,10 @@ mod write_queue;
 
 pub use address::{Address, Target, ToAddresses};
 pub use connect::{ConnectOptions, create_connection, create_connection_with};
+pub use happy_eyeballs::HAPPY_EYEBALLS_DELAY;
 pub use pipe::{connect_read_pipe, connect_write_pipe};
 pub use protocol::Protocol;
+pub use resolve::{getaddrinfo, getnameinfo};
 pub use server::{
     Server, ServerOptions, create_server, create_server_from, create_server_from_with,
 };

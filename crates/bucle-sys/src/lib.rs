@@ -17,6 +17,7 @@ pub mod limits;
 pub mod pipe;
 pub mod poll;
 pub mod process;
+pub mod resolve;
 pub mod socket;
 pub mod udp;
 pub mod wake;

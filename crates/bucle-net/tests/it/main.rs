@@ -5,6 +5,7 @@
 
 #[cfg(feature = "tls")]
 mod certificates;
+mod connecting;
 mod datagrams;
 mod descriptors;
 mod files;
