@@ -23,6 +23,10 @@ pub(crate) trait Carrier {
     fn close(&self);
     fn abort(&self);
     fn is_closing(&self) -> bool;
+    /// Whether what is written now is sent: neither closing nor past `write_eof`.
+    fn takes_writes(&self) -> bool;
+    /// Whether it has ended without having sent everything.
+    fn was_cut(&self) -> bool;
     fn pause_reading(&self);
     fn resume_reading(&self);
     fn is_reading(&self) -> bool;

@@ -360,6 +360,14 @@ impl dyn Endpoint {
         self.state().any(CLOSING)
     }
 
+    fn takes_writes(&self) -> bool {
+        !self.state().any(CLOSING | EOF_WANTED)
+    }
+
+    fn was_cut(&self) -> bool {
+        self.state().any(RESET)
+    }
+
     /// Ends with an error, at once.
     fn fail(&self, error: io::Error) {
         let state = self.state();

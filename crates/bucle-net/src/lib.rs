@@ -60,7 +60,7 @@
 //! | `listener`, `group`, `server` | accepting; the connections of a server; [`Server`] |
 //! | `connect`, `happy_eyeballs`, `resolve` | [`create_connection`]; names to addresses |
 //! | `unix` | the paths of Unix sockets |
-//! | `stream` | streams |
+//! | `stream`, `sendfile` | streams; files sent and awaited |
 //! | `pipe`, [`subprocess`] | pipes, child processes |
 //! | `tls` | TLS |
 //! | [`udp`] | datagrams |
@@ -82,6 +82,7 @@ mod listener;
 mod pipe;
 mod protocol;
 mod resolve;
+mod sendfile;
 mod server;
 mod socket;
 mod stream;
@@ -99,6 +100,7 @@ pub use happy_eyeballs::HAPPY_EYEBALLS_DELAY;
 pub use pipe::{connect_read_pipe, connect_write_pipe};
 pub use protocol::Protocol;
 pub use resolve::{getaddrinfo, getnameinfo};
+pub use sendfile::sendfile;
 pub use server::{
     Server, ServerOptions, create_server, create_server_from, create_server_from_with,
 };

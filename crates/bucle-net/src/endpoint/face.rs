@@ -53,6 +53,14 @@ impl<P: Protocol> Carrier for Connection<P> {
         self.shared().is_closing()
     }
 
+    fn takes_writes(&self) -> bool {
+        self.shared().takes_writes()
+    }
+
+    fn was_cut(&self) -> bool {
+        self.shared().was_cut()
+    }
+
     fn pause_reading(&self) {
         self.shared().pause_reading();
     }

@@ -24,6 +24,7 @@
 //! | `PAUSE_TOLD` | when the protocol was told of `WRITING_PAUSED` | when it was told of its end |
 //! | `IN_CALLBACK` | while the protocol runs | when it has returned |
 //! | `LINGERING` | when everything was sent after `close`, and the peer's end is waited for | never |
+//! | `DROPPED` | when it ends without having sent everything | never |
 //! | `SCHEDULED` | when `resume_reading` has asked the loop for a callback | in that callback |
 
 mod face;
@@ -41,6 +42,7 @@ use bucle_loop::{ExceptionContext, LoopRef, TimerHandle};
 
 use super::TlsInfo;
 use super::engine::Session;
+use crate::carrier::Carrier;
 use crate::protocol::Protocol;
 use crate::transport::{HIGH_WATER, LOW_WATER, Transport};
 use crate::write_queue::WriteQueue;
@@ -63,6 +65,7 @@ const PAUSE_TOLD: u16 = 1 << 11;
 const IN_CALLBACK: u16 = 1 << 12;
 const SCHEDULED: u16 = 1 << 13;
 const LINGERING: u16 = 1 << 14;
+const DROPPED: u16 = 1 << 15;
 
 /// Most bytes that are read and thrown away after `close`, before the connection is closed on a peer
 /// that goes on sending.
@@ -263,7 +266,7 @@ impl TlsTransport {
         if self.any(LOST) {
             return;
         }
-        self.set(LOST | CLOSING);
+        self.set(LOST | CLOSING | DROPPED);
         self.error.borrow_mut().get_or_insert(error);
         let mut alert = Vec::new();
         if let Ok(mut session) = self.session.try_borrow_mut() {
@@ -281,6 +284,9 @@ impl TlsTransport {
 
     /// The connection below is gone.
     fn lost(&self, error: Option<io::Error>) {
+        if Carrier::was_cut(self) || self.queue.borrow().size() > 0 {
+            self.set(DROPPED);
+        }
         self.set(LOST | CLOSING);
         self.stop_timer();
         let error = self.error.take().or(error);

@@ -686,6 +686,41 @@ fn files_are_encrypted_piece_by_piece() {
 }
 
 #[test]
+fn a_sent_file_is_awaited() {
+    run(|| async {
+        let content = pattern(3_000_000);
+        let file = || {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&content).unwrap();
+            file
+        };
+        let (ours, theirs) = (Record::new(), Record::new());
+        let (transport, peer, _server) = both(&ours, &theirs).await;
+        let sent = bucle_net::sendfile(&transport, file(), 1, None).await;
+        assert_eq!(sent.unwrap(), 2_999_999);
+        theirs.until(|theirs| theirs.bytes() == 2_999_999).await;
+        peer.pause_reading();
+        get_running_loop().call_later(Duration::from_millis(5), move || peer.abort());
+        let sent = bucle_net::sendfile(&transport, file(), 0, None).await;
+        assert_eq!(sent.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        let sent = bucle_net::sendfile(&transport, file(), 0, None).await;
+        assert_eq!(sent.unwrap_err().kind(), io::ErrorKind::NotConnected);
+    });
+}
+
+#[test]
+fn the_name_that_was_connected_to_is_asked_for() {
+    run(|| async {
+        let theirs = Record::new();
+        let (_server, address) = serve_tls(&theirs);
+        let name = format!("localhost:{}", address.port());
+        let (_reader, _writer) = open_connection_with(name, connecting()).await.unwrap();
+        let info = theirs.made().await.tls_info().unwrap();
+        assert_eq!(info.server_name.as_deref(), Some("localhost"));
+    });
+}
+
+#[test]
 fn a_file_that_is_too_short_aborts_the_connection() {
     run(|| async {
         let (ours, theirs) = (Record::new(), Record::new());

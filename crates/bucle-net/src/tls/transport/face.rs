@@ -8,7 +8,9 @@ use std::task::Waker;
 use bucle_loop::LoopRef;
 use bytes::Bytes;
 
-use super::{CLOSING, EOF_SEEN, EOF_WANTED, ESTABLISHED, LOST, READING_PAUSED, TlsTransport};
+use super::{
+    CLOSING, DROPPED, EOF_SEEN, EOF_WANTED, ESTABLISHED, LOST, READING_PAUSED, TlsTransport,
+};
 use crate::carrier::Carrier;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
@@ -74,7 +76,7 @@ impl Carrier for TlsTransport {
     }
 
     fn abort(&self) {
-        self.set(CLOSING);
+        self.set(CLOSING | DROPPED);
         if let Some(below) = self.below() {
             below.abort();
         }
@@ -82,6 +84,14 @@ impl Carrier for TlsTransport {
 
     fn is_closing(&self) -> bool {
         self.any(CLOSING)
+    }
+
+    fn takes_writes(&self) -> bool {
+        !self.any(CLOSING | EOF_WANTED | LOST)
+    }
+
+    fn was_cut(&self) -> bool {
+        self.any(DROPPED) || self.below().is_some_and(|below| below.carrier().was_cut())
     }
 
     fn pause_reading(&self) {
