@@ -1,6 +1,6 @@
 //! Addresses: [`Address`], and [`ToAddresses`] for what can be read as one.
 //!
-//! Nothing here asks the network: names other than `localhost` are not looked up.
+//! Nothing here asks the network: names other than `localhost` are left to a resolver.
 
 use std::fmt;
 use std::io;
@@ -80,7 +80,8 @@ impl From<PathBuf> for Address {
 /// - `"unix:/run/x.sock"`, a [`Path`]: a Unix socket;
 /// - [`SocketAddr`], [`Address`], and vectors and slices of it.
 ///
-/// Other host names are refused, not looked up: a look-up would hold the loop.
+/// - `"example.com:443"`, `("example.com", 443)`: whatever that name stands for, where it is
+///   connected to. To listen at, names are refused, not looked up.
 ///
 /// ```
 /// use bucle_net::ToAddresses;
@@ -92,45 +93,112 @@ impl From<PathBuf> for Address {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait ToAddresses {
-    /// The addresses, at least one, in the order they are to be tried.
+    /// The addresses, at least one, in the order they are to be tried. Nothing is looked up.
+    ///
+    /// # Errors
+    /// `InvalidInput`, with what was wrong and what would be right; for names too.
+    fn to_addresses(&self) -> io::Result<Vec<Address>>;
+
+    /// The same with names that are yet to be looked up.
     ///
     /// # Errors
     /// `InvalidInput`, with what was wrong and what would be right.
-    fn to_addresses(&self) -> io::Result<Vec<Address>>;
+    fn to_targets(&self) -> io::Result<Vec<Target>> {
+        let addresses = self.to_addresses()?;
+        Ok(addresses.into_iter().map(Target::Address).collect())
+    }
+}
+
+/// An address, or the name of a host that is to be looked up.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// An address.
+    Address(Address),
+    /// A name.
+    Name {
+        /// The host, as a resolver knows it.
+        host: String,
+        /// The port.
+        port: u16,
+    },
 }
 
 fn invalid(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message)
 }
 
-fn host(text: &str, port: u16) -> io::Result<Vec<Address>> {
-    if text.eq_ignore_ascii_case("localhost") {
-        return Ok(vec![
-            SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into(),
-            SocketAddr::from((Ipv6Addr::LOCALHOST, port)).into(),
-        ]);
-    }
+/// What a host and a port stand for.
+fn target(text: &str, port: u16) -> io::Result<Target> {
     let bare = text
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'))
         .unwrap_or(text);
-    match bare.parse::<IpAddr>() {
-        Ok(ip) => Ok(vec![SocketAddr::from((ip, port)).into()]),
-        Err(_) => Err(invalid(format!(
-            "`{text}` is no IP address; host names other than `localhost` are not looked up here, \
-             give an address such as 127.0.0.1 or [::1]"
-        ))),
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return Ok(Target::Address(SocketAddr::from((ip, port)).into()));
+    }
+    // What the resolver would take for something else than a name, and answer oddly.
+    if text.is_empty()
+        || !text
+            .chars()
+            .all(|c| c.is_alphanumeric() || "-._".contains(c))
+    {
+        return Err(invalid(format!(
+            "`{text}` is neither an IP address, such as 127.0.0.1 or [::1], nor a host name"
+        )));
+    }
+    Ok(Target::Name {
+        host: text.to_owned(),
+        port,
+    })
+}
+
+/// Both addresses of `localhost`, which is no matter for a resolver (RFC 6761, 6.3).
+pub(crate) fn localhost(name: &str, port: u16) -> Option<Vec<Address>> {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost").then(|| {
+        vec![
+            SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into(),
+            SocketAddr::from((Ipv6Addr::LOCALHOST, port)).into(),
+        ]
+    })
+}
+
+impl Target {
+    /// The name by which the host is known, or the text of its address.
+    pub(crate) fn host(&self) -> Option<String> {
+        match self {
+            Target::Address(Address::Tcp(address)) => Some(address.ip().to_string()),
+            Target::Address(Address::Unix(_)) => None,
+            Target::Name { host, .. } => Some(host.clone()),
+        }
+    }
+
+    /// Without a resolver.
+    fn to_addresses(&self) -> io::Result<Vec<Address>> {
+        match self {
+            Target::Address(address) => Ok(vec![address.clone()]),
+            Target::Name { host, port } => localhost(host, *port).ok_or_else(|| {
+                invalid(format!(
+                    "`{host}` is no IP address; host names other than `localhost` are not looked up \
+                     here, give an address such as 127.0.0.1 or [::1]"
+                ))
+            }),
+        }
     }
 }
 
 impl ToAddresses for str {
     fn to_addresses(&self) -> io::Result<Vec<Address>> {
+        self.to_targets()?[0].to_addresses()
+    }
+
+    fn to_targets(&self) -> io::Result<Vec<Target>> {
         if let Some(path) = self.strip_prefix("unix:") {
-            return Path::new(path).to_addresses();
+            return Path::new(path).to_targets();
         }
         // Scoped and flow-labelled IPv6 addresses included.
         if let Ok(address) = self.parse::<SocketAddr>() {
-            return Ok(vec![address.into()]);
+            return Ok(vec![Target::Address(address.into())]);
         }
         let Some((name, port)) = self.rsplit_once(':') else {
             return Err(invalid(format!(
@@ -147,7 +215,7 @@ impl ToAddresses for str {
                 "`{port}` in `{self}` is no port; it must be a number from 0 to 65535"
             ))
         })?;
-        host(name, port)
+        Ok(vec![target(name, port)?])
     }
 }
 
@@ -155,11 +223,19 @@ impl ToAddresses for String {
     fn to_addresses(&self) -> io::Result<Vec<Address>> {
         self.as_str().to_addresses()
     }
+
+    fn to_targets(&self) -> io::Result<Vec<Target>> {
+        self.as_str().to_targets()
+    }
 }
 
 impl ToAddresses for (&str, u16) {
     fn to_addresses(&self) -> io::Result<Vec<Address>> {
-        host(self.0, self.1)
+        target(self.0, self.1)?.to_addresses()
+    }
+
+    fn to_targets(&self) -> io::Result<Vec<Target>> {
+        Ok(vec![target(self.0, self.1)?])
     }
 }
 
@@ -206,26 +282,42 @@ impl ToAddresses for Address {
 
 impl<T: ToAddresses> ToAddresses for [T] {
     fn to_addresses(&self) -> io::Result<Vec<Address>> {
-        let mut all = Vec::new();
-        for one in self {
-            all.extend(one.to_addresses()?);
-        }
-        if all.is_empty() {
-            return Err(invalid("no address was given".to_owned()));
-        }
-        Ok(all)
+        every(self, T::to_addresses)
     }
+
+    fn to_targets(&self) -> io::Result<Vec<Target>> {
+        every(self, T::to_targets)
+    }
+}
+
+fn every<T, R>(all: &[T], one: impl Fn(&T) -> io::Result<Vec<R>>) -> io::Result<Vec<R>> {
+    let mut found = Vec::new();
+    for item in all {
+        found.extend(one(item)?);
+    }
+    if found.is_empty() {
+        return Err(invalid("no address was given".to_owned()));
+    }
+    Ok(found)
 }
 
 impl<T: ToAddresses> ToAddresses for Vec<T> {
     fn to_addresses(&self) -> io::Result<Vec<Address>> {
         self.as_slice().to_addresses()
     }
+
+    fn to_targets(&self) -> io::Result<Vec<Target>> {
+        self.as_slice().to_targets()
+    }
 }
 
 impl<T: ToAddresses + ?Sized> ToAddresses for &T {
     fn to_addresses(&self) -> io::Result<Vec<Address>> {
         (**self).to_addresses()
+    }
+
+    fn to_targets(&self) -> io::Result<Vec<Target>> {
+        (**self).to_targets()
     }
 }
 
@@ -252,6 +344,27 @@ mod tests {
     }
 
     #[test]
+    fn names_to_look_up() {
+        let hosts = |what: &str| {
+            let targets = what.to_targets().unwrap();
+            targets.iter().map(Target::host).collect::<Vec<_>>()
+        };
+        let host = |text: &str| vec![Some(text.to_owned())];
+        assert_eq!(hosts("example.com:80"), host("example.com"));
+        assert_eq!(hosts("localhost:80"), host("localhost"));
+        assert_eq!(hosts("[::1]:80"), host("::1"));
+        assert_eq!(hosts("127.0.0.1:80"), host("127.0.0.1"));
+        assert_eq!(hosts("unix:/x"), [None]);
+        assert_eq!(
+            ("a_b.example", 7).to_targets().unwrap(),
+            [Target::Name {
+                host: "a_b.example".to_owned(),
+                port: 7
+            }]
+        );
+    }
+
+    #[test]
     fn what_cannot_be_read_is_told() {
         for (text, part) in [
             ("", "no port"),
@@ -261,12 +374,16 @@ mod tests {
             ("::1:80", "brackets"),
             ("example.com:80", "not looked up"),
             ("unix:", "empty"),
+            (":80", "nor a host name"),
+            ("exa mple.com:80", "nor a host name"),
+            ("[::1:80", "nor a host name"),
         ] {
             let error = text.to_addresses().unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
             let told = error.to_string();
             assert!(told.contains(part), "{told}");
         }
+        assert!(Vec::<Address>::new().to_targets().is_err());
         assert!(Vec::<Address>::new().to_addresses().is_err());
         assert!(Address::Unix(None).to_addresses().is_err());
     }

@@ -21,6 +21,7 @@
 //! | `IN_CALLBACK` | while the protocol runs | when it has returned |
 //! | `REPLACED` | by `set_protocol` | never |
 
+mod face;
 mod reading;
 mod writing;
 
@@ -34,6 +35,7 @@ use std::task::Waker;
 use bucle_loop::{ExceptionContext, Interest, LoopRef, Readiness, Source};
 
 use crate::Address;
+use crate::carrier::Carrier;
 use crate::group::Group;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
@@ -101,6 +103,8 @@ pub(crate) struct Connection<P> {
 pub(crate) trait Endpoint: Source {
     fn state(&self) -> &State;
     fn protocol(&self) -> &RefCell<dyn Slot>;
+    /// The same, as a transport sees it.
+    fn carrier(self: Rc<Self>) -> Rc<dyn Carrier>;
 }
 
 /// The place of a protocol, empty after its end.
@@ -131,6 +135,10 @@ impl<P: Protocol> Endpoint for Connection<P> {
     #[inline]
     fn protocol(&self) -> &RefCell<dyn Slot> {
         &self.protocol
+    }
+
+    fn carrier(self: Rc<Self>) -> Rc<dyn Carrier> {
+        self
     }
 }
 
@@ -256,15 +264,15 @@ impl State {
 
 /// Life: from `connection_made` to `connection_lost`.
 impl dyn Endpoint {
-    /// Makes it a connection of a server.
-    pub(crate) fn join(&self, group: &Rc<Group>) {
-        let key = group.join(self.state().this.clone());
+    /// Makes it a connection of a server, which will close it by `face`.
+    pub(crate) fn join(&self, group: &Rc<Group>, face: Weak<dyn Carrier>) {
+        let key = group.join(face);
         self.state().member.set(Some((group.clone(), key)));
     }
 
     /// Tells the protocol, and starts reading.
     pub(crate) fn start(self: &Rc<Self>) {
-        let transport = Transport::new(self.clone());
+        let transport = Transport::new(self.clone().carrier());
         self.call("connection_made", |protocol| {
             protocol.connection_made(transport);
         });
@@ -352,6 +360,14 @@ impl dyn Endpoint {
         self.state().any(CLOSING)
     }
 
+    fn takes_writes(&self) -> bool {
+        !self.state().any(CLOSING | EOF_WANTED)
+    }
+
+    fn was_cut(&self) -> bool {
+        self.state().any(RESET)
+    }
+
     /// Ends with an error, at once.
     fn fail(&self, error: io::Error) {
         let state = self.state();
@@ -416,6 +432,15 @@ impl dyn Endpoint {
         if let Some((group, key)) = state.member.take() {
             group.leave(key);
         }
+    }
+
+    fn show_as(&self, face: Weak<dyn Carrier>) {
+        let state = self.state();
+        let member = state.member.take();
+        if let Some((group, key)) = &member {
+            group.replace(*key, face);
+        }
+        state.member.set(member);
     }
 
     pub(crate) fn set_protocol(&self, protocol: Box<dyn Protocol>) {

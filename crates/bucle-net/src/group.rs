@@ -9,7 +9,7 @@ use bucle_loop::LoopRef;
 use slab::Slab;
 
 use crate::Address;
-use crate::endpoint::Endpoint;
+use crate::carrier::Carrier;
 use crate::socket::Socket;
 
 /// A listener as its server sees it.
@@ -26,7 +26,7 @@ pub(crate) trait Listening {
 pub(crate) struct Group {
     pub(crate) event_loop: LoopRef,
     listeners: RefCell<Vec<Rc<dyn Listening>>>,
-    connections: RefCell<Slab<Weak<dyn Endpoint>>>,
+    connections: RefCell<Slab<Weak<dyn Carrier>>>,
     pub(crate) serving: Cell<bool>,
     closed: Cell<bool>,
     /// Some listener has stopped for want of descriptors.
@@ -58,9 +58,16 @@ impl Group {
         self.listeners.borrow().clone()
     }
 
-    pub(crate) fn join(&self, connection: Weak<dyn Endpoint>) -> u32 {
+    pub(crate) fn join(&self, connection: Weak<dyn Carrier>) -> u32 {
         // There are fewer descriptors than that.
         self.connections.borrow_mut().insert(connection) as u32
+    }
+
+    /// Has a connection closed by another face from now on.
+    pub(crate) fn replace(&self, key: u32, face: Weak<dyn Carrier>) {
+        if let Some(connection) = self.connections.borrow_mut().get_mut(key as usize) {
+            *connection = face;
+        }
     }
 
     pub(crate) fn leave(&self, key: u32) {
@@ -79,7 +86,7 @@ impl Group {
     }
 
     /// The connections there are now.
-    pub(crate) fn connections(&self) -> Vec<Rc<dyn Endpoint>> {
+    pub(crate) fn connections(&self) -> Vec<Rc<dyn Carrier>> {
         let connections = self.connections.borrow();
         connections
             .iter()

@@ -1,7 +1,7 @@
-//! Bytes in and out of the Bucle event loop: transports and protocols, servers, streams, over TCP
-//! and Unix sockets; with the names and the semantics of Python's asyncio.
+//! Bytes in and out of the Bucle event loop: transports and protocols, servers, streams, over TCP,
+//! Unix sockets and pipes, and child processes; with the names and the semantics of Python's asyncio.
 //!
-//! Nothing here blocks, starts a thread or looks a name up, and nothing is `Send`: a connection
+//! Nothing here blocks the loop (names are looked up in threads), and nothing is `Send`: a connection
 //! lives on the loop it was made on.
 //!
 //! ```text
@@ -56,32 +56,56 @@
 //! | `protocol`, `transport` | the two halves as users see them |
 //! | `endpoint` | the connection between them: life, reading, writing |
 //! | `write_queue` | what is still to be sent: bytes, shared bytes, ranges of files |
+//! | `carrier`, `layer` | what a transport is made of; what can be put between it and a protocol |
 //! | `listener`, `group`, `server` | accepting; the connections of a server; [`Server`] |
-//! | `connect` | [`create_connection`] |
+//! | `connect`, `happy_eyeballs`, `resolve` | [`create_connection`]; names to addresses |
 //! | `unix` | the paths of Unix sockets |
-//! | `stream` | streams |
+//! | `stream`, `sendfile` | streams; files sent and awaited |
+//! | `pipe`, [`subprocess`] | pipes, child processes |
+//! | `tls` | TLS |
+//! | [`udp`] | datagrams |
 //! | `socket` | the one seam to what carries the bytes |
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(feature = "tls"),
+    allow(dead_code, reason = "seams that TLS alone uses stay where they are")
+)]
 
 mod address;
+mod carrier;
 mod connect;
 mod endpoint;
 mod group;
+mod happy_eyeballs;
+mod layer;
 mod listener;
+mod pipe;
 mod protocol;
+mod resolve;
+mod sendfile;
 mod server;
 mod socket;
 mod stream;
+pub mod subprocess;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod transport;
+pub mod udp;
 mod unix;
 mod write_queue;
 
-pub use address::{Address, ToAddresses};
-pub use connect::create_connection;
+pub use address::{Address, Target, ToAddresses};
+pub use connect::{ConnectOptions, create_connection, create_connection_with};
+pub use happy_eyeballs::HAPPY_EYEBALLS_DELAY;
+pub use pipe::{connect_read_pipe, connect_write_pipe};
 pub use protocol::Protocol;
-pub use server::{Server, ServerOptions, create_server, create_server_from};
+pub use resolve::{getaddrinfo, getnameinfo};
+pub use sendfile::sendfile;
+pub use server::{
+    Server, ServerOptions, create_server, create_server_from, create_server_from_with,
+};
 pub use stream::{
     DEFAULT_LIMIT, ReadError, StreamReader, StreamWriter, open_connection, open_connection_with,
-    start_server, start_server_with,
+    open_read_pipe, open_read_pipe_with, open_write_pipe, start_server, start_server_with,
 };
 pub use transport::{ExtraInfo, HIGH_WATER, LOW_WATER, SEND_LIMIT, Transport};

@@ -16,6 +16,7 @@ use bucle_loop::{ExceptionContext, Interest, LoopRef, Readiness, Source, TimerHa
 use bucle_sys::socket::{is_connection_error, is_exhausted};
 
 use crate::Address;
+use crate::carrier::Carrier;
 use crate::endpoint::Endpoint;
 use crate::group::{Group, Listening};
 use crate::socket::Socket;
@@ -30,7 +31,13 @@ pub(crate) const RETRY: Duration = Duration::from_secs(1);
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// Makes the connection of an accepted socket, which does not run yet.
-pub(crate) type MakeConnection = Rc<RefCell<dyn FnMut(&LoopRef, Socket) -> Rc<dyn Endpoint>>>;
+pub(crate) type MakeConnection = Rc<RefCell<dyn FnMut(&LoopRef, Socket) -> io::Result<Made>>>;
+
+pub(crate) struct Made {
+    pub(crate) connection: Rc<dyn Endpoint>,
+    /// By what its server closes it.
+    pub(crate) face: Weak<dyn Carrier>,
+}
 
 pub(crate) struct Listener {
     this: Weak<Listener>,
@@ -101,9 +108,18 @@ impl Listener {
         let Ok(mut make_connection) = self.make_connection.try_borrow_mut() else {
             return;
         };
-        let connection = make_connection(&self.event_loop, socket);
+        let made = make_connection(&self.event_loop, socket);
         drop(make_connection);
-        connection.join(&self.group);
+        let Made { connection, face } = match made {
+            Ok(made) => made,
+            Err(error) => {
+                let message = format!("a connection was refused: {error}");
+                self.event_loop
+                    .call_exception_handler(ExceptionContext::new("listener", message));
+                return;
+            }
+        };
+        connection.join(&self.group, face);
         connection.start();
     }
 

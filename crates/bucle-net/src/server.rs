@@ -6,12 +6,14 @@ use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bucle_loop::{ExceptionContext, LoopRef, get_running_loop};
 
 use crate::endpoint;
 use crate::group::Group;
-use crate::listener::{Listener, MakeConnection};
+use crate::layer::AcceptLayer;
+use crate::listener::{Listener, Made, MakeConnection};
 use crate::protocol::Protocol;
 use crate::socket::Socket;
 use crate::unix::SocketPath;
@@ -32,6 +34,7 @@ pub struct ServerOptions {
     /// Whether to remove the path of a Unix socket when the server closes, if it is still ours;
     /// true unless set.
     pub cleanup_socket: bool,
+    pub(crate) layer: Option<Arc<dyn AcceptLayer>>,
 }
 
 impl Default for ServerOptions {
@@ -41,6 +44,7 @@ impl Default for ServerOptions {
             reuse_port: false,
             start_serving: true,
             cleanup_socket: true,
+            layer: None,
         }
     }
 }
@@ -123,7 +127,7 @@ where
 {
     let event_loop = get_running_loop();
     let mut server = Server::new(&event_loop);
-    let make_connection = make_connection(factory);
+    let make_connection = make_connection(options.layer.clone(), factory);
     let mut passed_over = None;
     for mut address in address.to_addresses()? {
         server.share_port(&mut address);
@@ -170,21 +174,56 @@ where
     P: Protocol,
     F: FnMut() -> P + 'static,
 {
+    create_server_from_with(sockets, ServerOptions::default(), factory)
+}
+
+/// [`create_server_from`] with options, as far as they concern sockets that listen already.
+///
+/// # Errors
+/// As [`create_server_from`].
+///
+/// # Panics
+/// If no loop is running in this thread.
+#[track_caller]
+pub fn create_server_from_with<P, F>(
+    sockets: Vec<OwnedFd>,
+    options: ServerOptions,
+    factory: F,
+) -> io::Result<Server>
+where
+    P: Protocol,
+    F: FnMut() -> P + 'static,
+{
     let server = Server::new(&get_running_loop());
-    let make_connection = make_connection(factory);
+    let make_connection = make_connection(options.layer, factory);
     for socket in sockets {
         let socket = Socket::from_listening(socket)?;
         let listener = Listener::new(&server.group, socket, make_connection.clone(), None);
         server.group.add(listener);
     }
-    server.start_serving()?;
+    if options.start_serving {
+        server.start_serving()?;
+    }
     Ok(server)
 }
 
-fn make_connection<P: Protocol>(mut factory: impl FnMut() -> P + 'static) -> MakeConnection {
-    Rc::new(RefCell::new(move |event_loop: &LoopRef, socket| {
-        endpoint::connection(event_loop, socket, factory())
-    }))
+fn make_connection<P: Protocol>(
+    layer: Option<Arc<dyn AcceptLayer>>,
+    mut factory: impl FnMut() -> P + 'static,
+) -> MakeConnection {
+    match layer {
+        None => Rc::new(RefCell::new(move |event_loop: &LoopRef, socket| {
+            let connection = endpoint::connection(event_loop, socket, factory());
+            let face = Rc::downgrade(&connection.clone().carrier());
+            Ok(Made { connection, face })
+        })),
+        Some(layer) => Rc::new(RefCell::new(move |event_loop: &LoopRef, socket| {
+            let layered = layer.accept(event_loop, Box::new(factory()))?;
+            let connection = endpoint::connection(event_loop, socket, layered.protocol);
+            let face = Rc::downgrade(&layered.face);
+            Ok(Made { connection, face })
+        })),
+    }
 }
 
 /// Whether an address was refused because the machine does not have it.

@@ -7,6 +7,7 @@
 //! On a real loop it is the system's; on a simulated one it is made of memory. Which it is, is
 //! decided by the loop it is made for, and known to nobody above this file.
 
+mod pipe_end;
 mod simulated;
 
 use std::cell::Cell;
@@ -19,9 +20,10 @@ use bucle_sys::socket as sys;
 
 use crate::Address;
 use crate::unix::{self, SocketPath};
+use pipe_end::PipeEnd;
 use simulated::Simulated;
 
-/// A stream socket, connected or listening.
+/// A stream socket, connected or listening; or one end of a pipe.
 pub(crate) struct Socket {
     kind: Kind,
     registration: Cell<Option<Registration>>,
@@ -29,6 +31,7 @@ pub(crate) struct Socket {
 
 enum Kind {
     System(OwnedFd),
+    Pipe(PipeEnd),
     /// Boxed: it is the rare one, and every connection has room for either.
     Simulated(Box<Simulated>),
 }
@@ -67,7 +70,7 @@ impl Socket {
     pub(crate) fn path(&self, address: &Address) -> Option<SocketPath> {
         match self.kind {
             Kind::System(_) => address.as_path().map(SocketPath::new),
-            Kind::Simulated(_) => None,
+            Kind::Pipe(_) | Kind::Simulated(_) => None,
         }
     }
 
@@ -90,6 +93,16 @@ impl Socket {
         Ok(Socket::new(Kind::System(fd)))
     }
 
+    /// The end of a pipe that is read, or anything else that is read like one.
+    pub(crate) fn from_read_end(fd: OwnedFd) -> io::Result<Socket> {
+        PipeEnd::for_reading(fd).map(|end| Socket::new(Kind::Pipe(end)))
+    }
+
+    /// The end of a pipe that is written, or anything else that is written like one.
+    pub(crate) fn from_write_end(fd: OwnedFd) -> io::Result<Socket> {
+        PipeEnd::for_writing(fd).map(|end| Socket::new(Kind::Pipe(end)))
+    }
+
     /// Starts a connection; it stands, or has failed, once the socket is writable: see
     /// [`take_error`](Socket::take_error).
     pub(crate) fn connect(event_loop: &LoopRef, address: &Address) -> io::Result<Socket> {
@@ -107,6 +120,7 @@ impl Socket {
     pub(crate) fn listen(&self, backlog: i32) -> io::Result<()> {
         match &self.kind {
             Kind::System(fd) => sys::listen(fd, backlog),
+            Kind::Pipe(_) => Err(no_socket()),
             Kind::Simulated(socket) => socket.listen(backlog),
         }
     }
@@ -114,6 +128,7 @@ impl Socket {
     pub(crate) fn accept(&self) -> io::Result<Socket> {
         match &self.kind {
             Kind::System(fd) => sys::accept(fd).map(|fd| Socket::new(Kind::System(fd))),
+            Kind::Pipe(_) => Err(no_socket()),
             Kind::Simulated(socket) => socket.accept().map(Socket::simulated),
         }
     }
@@ -122,14 +137,22 @@ impl Socket {
     pub(crate) fn reserve(&self) -> Option<OwnedFd> {
         match self.kind {
             Kind::System(_) => std::fs::File::open("/dev/null").map(OwnedFd::from).ok(),
-            Kind::Simulated(_) => None,
+            Kind::Pipe(_) | Kind::Simulated(_) => None,
         }
     }
 
+    /// Whether it carries bytes both ways, and can end one of them. What does not is at its end when
+    /// its only way is.
+    pub(crate) fn is_two_way(&self) -> bool {
+        !matches!(self.kind, Kind::Pipe(_))
+    }
+
+    /// `BrokenPipe` says that nobody reads the other end of a pipe that is written.
     #[inline]
     pub(crate) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match &self.kind {
             Kind::System(fd) => sys::recv(fd, buffer),
+            Kind::Pipe(end) => end.recv(buffer),
             Kind::Simulated(socket) => socket.recv(buffer),
         }
     }
@@ -138,6 +161,7 @@ impl Socket {
     pub(crate) fn shutdown(&self) -> io::Result<()> {
         match &self.kind {
             Kind::System(fd) => sys::shutdown(fd, sys::Shutdown::Write),
+            Kind::Pipe(_) => Err(no_socket()),
             Kind::Simulated(socket) => socket.shutdown(),
         }
     }
@@ -146,6 +170,7 @@ impl Socket {
     pub(crate) fn take_error(&self) -> io::Result<()> {
         match &self.kind {
             Kind::System(fd) => sys::take_error(fd)?,
+            Kind::Pipe(_) => Ok(()),
             Kind::Simulated(socket) => socket.take_error(),
         }
     }
@@ -153,6 +178,7 @@ impl Socket {
     pub(crate) fn local_address(&self) -> Option<Address> {
         match &self.kind {
             Kind::System(fd) => Address::from_system(sys::local_address(fd).ok()?),
+            Kind::Pipe(_) => None,
             Kind::Simulated(socket) => socket.local_address(),
         }
     }
@@ -163,6 +189,7 @@ impl Socket {
                 Some(address) => Address::from_system(address),
                 None => Some(Address::Unix(None)),
             },
+            Kind::Pipe(_) => None,
             Kind::Simulated(socket) => socket.peer_address(),
         }
     }
@@ -171,6 +198,7 @@ impl Socket {
     pub(crate) fn reset_on_close(&self) {
         match &self.kind {
             Kind::System(fd) => drop(sys::reset_on_close(fd)),
+            Kind::Pipe(_) => {}
             Kind::Simulated(socket) => socket.reset_on_close(),
         }
     }
@@ -179,6 +207,7 @@ impl Socket {
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match &self.kind {
             Kind::System(fd) => Some(fd.as_fd()),
+            Kind::Pipe(end) => Some(end.as_fd()),
             Kind::Simulated(_) => None,
         }
     }
@@ -186,6 +215,7 @@ impl Socket {
     fn pollable(&self) -> Pollable<'_> {
         match &self.kind {
             Kind::System(fd) => Pollable::Fd(fd.as_fd()),
+            Kind::Pipe(end) => Pollable::Fd(end.as_fd()),
             Kind::Simulated(socket) => socket.as_pollable(),
         }
     }
@@ -196,7 +226,8 @@ impl Socket {
         interest: Interest,
         source: Rc<dyn Source>,
     ) -> io::Result<()> {
-        let registration = event_loop.register(self.pollable(), interest, source)?;
+        let registration =
+            event_loop.register(self.pollable(), self.of_interest(interest), source)?;
         self.registration.set(Some(registration));
         Ok(())
     }
@@ -206,9 +237,17 @@ impl Socket {
         let Some(registration) = self.registration.take() else {
             return Ok(());
         };
-        let result = event_loop.set_interest(self.pollable(), &registration, interest);
+        let result =
+            event_loop.set_interest(self.pollable(), &registration, self.of_interest(interest));
         self.registration.set(Some(registration));
         result
+    }
+
+    fn of_interest(&self, interest: Interest) -> Interest {
+        match &self.kind {
+            Kind::Pipe(end) => end.of_interest(interest),
+            _ => interest,
+        }
     }
 
     pub(crate) fn deregister(&self, event_loop: &LoopRef) {
@@ -216,6 +255,11 @@ impl Socket {
             event_loop.deregister(self.pollable(), registration);
         }
     }
+}
+
+#[cold]
+fn no_socket() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "a pipe is no socket")
 }
 
 /// Where bytes go: a socket, or a test's stand-in.
@@ -234,6 +278,7 @@ impl Sink for Socket {
         match &self.kind {
             Kind::System(fd) if more => sys::send_more(fd, bytes),
             Kind::System(fd) => sys::send(fd, bytes),
+            Kind::Pipe(end) => end.send(bytes),
             Kind::Simulated(socket) => socket.send(bytes, more),
         }
     }
@@ -241,6 +286,7 @@ impl Sink for Socket {
     fn send_vectored(&self, buffers: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
         match &self.kind {
             Kind::System(fd) => sys::send_vectored(fd, buffers, more),
+            Kind::Pipe(end) => end.send_vectored(buffers),
             Kind::Simulated(socket) => socket.send_vectored(buffers, more),
         }
     }
@@ -248,6 +294,7 @@ impl Sink for Socket {
     fn send_file(&self, file: BorrowedFd<'_>, offset: u64, count: usize) -> io::Result<usize> {
         match &self.kind {
             Kind::System(fd) => sys::sendfile(fd, file, offset, count),
+            Kind::Pipe(end) => end.send_file(file, offset, count),
             Kind::Simulated(socket) => socket.send_file(file, offset, count),
         }
     }

@@ -7,28 +7,32 @@
 
 mod buffer;
 mod error;
+mod pipes;
 mod reader;
+#[cfg(feature = "tls")]
+mod start_tls;
 mod writer;
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 pub use error::ReadError;
+pub use pipes::{open_read_pipe, open_read_pipe_with, open_write_pipe};
 pub use reader::StreamReader;
 pub use writer::StreamWriter;
 
 use crate::{
-    Protocol, Server, ServerOptions, ToAddresses, Transport, create_connection, create_server,
+    ConnectOptions, Protocol, Server, ServerOptions, ToAddresses, Transport, create_connection,
+    create_connection_with, create_server,
 };
 
 /// The limit of a stream's buffer unless another one is given, in bytes; asyncio's.
 pub const DEFAULT_LIMIT: usize = 64 * 1024;
 
-/// Connects to `address`, with the [default limit](DEFAULT_LIMIT). asyncio's `open_connection` and
-/// `open_unix_connection`.
+/// Connects to `address`. asyncio's `open_connection` and `open_unix_connection`.
 ///
 /// # Errors
 /// As [`create_connection`].
@@ -38,28 +42,25 @@ pub const DEFAULT_LIMIT: usize = 64 * 1024;
 pub async fn open_connection(
     address: impl ToAddresses,
 ) -> io::Result<(StreamReader, StreamWriter)> {
-    open_connection_with(address, DEFAULT_LIMIT).await
+    let shared = Rc::new(Shared::new(DEFAULT_LIMIT));
+    let transport = create_connection(address, || StreamProtocol::new(&shared)).await?;
+    Ok(shared.streams(&transport))
 }
 
-/// [`open_connection`] with another limit: the longest line or chunk that
-/// [`readline`](StreamReader::readline) and [`readuntil`](StreamReader::readuntil) give, and half of
-/// what is buffered before reading is paused.
+/// [`open_connection`] with options: another limit, TLS.
 ///
 /// # Errors
-/// As [`create_connection`].
+/// As [`create_connection_with`].
 ///
 /// # Panics
 /// If no loop is running in this thread.
 pub async fn open_connection_with(
     address: impl ToAddresses,
-    limit: usize,
+    options: ConnectOptions,
 ) -> io::Result<(StreamReader, StreamWriter)> {
-    let shared = Rc::new(Shared::new(limit));
-    let transport = create_connection(address, || StreamProtocol {
-        shared: shared.clone(),
-        on_connection: None,
-    })
-    .await?;
+    let shared = Rc::new(Shared::new(options.limit));
+    let protocol = || StreamProtocol::new(&shared);
+    let transport = create_connection_with(address, options, protocol).await?;
     Ok(shared.streams(&transport))
 }
 
@@ -107,7 +108,7 @@ where
     start_server_with(address, ServerOptions::default(), DEFAULT_LIMIT, handler)
 }
 
-/// [`start_server`] with options, and with another limit, as [`open_connection_with`] has it.
+/// [`start_server`] with options, and with another [limit](ConnectOptions::limit).
 ///
 /// # Errors
 /// As [`create_server`].
@@ -143,13 +144,15 @@ type OnConnection = Rc<dyn Fn(StreamReader, StreamWriter)>;
 /// What reader, writer and protocol of a connection share.
 struct Shared {
     limit: usize,
-    transport: OnceCell<Transport>,
+    transport: RefCell<Option<Transport>>,
     /// What came in and was not fetched by the reader yet.
     incoming: RefCell<Vec<u8>>,
     /// Bytes that the reader has fetched and not given out.
     held: Cell<usize>,
     reader: RefCell<Option<Waker>>,
     reader_gone: Cell<bool>,
+    /// There is no writer: the connection is closed with its reader.
+    reader_owns: Cell<bool>,
     reading_paused: Cell<bool>,
     eof: Cell<bool>,
     writing_paused: Cell<bool>,
@@ -163,11 +166,12 @@ impl Shared {
     fn new(limit: usize) -> Shared {
         Shared {
             limit: limit.max(1),
-            transport: OnceCell::new(),
+            transport: RefCell::new(None),
             incoming: RefCell::default(),
             held: Cell::new(0),
             reader: RefCell::new(None),
             reader_gone: Cell::new(false),
+            reader_owns: Cell::new(false),
             reading_paused: Cell::new(false),
             eof: Cell::new(false),
             writing_paused: Cell::new(false),
@@ -208,8 +212,12 @@ impl Shared {
         self.wake_reader();
     }
 
+    fn transport(&self) -> Option<Transport> {
+        self.transport.borrow().clone()
+    }
+
     fn pause_reading(&self) {
-        if let Some(transport) = self.transport.get()
+        if let Some(transport) = self.transport()
             && !self.reading_paused.replace(true)
         {
             transport.pause_reading();
@@ -217,8 +225,8 @@ impl Shared {
     }
 
     fn resume_reading(&self) {
-        if let Some(transport) = self.transport.get()
-            && self.reading_paused.replace(false)
+        if self.reading_paused.replace(false)
+            && let Some(transport) = self.transport()
         {
             transport.resume_reading();
         }
@@ -254,9 +262,18 @@ struct StreamProtocol {
     on_connection: Option<OnConnection>,
 }
 
+impl StreamProtocol {
+    fn new(shared: &Rc<Shared>) -> StreamProtocol {
+        StreamProtocol {
+            shared: shared.clone(),
+            on_connection: None,
+        }
+    }
+}
+
 impl Protocol for StreamProtocol {
     fn connection_made(&mut self, transport: Transport) {
-        let _ = self.shared.transport.set(transport.clone());
+        self.shared.transport.replace(Some(transport.clone()));
         if let Some(on_connection) = self.on_connection.take() {
             let (reader, writer) = self.shared.streams(&transport);
             on_connection(reader, writer);

@@ -10,7 +10,8 @@ use bucle_loop::{LoopRef, get_running_loop};
 use bytes::Bytes;
 
 use crate::Address;
-use crate::endpoint::{self, Endpoint};
+use crate::carrier::Carrier;
+use crate::endpoint;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
 
@@ -40,7 +41,7 @@ pub const SEND_LIMIT: usize = 256 * 1024;
 /// stays queued until the socket has room. A connection sends at most [`SEND_LIMIT`] bytes a turn
 /// and goes on in the next.
 pub struct Transport {
-    endpoint: Rc<dyn Endpoint>,
+    carrier: Rc<dyn Carrier>,
 }
 
 /// What [`Transport::get_extra_info`] can be asked for.
@@ -54,8 +55,12 @@ pub enum ExtraInfo {
 }
 
 impl Transport {
-    pub(crate) fn new(endpoint: Rc<dyn Endpoint>) -> Transport {
-        Transport { endpoint }
+    pub(crate) fn new(carrier: Rc<dyn Carrier>) -> Transport {
+        Transport { carrier }
+    }
+
+    pub(crate) fn carrier(&self) -> &dyn Carrier {
+        &*self.carrier
     }
 
     /// A transport for a connected stream socket that comes from elsewhere, on the running loop;
@@ -80,7 +85,7 @@ impl Transport {
     ) -> Transport {
         let endpoint = endpoint::connection(event_loop, socket, protocol);
         endpoint.start();
-        Transport { endpoint }
+        Transport::new(endpoint.carrier())
     }
 
     /// Sends a copy of `bytes`, in order. See [above](Transport#when-bytes-leave) for when they
@@ -90,13 +95,13 @@ impl Transport {
     /// after [`write_eof`](Transport::write_eof) too, and the loop's exception handler is told,
     /// since that is a mistake.
     pub fn write(&self, bytes: &[u8]) {
-        self.endpoint.write(bytes);
+        self.carrier.write(bytes);
     }
 
     /// Like [`write`](Transport::write), without a copy: what can't leave at once is queued as it
     /// is.
     pub fn write_bytes(&self, bytes: Bytes) {
-        self.endpoint.write_bytes(bytes);
+        self.carrier.write_bytes(bytes);
     }
 
     /// Sends several pieces in one vectored call. asyncio's `writelines`.
@@ -105,7 +110,7 @@ impl Transport {
         I: IntoIterator,
         I::Item: Into<Bytes>,
     {
-        self.endpoint
+        self.carrier
             .writelines(&mut pieces.into_iter().map(Into::into));
     }
 
@@ -119,19 +124,19 @@ impl Transport {
     /// If the file turns out to be shorter, the connection is aborted and `connection_lost` gets
     /// an `UnexpectedEof`: nothing is padded, and the peer can see that the end is missing.
     pub fn send_file(&self, file: Rc<dyn AsFd>, offset: u64, length: u64) {
-        self.endpoint.send_file(&[], file, offset, length);
+        self.carrier.send_file(&[], file, offset, length);
     }
 
     /// [`write`](Transport::write) of `head` and [`send_file`](Transport::send_file) in one: the
     /// head and the file's first bytes share packets (`MSG_MORE`).
     pub fn send_file_after(&self, head: &[u8], file: Rc<dyn AsFd>, offset: u64, length: u64) {
-        self.endpoint.send_file(head, file, offset, length);
+        self.carrier.send_file(head, file, offset, length);
     }
 
     /// Ends our side once what is queued has left; the peer can still send. A second call does
     /// nothing.
     pub fn write_eof(&self) {
-        self.endpoint.write_eof();
+        self.carrier.write_eof();
     }
 
     /// Whether [`write_eof`](Transport::write_eof) works: true for stream sockets.
@@ -146,52 +151,52 @@ impl Transport {
     /// what is on its way to it; where that matters, [`write_eof`](Transport::write_eof) and read
     /// to the end first.
     pub fn close(&self) {
-        self.endpoint.close();
+        self.carrier.close();
     }
 
     /// Closes at once: what is queued is dropped, the peer sees a reset, and
     /// `connection_lost(None)` comes by the loop.
     pub fn abort(&self) {
-        self.endpoint.abort();
+        self.carrier.abort();
     }
 
     /// Whether the transport is closing or closed.
     pub fn is_closing(&self) -> bool {
-        self.endpoint.is_closing()
+        self.carrier.is_closing()
     }
 
     /// Stops reading: no `data_received` until [`resume_reading`](Transport::resume_reading).
     /// Nor is a reset or an end of the peer seen in the meantime, unless something is queued to be
     /// written.
     pub fn pause_reading(&self) {
-        self.endpoint.pause_reading();
+        self.carrier.pause_reading();
     }
 
     /// Reads again.
     pub fn resume_reading(&self) {
-        self.endpoint.resume_reading();
+        self.carrier.resume_reading();
     }
 
     /// Whether data is received: neither paused, nor ended, nor closing.
     pub fn is_reading(&self) -> bool {
-        self.endpoint.is_reading()
+        self.carrier.is_reading()
     }
 
     /// Bytes that are queued, those of files included.
     pub fn get_write_buffer_size(&self) -> usize {
-        self.endpoint.write_buffer_size()
+        self.carrier.write_buffer_size()
     }
 
     /// The low and the high water mark, in this order, as asyncio has it.
     pub fn get_write_buffer_limits(&self) -> (usize, usize) {
-        self.endpoint.write_buffer_limits()
+        self.carrier.write_buffer_limits()
     }
 
     /// Sets the water marks: above `high` bytes queued, [`Protocol::pause_writing`] is called; at
     /// `low` or below, [`Protocol::resume_writing`]. A `low` above `high` counts as `high`.
     /// asyncio's default for `low` is a quarter of `high`.
     pub fn set_write_buffer_limits(&self, high: usize, low: usize) {
-        self.endpoint.set_write_buffer_limits(high, low);
+        self.carrier.set_write_buffer_limits(high, low);
     }
 
     /// What is known of the connection, by asyncio's names. `"socket"` is
@@ -206,37 +211,43 @@ impl Transport {
     /// The address of the peer; `None` once it has gone, or after the end. It is asked of the
     /// system at each call: keep it from `connection_made` on if it is needed at the end.
     pub fn peer_address(&self) -> Option<Address> {
-        self.endpoint.with_socket(Socket::peer_address).flatten()
+        self.ask_socket(Socket::peer_address)
     }
 
     /// Our own address; `None` after the end.
     pub fn local_address(&self) -> Option<Address> {
-        self.endpoint.with_socket(Socket::local_address).flatten()
+        self.ask_socket(Socket::local_address)
     }
 
     /// Lends the socket, to set an option on it; `None` after the end. Reading from it, writing to
     /// it or closing it takes bytes away from the transport.
     pub fn with_socket<R>(&self, body: impl FnOnce(BorrowedFd<'_>) -> R) -> Option<R> {
-        self.endpoint
-            .with_socket(|socket| socket.descriptor().map(body))
-            .flatten()
+        let mut body = Some(body);
+        self.ask_socket(|socket| Some(body.take()?(socket.descriptor()?)))
+    }
+
+    fn ask_socket<R>(&self, mut body: impl FnMut(&Socket) -> Option<R>) -> Option<R> {
+        let mut answer = None;
+        self.carrier
+            .with_socket(&mut |socket| answer = body(socket));
+        answer
     }
 
     /// Hands the connection to another protocol, as an upgrade does. `connection_made` is not
     /// called on it. Whatever is told from now on is told to it. The one before is dropped, when
     /// its callback has returned if this is called from one.
     pub fn set_protocol(&self, protocol: impl Protocol) {
-        self.endpoint.set_protocol(Box::new(protocol));
+        self.carrier.set_protocol(Box::new(protocol));
     }
 
     /// The loop it belongs to.
     pub fn event_loop(&self) -> LoopRef {
-        self.endpoint.event_loop().clone()
+        self.carrier.event_loop().clone()
     }
 
     /// Ready once nothing is queued, or the connection has ended.
     pub(crate) fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.endpoint.is_drained(cx.waker()) {
+        if self.carrier.is_drained(cx.waker()) {
             Poll::Ready(())
         } else {
             Poll::Pending
@@ -247,7 +258,7 @@ impl Transport {
 impl Clone for Transport {
     fn clone(&self) -> Transport {
         Transport {
-            endpoint: self.endpoint.clone(),
+            carrier: self.carrier.clone(),
         }
     }
 }
@@ -255,7 +266,7 @@ impl Clone for Transport {
 impl PartialEq for Transport {
     /// Whether both are the same connection.
     fn eq(&self, other: &Transport) -> bool {
-        Rc::ptr_eq(&self.endpoint, &other.endpoint)
+        Rc::ptr_eq(&self.carrier, &other.carrier)
     }
 }
 

@@ -3,6 +3,21 @@
 use std::io;
 use std::os::fd::AsFd;
 
+/// The length of a regular file, in bytes.
+///
+/// # Errors
+/// `InvalidInput` for what is no regular file, and has none; `EBADF`.
+pub fn length(file: impl AsFd) -> io::Result<u64> {
+    let stat = rustix::fs::fstat(file)?;
+    if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "only a regular file has a length",
+        ));
+    }
+    Ok(u64::try_from(stat.st_size).unwrap_or(0))
+}
+
 /// Reads into `buffer` from `offset`; the file's own position is neither used nor moved (`pread`).
 /// 0 means that the file ends before `offset`.
 ///

@@ -1,9 +1,9 @@
 //! The operating system as Bucle sees it, behind safe functions.
 //!
-//! File descriptors, readiness, sockets, `sendfile`, the wake-up descriptor and process limits.
-//! Nothing here knows of loops, tasks or protocols; nothing here allocates on a hot path, starts a
-//! thread or keeps global state. Most of it is a thin layer over [`rustix`]; what rustix lacks is
-//! the only `unsafe` code of the workspace outside the task cell.
+//! File descriptors, readiness, sockets, datagrams, pipes, `sendfile`, child processes, the wake-up
+//! descriptor and process limits. Nothing here knows of loops, tasks or protocols; nothing here
+//! allocates on a hot path, starts a thread or keeps global state. Most of it is a thin layer over
+//! [`rustix`]; what rustix lacks is the only `unsafe` code of the workspace outside the task cell.
 //!
 //! Every socket made here is non-blocking and close-on-exec from its first moment.
 
@@ -14,8 +14,12 @@ pub mod file;
 #[cfg(not(target_os = "linux"))]
 pub mod kqueue;
 pub mod limits;
+pub mod pipe;
 pub mod poll;
+pub mod process;
+pub mod resolve;
 pub mod socket;
+pub mod udp;
 pub mod wake;
 
 pub use rustix::io::Errno;

@@ -22,7 +22,7 @@ pub const BACKLOG: i32 = 4096;
 /// Most buffers one vectored write passes to the kernel (`IOV_MAX` is 1024; past 64 nothing is won).
 pub const MAX_IOV: usize = 64;
 
-fn family(address: &SocketAddr) -> AddressFamily {
+pub(crate) fn family(address: &SocketAddr) -> AddressFamily {
     match address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
@@ -30,18 +30,18 @@ fn family(address: &SocketAddr) -> AddressFamily {
 }
 
 #[cfg(not(target_vendor = "apple"))]
-fn socket(family: AddressFamily) -> io::Result<OwnedFd> {
+pub(crate) fn socket(family: AddressFamily, kind: SocketType) -> io::Result<OwnedFd> {
     Ok(net::socket_with(
         family,
-        SocketType::STREAM,
+        kind,
         SocketFlags::NONBLOCK | SocketFlags::CLOEXEC,
         None,
     )?)
 }
 
 #[cfg(target_vendor = "apple")]
-fn socket(family: AddressFamily) -> io::Result<OwnedFd> {
-    let fd = net::socket(family, SocketType::STREAM, None)?;
+pub(crate) fn socket(family: AddressFamily, kind: SocketType) -> io::Result<OwnedFd> {
+    let fd = net::socket(family, kind, None)?;
     prepare(&fd)?;
     Ok(fd)
 }
@@ -62,7 +62,7 @@ fn prepare(fd: &OwnedFd) -> io::Result<()> {
 /// # Errors
 /// `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL` and the like.
 pub fn bind_tcp(address: &SocketAddr, reuse_port: bool) -> io::Result<OwnedFd> {
-    let fd = socket(family(address))?;
+    let fd = socket(family(address), SocketType::STREAM)?;
     sockopt::set_socket_reuseaddr(&fd, true)?;
     if reuse_port {
         sockopt::set_socket_reuseport(&fd, true)?;
@@ -102,7 +102,7 @@ fn is_tcp(fd: impl AsFd) -> bool {
 /// `EADDRINUSE` when the path exists, `ENAMETOOLONG` past 107 bytes.
 pub fn bind_unix(path: &Path) -> io::Result<OwnedFd> {
     let address = SocketAddrUnix::new(path)?;
-    let fd = socket(AddressFamily::UNIX)?;
+    let fd = socket(AddressFamily::UNIX, SocketType::STREAM)?;
     net::bind(&fd, &address)?;
     Ok(fd)
 }
@@ -113,7 +113,7 @@ pub fn bind_unix(path: &Path) -> io::Result<OwnedFd> {
 /// # Errors
 /// What the system says at once, `ECONNREFUSED` on loopback among them.
 pub fn connect_tcp(address: &SocketAddr) -> io::Result<OwnedFd> {
-    let fd = socket(family(address))?;
+    let fd = socket(family(address), SocketType::STREAM)?;
     sockopt::set_tcp_nodelay(&fd, true)?;
     in_progress(net::connect(&fd, address))?;
     Ok(fd)
@@ -125,7 +125,7 @@ pub fn connect_tcp(address: &SocketAddr) -> io::Result<OwnedFd> {
 /// `ENOENT` when the path is missing, `EAGAIN` when the listener's queue is full.
 pub fn connect_unix(path: &Path) -> io::Result<OwnedFd> {
     let address = SocketAddrUnix::new(path)?;
-    let fd = socket(AddressFamily::UNIX)?;
+    let fd = socket(AddressFamily::UNIX, SocketType::STREAM)?;
     in_progress(net::connect(&fd, &address))?;
     Ok(fd)
 }

@@ -5,6 +5,7 @@ use std::io;
 use bucle_loop::Readiness;
 
 use super::{BLOCKED, EOF_SEEN, Endpoint, IN_CALLBACK, LOST, READING_PAUSED};
+use crate::socket::Socket;
 
 impl dyn Endpoint {
     pub(super) fn on_ready(&self, readiness: Readiness) {
@@ -42,6 +43,10 @@ impl dyn Endpoint {
                     });
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // Nobody reads the pipe we write, and nothing of ours is lost by it.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe && state.queued() == 0 => {
+                    self.lose(None);
+                }
                 Err(error) => self.fail(error),
             }
         });
@@ -50,11 +55,16 @@ impl dyn Endpoint {
     fn read_eof(&self) {
         self.state().set(EOF_SEEN);
         let keep_open = self.call("eof_received", |protocol| protocol.eof_received());
-        if keep_open == Some(true) {
+        if keep_open == Some(true) && self.is_two_way() {
             self.update_interest();
         } else {
             self.close();
         }
+    }
+
+    pub(super) fn is_two_way(&self) -> bool {
+        let socket = self.state().socket.borrow();
+        socket.as_ref().is_some_and(Socket::is_two_way)
     }
 
     pub(crate) fn pause_reading(&self) {

@@ -337,6 +337,9 @@ impl dyn Endpoint {
             return;
         }
         state.set(EOF_WANTED);
+        if !self.is_two_way() {
+            return self.close();
+        }
         if state.queue.borrow().is_none() {
             self.shutdown();
         }

@@ -18,7 +18,8 @@ use super::{ReadError, Shared};
 /// All reads are cancel-safe: dropping their futures, as a time-out does, loses no byte. What was
 /// received before the connection was lost is given out before the error is.
 ///
-/// Dropped before its writer, it lets what still comes in be read and thrown away.
+/// Dropped before its writer, it lets what still comes in be read and thrown away. Where there is no
+/// writer, as of a pipe, dropping it closes the connection.
 pub struct StreamReader {
     shared: Rc<Shared>,
     buffer: Buffer,
@@ -173,6 +174,26 @@ impl StreamReader {
         Poll::Pending
     }
 
+    /// Ready once everything there will ever be is buffered, or the connection was lost.
+    pub(crate) fn poll_to_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.poll_fill(cx) {
+                Poll::Ready(Ok(Fill::More)) => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// What is buffered; else why the connection was lost, if it was.
+    pub(crate) fn take_all(&mut self) -> io::Result<Vec<u8>> {
+        let all = self.take(usize::MAX);
+        match self.shared.error() {
+            Some(error) if all.is_empty() => Err(error),
+            _ => Ok(all),
+        }
+    }
+
     fn take(&mut self, count: usize) -> Vec<u8> {
         let taken = self.buffer.take(count);
         self.taken();
@@ -200,7 +221,13 @@ impl Drop for StreamReader {
         drop(unread);
         let waker = shared.reader.take();
         drop(waker);
-        shared.resume_reading();
+        if shared.reader_owns.get() {
+            if let Some(transport) = shared.transport() {
+                transport.close();
+            }
+        } else {
+            shared.resume_reading();
+        }
     }
 }
 

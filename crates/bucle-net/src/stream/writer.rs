@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -17,8 +18,8 @@ use crate::{Address, ExtraInfo, Transport};
 /// The sending half of a stream, and the owner of the connection: dropping it closes the
 /// connection once what was written has left. asyncio's `StreamWriter`.
 pub struct StreamWriter {
-    shared: Rc<Shared>,
-    transport: Transport,
+    pub(super) shared: Rc<Shared>,
+    pub(super) transport: Transport,
 }
 
 impl StreamWriter {
@@ -44,6 +45,33 @@ impl StreamWriter {
         I::Item: Into<Bytes>,
     {
         self.transport.writelines(pieces);
+    }
+
+    /// Sends `length` bytes of `file` from `offset`, behind what was written: see
+    /// [`Transport::send_file`]. Follow it by [`drain`](StreamWriter::drain).
+    pub fn send_file(&self, file: Rc<dyn AsFd>, offset: u64, length: u64) {
+        self.transport.send_file(file, offset, length);
+    }
+
+    /// Sends a file, or `count` bytes of it, and waits until it has left: see
+    /// [`sendfile`](crate::sendfile).
+    ///
+    /// # Errors
+    /// As [`sendfile`](crate::sendfile), and why the connection was lost.
+    pub async fn sendfile(
+        &self,
+        file: impl AsFd + 'static,
+        offset: u64,
+        count: Option<u64>,
+    ) -> io::Result<u64> {
+        match crate::sendfile(&self.transport, file, offset, count).await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                // Why, is told in the next turn.
+                yield_now().await;
+                Err(self.shared.error().unwrap_or(error))
+            }
+            result => result,
+        }
     }
 
     /// Waits while more is queued than the high water mark allows, until it is down to the low one.

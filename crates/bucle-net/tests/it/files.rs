@@ -2,9 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::net::TcpListener;
 use std::rc::Rc;
+use std::time::Duration;
 
-use bucle_net::{HIGH_WATER, SEND_LIMIT};
+use bucle_loop::{sleep, timeout};
+use bucle_net::{HIGH_WATER, SEND_LIMIT, open_connection, open_write_pipe, sendfile};
 
 use crate::support::*;
 
@@ -137,5 +140,158 @@ fn a_file_that_sendfile_does_not_serve_is_read_and_written() {
             received.join().unwrap().unwrap(),
             [b"head ", &content[..]].concat()
         );
+    });
+}
+
+/// The parts of a file that are asked for, and what is sent of them.
+const PARTS: [(u64, Option<u64>, u64); 6] = [
+    (0, None, 1_000_000),
+    (0, Some(10), 10),
+    (999_990, None, 10),
+    (999_990, Some(100), 10),
+    (1_000_000, None, 0),
+    (2_000_000, Some(1), 0),
+];
+
+#[test]
+fn a_sent_file_is_awaited() {
+    run(|| async {
+        let content = pattern(1_000_000);
+        let file = file(&content);
+        for (offset, count, sent) in PARTS {
+            let record = Record::new();
+            let (transport, peer) = pair(&record).await;
+            let received = drain(peer);
+            transport.write(b"before ");
+            let result = sendfile(&transport, file.clone(), offset, count).await;
+            assert_eq!(result.unwrap(), sent);
+            assert_eq!(transport.get_write_buffer_size(), 0);
+            transport.write(b" after");
+            transport.close();
+            record.lost().await;
+            let start = offset.min(1_000_000) as usize;
+            let part = &content[start..start + sent as usize];
+            let expected = [b"before ", part, b" after"].concat();
+            assert!(received.join().unwrap().unwrap() == expected);
+        }
+    });
+}
+
+#[test]
+fn a_stream_sends_files() {
+    run(|| async {
+        let content = pattern(1_000_000);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (_, writer) = open_connection(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let received = drain(listener.accept().unwrap().0);
+        writer.write(b"head ");
+        let sent = writer.sendfile(file(&content), 0, None).await.unwrap();
+        assert_eq!(sent, 1_000_000);
+        writer.send_file(file(&content), 0, 5);
+        drop(writer);
+        while !received.is_finished() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        let expected = [b"head ", &content[..], &content[..5]].concat();
+        assert!(received.join().unwrap().unwrap() == expected);
+    });
+}
+
+#[test]
+fn files_that_can_not_be_sent() {
+    run(|| async {
+        let record = Record::new();
+        let (transport, peer) = pair(&record).await;
+        let (read, write) = io::pipe().unwrap();
+        let error = sendfile(&transport, read, 0, Some(1)).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        drop(write);
+        transport.write_eof();
+        let error = sendfile(&transport, file(b"x"), 0, None).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotConnected);
+        transport.close();
+        let error = sendfile(&transport, file(b"x"), 0, None).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotConnected);
+        drop(peer);
+    });
+}
+
+#[test]
+fn a_connection_that_ends_while_a_file_is_sent() {
+    run(|| async {
+        let content = pattern(20_000_000);
+        // By the peer.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (_, writer) = open_connection(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (peer, _) = listener.accept().unwrap();
+        bucle_loop::get_running_loop().call_later(Duration::from_millis(5), || drop(peer));
+        let error = writer.sendfile(file(&content), 0, None).await.unwrap_err();
+        let kinds = [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset];
+        assert!(kinds.contains(&error.kind()), "{error}");
+        // By us, at once.
+        let record = Record::new();
+        let (transport, _peer) = pair(&record).await;
+        bucle_loop::get_running_loop().call_later(Duration::from_millis(5), {
+            let transport = transport.clone();
+            move || transport.abort()
+        });
+        let error = sendfile(&transport, file(&content), 0, None)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        // By us, when everything has left.
+        let record = Record::new();
+        let (transport, peer) = pair(&record).await;
+        bucle_loop::get_running_loop().call_later(Duration::from_millis(5), {
+            let transport = transport.clone();
+            move || transport.close()
+        });
+        let received = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            drain(peer).join().unwrap()
+        });
+        let sent = sendfile(&transport, file(&content), 0, None).await;
+        assert_eq!(sent.unwrap(), 20_000_000);
+        record.lost().await;
+        assert!(received.join().unwrap().unwrap() == content);
+    });
+}
+
+#[test]
+fn a_dropped_wait_sends_on() {
+    run(|| async {
+        let content = pattern(20_000_000);
+        let record = Record::new();
+        let (transport, peer) = pair(&record).await;
+        let sending = sendfile(&transport, file(&content), 0, None);
+        assert!(timeout(Duration::from_millis(5), sending).await.is_err());
+        let received = drain(peer);
+        transport.close();
+        record.lost().await;
+        assert!(received.join().unwrap().unwrap() == content);
+    });
+}
+
+#[test]
+fn a_pipe_takes_files_too() {
+    run(|| async {
+        let content = pattern(1_000_000);
+        let (mut read, write) = io::pipe().unwrap();
+        let writer = open_write_pipe(write.into()).unwrap();
+        let received = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            read.read_to_end(&mut all).map(|_| all)
+        });
+        let sent = writer.sendfile(file(&content), 0, None).await;
+        assert_eq!(sent.unwrap(), 1_000_000);
+        drop(writer);
+        while !received.is_finished() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert!(received.join().unwrap().unwrap() == content);
     });
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bucle_loop::{get_running_loop, sleep, timeout, yield_now};
 use bucle_net::{
-    ReadError, ServerOptions, StreamReader, StreamWriter, open_connection, open_connection_with,
-    start_server, start_server_with,
+    ConnectOptions, ReadError, ServerOptions, StreamReader, StreamWriter, open_connection,
+    open_connection_with, start_server, start_server_with,
 };
 use futures_util::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 
@@ -18,9 +18,12 @@ use crate::support::*;
 /// A stream with a raw peer.
 async fn stream(limit: usize) -> (StreamReader, StreamWriter, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (reader, writer) = open_connection_with(listener.local_addr().unwrap(), limit)
-        .await
-        .unwrap();
+    let (reader, writer) = open_connection_with(
+        listener.local_addr().unwrap(),
+        ConnectOptions::default().limit(limit),
+    )
+    .await
+    .unwrap();
     let (peer, _) = listener.accept().unwrap();
     peer.set_read_timeout(Some(WATCHDOG)).unwrap();
     peer.set_nodelay(true).unwrap();

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bucle_loop::{timeout, yield_now};
-use bucle_net::{ReadError, StreamReader, open_connection_with};
+use bucle_net::{ConnectOptions, ReadError, StreamReader, open_connection_with};
 use proptest::prelude::*;
 
 use crate::support::within;
@@ -49,9 +49,12 @@ fn find(bytes: &[u8], separator: &[u8]) -> Option<usize> {
 
 async fn check(pieces: Vec<Vec<u8>>, operations: Vec<Operation>, limit: usize) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (mut reader, _writer) = open_connection_with(listener.local_addr().unwrap(), limit)
-        .await
-        .unwrap();
+    let (mut reader, _writer) = open_connection_with(
+        listener.local_addr().unwrap(),
+        ConnectOptions::default().limit(limit),
+    )
+    .await
+    .unwrap();
     let (mut peer, _) = listener.accept().unwrap();
     peer.set_nodelay(true).unwrap();
     let all = pieces.concat();

@@ -134,6 +134,13 @@ impl Record {
         self.0.borrow_mut().bytes = 0;
     }
 
+    /// Begins anew, for another connection.
+    pub(crate) fn forget(&self) {
+        let mut inner = self.0.borrow_mut();
+        inner.told.clear();
+        inner.transport = None;
+    }
+
     pub(crate) fn error(&self) -> Option<io::Error> {
         self.0.borrow_mut().error.take()
     }

@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use crate::support::*;
 
 #[derive(Clone, Debug)]
-enum Command {
+pub(crate) enum Command {
     Write(usize),
     Shared(usize),
     Lines(usize),
@@ -33,7 +33,7 @@ enum Command {
     Yield,
 }
 
-fn command() -> impl Strategy<Value = Command> {
+pub(crate) fn command() -> impl Strategy<Value = Command> {
     let size = prop_oneof![0..10usize, 0..100_000usize, 0..400_000usize];
     prop_oneof![
         6 => size.clone().prop_map(Command::Write),
@@ -88,7 +88,13 @@ pub(crate) fn check_order(told: &[Told]) {
     assert_eq!(lost.count(), 1);
 }
 
-async fn check(outside: Vec<(bool, Command)>, inside: Vec<Command>, keep_open: bool) {
+/// `connect` gives both protocols their connection, and may return what keeps it.
+pub(crate) async fn check<T>(
+    connect: impl AsyncFnOnce(&Record, &Record) -> (Transport, Transport, T),
+    outside: Vec<(bool, Command)>,
+    inside: Vec<Command>,
+    keep_open: bool,
+) {
     let complaints = Rc::new(RefCell::new(Vec::new()));
     get_running_loop().set_exception_handler({
         let complaints = complaints.clone();
@@ -118,10 +124,8 @@ async fn check(outside: Vec<(bool, Command)>, inside: Vec<Command>, keep_open: b
             record
         }
     };
-    let (a, b) = UnixStream::pair().unwrap();
     let (left, right) = (end(), end());
-    let left_transport = Transport::from_connected(a.into(), left.protocol()).unwrap();
-    let right_transport = Transport::from_connected(b.into(), right.protocol()).unwrap();
+    let (left_transport, right_transport, _keep) = connect(&left, &right).await;
     for (side, command) in outside {
         let transport = if side {
             &left_transport
@@ -159,6 +163,13 @@ async fn check(outside: Vec<(bool, Command)>, inside: Vec<Command>, keep_open: b
     assert!(complaints.borrow().is_empty(), "{complaints:?}");
 }
 
+async fn plain(left: &Record, right: &Record) -> (Transport, Transport, ()) {
+    let (a, b) = UnixStream::pair().unwrap();
+    let left = Transport::from_connected(a.into(), left.protocol()).unwrap();
+    let right = Transport::from_connected(b.into(), right.protocol()).unwrap();
+    (left, right, ())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -168,6 +179,6 @@ proptest! {
         inside in prop::collection::vec(command(), 0..20),
         keep_open: bool,
     ) {
-        within(move || bucle_loop::run(check(outside, inside, keep_open)).unwrap());
+        within(move || bucle_loop::run(check(plain, outside, inside, keep_open)).unwrap());
     }
 }

@@ -36,7 +36,7 @@ fn rough(seed: u64) -> SimOptions {
 }
 
 /// Runs the body in the real world and in simulated ones.
-fn in_both<F>(body: impl Fn() -> F + Send + 'static)
+pub(crate) fn in_both<F>(body: impl Fn() -> F + Send + 'static)
 where
     F: Future<Output = ()> + 'static,
 {

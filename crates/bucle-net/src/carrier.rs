@@ -1,0 +1,47 @@
+//! [`Carrier`]: what a [`Transport`](crate::Transport) is made of.
+//!
+//! A connection on a socket is one; TLS over another transport is one. What each call means stands
+//! with the transport's method of the same name.
+
+use std::any::Any;
+use std::os::fd::AsFd;
+use std::rc::{Rc, Weak};
+use std::task::Waker;
+
+use bucle_loop::LoopRef;
+use bytes::Bytes;
+
+use crate::protocol::Protocol;
+use crate::socket::Socket;
+
+pub(crate) trait Carrier {
+    fn write(&self, bytes: &[u8]);
+    fn write_bytes(&self, bytes: Bytes);
+    fn writelines(&self, pieces: &mut dyn Iterator<Item = Bytes>);
+    fn send_file(&self, head: &[u8], file: Rc<dyn AsFd>, offset: u64, length: u64);
+    fn write_eof(&self);
+    fn close(&self);
+    fn abort(&self);
+    fn is_closing(&self) -> bool;
+    /// Whether what is written now is sent: neither closing nor past `write_eof`.
+    fn takes_writes(&self) -> bool;
+    /// Whether it has ended without having sent everything.
+    fn was_cut(&self) -> bool;
+    fn pause_reading(&self);
+    fn resume_reading(&self);
+    fn is_reading(&self) -> bool;
+    fn write_buffer_size(&self) -> usize;
+    /// The low one, the high one.
+    fn write_buffer_limits(&self) -> (usize, usize);
+    fn set_write_buffer_limits(&self, high: usize, low: usize);
+    fn set_protocol(&self, protocol: Box<dyn Protocol>);
+    /// Calls `body`, unless the socket is closed.
+    fn with_socket(&self, body: &mut dyn FnMut(&Socket));
+    fn event_loop(&self) -> &LoopRef;
+    /// Whether nothing is queued; if something is, `waker` is woken when that may have changed.
+    fn is_drained(&self, waker: &Waker) -> bool;
+    /// Has the connection's server, if it has one, close `face` in its place.
+    fn show_as(&self, face: Weak<dyn Carrier>);
+    /// What a layer knows of itself.
+    fn layer_info(&self) -> Option<Rc<dyn Any>>;
+}

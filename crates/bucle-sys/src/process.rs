@@ -1,0 +1,184 @@
+//! Child processes by descriptor: a [`PidFd`] is readable once its process has ended, and names no
+//! other process, however numbers are given out again.
+//!
+//! Linux only; elsewhere [`PidFd::open`] says so.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::ExitStatus;
+
+/// A descriptor of a child process.
+#[derive(Debug)]
+pub struct PidFd(OwnedFd);
+
+impl AsFd for PidFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl PidFd {
+    /// The descriptor of the process `pid`, close-on-exec. Only for a child that nobody has waited
+    /// for yet is it certain that the number still means that child.
+    ///
+    /// # Errors
+    /// `ESRCH` when there is no such process, `ENOSYS` before Linux 5.3, `EMFILE` and the like.
+    pub fn open(pid: u32) -> io::Result<PidFd> {
+        use rustix::process::{Pid, PidfdFlags, pidfd_open};
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or(rustix::io::Errno::SRCH)?;
+        Ok(PidFd(pidfd_open(pid, PidfdFlags::empty())?))
+    }
+
+    /// Sends a signal to the process.
+    ///
+    /// # Errors
+    /// `ESRCH` once it was waited for; `EPERM` when it has changed its user; `InvalidInput` for what
+    /// is no signal.
+    pub fn send_signal(&self, signal: i32) -> io::Result<()> {
+        let signal = signal_from(signal)?;
+        Ok(rustix::process::pidfd_send_signal(&self.0, signal)?)
+    }
+
+    /// How the process ended, `None` while it has not. It can be asked for once: the process is
+    /// gone from the system's table then.
+    ///
+    /// # Errors
+    /// `ECHILD` when it is no child of ours, or was waited for by somebody else.
+    pub fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
+        use rustix::process::WaitIdOptions;
+        self.wait_id(WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
+    }
+
+    /// Blocks until the process has ended, and says how.
+    ///
+    /// # Errors
+    /// As [`try_wait`](PidFd::try_wait).
+    pub fn wait(&self) -> io::Result<ExitStatus> {
+        let status = self.wait_id(rustix::process::WaitIdOptions::EXITED)?;
+        status.ok_or_else(|| io::ErrorKind::Other.into())
+    }
+
+    fn wait_id(&self, options: rustix::process::WaitIdOptions) -> io::Result<Option<ExitStatus>> {
+        use rustix::process::{WaitId, waitid};
+        use std::os::unix::process::ExitStatusExt;
+        let status = rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(self.0.as_fd()), options))?;
+        let Some(status) = status else {
+            return Ok(None);
+        };
+        // Put together as `wait` would have given it.
+        let raw = match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => (code & 0xff) << 8,
+            (None, Some(signal)) if status.dumped() => signal | 0x80,
+            (None, Some(signal)) => signal,
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(ExitStatus::from_raw(raw)))
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn signal_from(signal: i32) -> io::Result<rustix::process::Signal> {
+    if let Some(signal) = rustix::process::Signal::from_named_raw(signal) {
+        return Ok(signal);
+    }
+    if (libc::SIGRTMIN()..=libc::SIGRTMAX()).contains(&signal) {
+        // SAFETY: it is a real-time signal within the range that the C library leaves to programs.
+        return Ok(unsafe { rustix::process::Signal::from_raw_unchecked(signal) });
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("{signal} is no signal"),
+    ))
+}
+
+#[cfg(not(target_os = "linux"))]
+impl PidFd {
+    /// Not on this system.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
+    pub fn open(_: u32) -> io::Result<PidFd> {
+        Err(unsupported())
+    }
+
+    /// Not on this system.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
+    pub fn send_signal(&self, _: i32) -> io::Result<()> {
+        Err(unsupported())
+    }
+
+    /// Not on this system.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
+    pub fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
+        Err(unsupported())
+    }
+
+    /// Not on this system.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
+    pub fn wait(&self) -> io::Result<ExitStatus> {
+        Err(unsupported())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unsupported() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "child processes are waited for by pidfd, which this system does not have",
+    )
+}
+
+/// Whether an error of [`PidFd::open`] or [`PidFd::try_wait`] says that the child was waited for
+/// already: by somebody else, or by the system because `SIGCHLD` is ignored.
+pub fn is_no_child(error: &io::Error) -> bool {
+    matches!(
+        rustix::io::Errno::from_io_error(error),
+        Some(rustix::io::Errno::CHILD | rustix::io::Errno::SRCH)
+    )
+}
+
+/// The number of `SIGTERM`.
+pub const SIGTERM: i32 = libc::SIGTERM;
+
+/// The number of `SIGKILL`.
+pub const SIGKILL: i32 = libc::SIGKILL;
+
+#[cfg(all(test, target_os = "linux"))]
+#[expect(clippy::zombie_processes, reason = "they are waited for by pidfd")]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_child_is_waited_for_once() {
+        let child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
+        let pidfd = PidFd::open(child.id()).unwrap();
+        assert_eq!(pidfd.wait().unwrap().code(), Some(7));
+        assert!(is_no_child(&pidfd.try_wait().unwrap_err()));
+        assert!(is_no_child(&pidfd.send_signal(SIGTERM).unwrap_err()));
+    }
+
+    #[test]
+    fn a_signal_is_told() {
+        use std::os::unix::process::ExitStatusExt;
+        let child = Command::new("cat")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let pidfd = PidFd::open(child.id()).unwrap();
+        assert!(pidfd.try_wait().unwrap().is_none());
+        let error = pidfd.send_signal(0x7777).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        pidfd.send_signal(libc::SIGRTMIN()).unwrap();
+        assert_eq!(pidfd.wait().unwrap().signal(), Some(libc::SIGRTMIN()));
+    }
+}
