@@ -58,7 +58,7 @@ pub fn write(fd: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
 /// Writes several buffers in one call, at most [`MAX_IOV`] of them.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write`](write()).
 pub fn write_vectored(fd: impl AsFd, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
     let buffers = &buffers[..buffers.len().min(MAX_IOV)];
     Ok(retry_on_intr(|| rustix::io::writev(&fd, buffers))?)

@@ -701,7 +701,10 @@ fn a_sent_file_is_awaited() {
         theirs.until(|theirs| theirs.bytes() == 2_999_999).await;
         peer.pause_reading();
         get_running_loop().call_later(Duration::from_millis(5), move || peer.abort());
-        let sent = bucle_net::sendfile(&transport, file(), 0, None).await;
+        // More than the system's buffers ever hold.
+        let huge = tempfile::tempfile().unwrap();
+        huge.set_len(1 << 28).unwrap();
+        let sent = bucle_net::sendfile(&transport, huge, 0, None).await;
         assert_eq!(sent.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
         let sent = bucle_net::sendfile(&transport, file(), 0, None).await;
         assert_eq!(sent.unwrap_err().kind(), io::ErrorKind::NotConnected);
