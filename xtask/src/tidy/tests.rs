@@ -477,7 +477,7 @@ fn a_test_is_ignored_only_if_another_starts_it() {
 #[test]
 fn paths_of_one_machine() {
     for (line, path) in [
-        ("see /work/main/a.rs.", "/work/main/a.rs."),
+        ("see /work/project/a.rs.", "/work/project/a.rs."),
         ("DIR=/root/.cargo", "/root/.cargo"),
         ("`/home/alice/site`", "/home/alice/site"),
         ("\"/Users/bob\"", "/Users/bob"),
