@@ -10,8 +10,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bucle_loop::{get_running_loop, sleep, timeout, yield_now};
+use bucle_net::tls::ServerContext;
 use bucle_net::{
-    Address, Server, ServerOptions, ToAddresses, Transport, create_server, create_server_from,
+    Address, Server, ServerOptions, ToAddresses, Transport, create_server, create_server_from_with,
 };
 
 use crate::access_log::AccessLog;
@@ -43,7 +44,7 @@ const LAST_LOOK: Duration = Duration::from_millis(1);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct HttpServer {
-    listener: Option<Server>,
+    listeners: Vec<Server>,
     connections: Rc<dyn Connections>,
     ended: Cell<bool>,
 }
@@ -105,7 +106,7 @@ impl HttpServer {
         let worker = Worker::new(get_running_loop(), handler, options, None);
         let factory = worker.clone();
         let listener = create_server(address, ServerOptions::default(), move || driver(&factory))?;
-        Ok(HttpServer::from(Some(listener), worker))
+        Ok(HttpServer::from(vec![listener], worker))
     }
 
     /// A server that listens nowhere: it answers the connections that are
@@ -116,25 +117,34 @@ impl HttpServer {
     #[track_caller]
     pub fn unbound<H: Handler>(handler: H, options: Options) -> HttpServer {
         let worker = Worker::new(get_running_loop(), handler, options, None);
-        HttpServer::from(None, worker)
+        HttpServer::from(Vec::new(), worker)
     }
 
-    /// Answers what comes in at sockets that listen already.
+    /// Answers what comes in at sockets that listen already, each in plain text or by TLS.
     pub(crate) fn start<H: Handler>(
-        sockets: Vec<OwnedFd>,
+        sockets: Vec<(OwnedFd, bool)>,
+        tls: Option<ServerContext>,
         handler: H,
         options: Options,
         log: Option<Rc<AccessLog>>,
     ) -> io::Result<HttpServer> {
         let worker = Worker::new(get_running_loop(), handler, options, log);
-        let factory = worker.clone();
-        let listener = create_server_from(sockets, move || driver(&factory))?;
-        Ok(HttpServer::from(Some(listener), worker))
+        let serve = |sockets: Vec<(OwnedFd, bool)>, options| {
+            let sockets = sockets.into_iter().map(|(socket, _)| socket).collect();
+            let factory = worker.clone();
+            create_server_from_with(sockets, options, move || driver(&factory))
+        };
+        let (secure, plain): (Vec<_>, _) = sockets.into_iter().partition(|(_, secure)| *secure);
+        let mut listeners = vec![serve(plain, ServerOptions::default())?];
+        if let Some(tls) = tls {
+            listeners.push(serve(secure, ServerOptions::default().tls(tls))?);
+        }
+        Ok(HttpServer::from(listeners, worker))
     }
 
-    fn from(listener: Option<Server>, connections: Rc<dyn Connections>) -> HttpServer {
+    fn from(listeners: Vec<Server>, connections: Rc<dyn Connections>) -> HttpServer {
         HttpServer {
-            listener,
+            listeners,
             connections,
             ended: Cell::new(false),
         }
@@ -142,10 +152,7 @@ impl HttpServer {
 
     /// Where it listens.
     pub fn addresses(&self) -> Vec<Address> {
-        self.listener
-            .as_ref()
-            .map(Server::sockets)
-            .unwrap_or_default()
+        self.listeners.iter().flat_map(Server::sockets).collect()
     }
 
     /// How many connections it has.
@@ -190,9 +197,7 @@ impl HttpServer {
     }
 
     fn close(&self) {
-        if let Some(listener) = &self.listener {
-            listener.close();
-        }
+        self.listeners.iter().for_each(Server::close);
     }
 }
 

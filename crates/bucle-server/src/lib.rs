@@ -26,6 +26,7 @@
 //! | `site` | static files: [`Site`] |
 //! | `http_server` | a server on the running loop: [`HttpServer`] |
 //! | `serve`, `listen`, `stop` | a server as a whole program: [`Serve`] |
+//! | `tls` | HTTPS: [`Tls`], a certificate that is renewed while it is in use |
 //! | `access_log` | a line a request |
 //!
 //! Nothing here blocks the loop but the disk, and nothing trusts a client: what is ambiguous is
@@ -50,6 +51,7 @@ mod response;
 mod serve;
 mod site;
 mod stop;
+mod tls;
 mod worker;
 
 pub use access_log::{LOG_BUFFER, LogFormat};
@@ -67,3 +69,4 @@ pub use serve::{Bound, Outcome, Serve};
 pub use site::{
     KEPT_BYTES, KEPT_DESCRIPTORS, KEPT_FILES, LISTED_NAMES, SMALL_FILE, Site, SiteHandler,
 };
+pub use tls::Tls;

@@ -7,7 +7,8 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use bucle_loop::EventLoop;
+use bucle_loop::{EventLoop, get_running_loop};
+use bucle_net::tls::ServerContext;
 use bucle_net::{Address, ToAddresses};
 
 use crate::access_log::{AccessLog, LogFormat, LogWriter};
@@ -16,7 +17,9 @@ use crate::http_server::HttpServer;
 use crate::listen::Listening;
 use crate::options::Options;
 use crate::stop::{Level, Stop};
+use crate::tls::{Certificate, Tls};
 
+const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
 
@@ -40,6 +43,9 @@ const LOG_PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Serve {
     listen: Vec<Address>,
+    /// One for each address.
+    plain: Vec<bool>,
+    tls: Option<Tls>,
     workers: usize,
     options: Options,
     log: LogFormat,
@@ -80,6 +86,8 @@ impl Serve {
     pub fn new() -> Serve {
         Serve {
             listen: Vec::new(),
+            plain: Vec::new(),
+            tls: None,
             workers: 1,
             options: Options::default(),
             log: LogFormat::Off,
@@ -87,13 +95,35 @@ impl Serve {
     }
 
     /// Listens at one more address: `127.0.0.1:8080`, `localhost:8080`, `unix:/run/x.sock`; port 0
-    /// takes any free one.
+    /// takes any free one. With [`tls`](Serve::tls), all but Unix sockets speak HTTPS.
     ///
     /// # Errors
     /// `InvalidInput` for what is no address.
-    pub fn listen(mut self, address: impl ToAddresses) -> io::Result<Serve> {
-        self.listen.extend(address.to_addresses()?);
+    pub fn listen(self, address: impl ToAddresses) -> io::Result<Serve> {
+        self.listen_at(address, false)
+    }
+
+    /// Listens at one more address, and speaks plain HTTP there, also with [`tls`](Serve::tls).
+    ///
+    /// # Errors
+    /// `InvalidInput` for what is no address.
+    pub fn listen_plain(self, address: impl ToAddresses) -> io::Result<Serve> {
+        self.listen_at(address, true)
+    }
+
+    fn listen_at(mut self, address: impl ToAddresses, plain: bool) -> io::Result<Serve> {
+        for address in address.to_addresses()? {
+            self.plain.push(plain || address.as_tcp().is_none());
+            self.listen.push(address);
+        }
         Ok(self)
+    }
+
+    /// Speaks HTTPS: TLS 1.2 and 1.3.
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Serve {
+        self.tls = Some(tls);
+        self
     }
 
     /// Serves with so many threads, at least one.
@@ -124,8 +154,8 @@ impl Serve {
     /// it. A Unix socket left behind by a server that is gone is replaced.
     ///
     /// # Errors
-    /// The system's, with the address in question and what can be done; `InvalidInput` when there
-    /// is no address.
+    /// The system's, with the address or file in question and what can be done; `InvalidInput` when
+    /// there is no address, and for a certificate that can't be used.
     pub fn bind(self) -> io::Result<Bound> {
         if self.listen.is_empty() {
             return Err(io::Error::new(
@@ -133,8 +163,18 @@ impl Serve {
                 "no address to listen at was given; 127.0.0.1:8080 is one",
             ));
         }
+        let certificate = match self.tls {
+            Some(tls) => Some(Arc::new(tls.open(&self.options)?)),
+            None => None,
+        };
+        let secure = self
+            .plain
+            .iter()
+            .map(|plain| !plain && certificate.is_some());
         Ok(Bound {
+            secure: secure.collect(),
             listening: Listening::at(&self.listen, self.workers)?,
+            certificate,
             options: self.options,
             log: self.log,
             ready: None,
@@ -145,6 +185,9 @@ impl Serve {
 /// A server that has its addresses and does not answer yet. Dropping it gives them back.
 pub struct Bound {
     listening: Listening,
+    /// Whether an address speaks TLS, one for each.
+    secure: Vec<bool>,
+    certificate: Option<Arc<Certificate>>,
     options: Options,
     log: LogFormat,
     ready: Option<Ready>,
@@ -156,6 +199,19 @@ impl Bound {
     /// Where the server listens; port 0 has become the port taken.
     pub fn addresses(&self) -> &[Address] {
         &self.listening.addresses
+    }
+
+    /// Where the server listens, as its clients say it: `http://127.0.0.1:8080`,
+    /// `https://[::1]:8443`, `unix:/run/x.sock`.
+    pub fn urls(&self) -> Vec<String> {
+        let addresses = self.addresses().iter().zip(&self.secure);
+        addresses
+            .map(|(address, secure)| match (address, secure) {
+                (Address::Unix(_), _) => address.to_string(),
+                (address, true) => format!("https://{address}"),
+                (address, false) => format!("http://{address}"),
+            })
+            .collect()
     }
 
     /// Has `ready` called with the addresses once all workers serve and signals are heeded: the
@@ -189,6 +245,7 @@ impl Bound {
             paths,
         } = self.listening;
         let ready = self.ready;
+        let certificate = self.certificate;
         // Not worth failing for: running out is survived.
         let _ = bucle_sys::limits::raise_open_files();
         let writer = match self.log {
@@ -200,6 +257,8 @@ impl Bound {
             make_handler,
             options: self.options,
             log: writer.clone().map(|writer| (self.log, writer)),
+            secure: self.secure,
+            tls: (certificate.as_ref()).map(|certificate| certificate.context.clone()),
             stop: stop.clone(),
         });
         let first = sockets.remove(0);
@@ -208,6 +267,17 @@ impl Bound {
             for signal in [SIGINT, SIGTERM] {
                 let stop = stop.clone();
                 event_loop.add_signal_handler(signal, move || stop.raise_more())?;
+            }
+            if let Some(certificate) = certificate {
+                event_loop
+                    .spawn_named("certificate", certificate.clone().watch())
+                    .detach();
+                event_loop.add_signal_handler(SIGHUP, move || {
+                    let renewal = certificate.clone().renew(false);
+                    get_running_loop()
+                        .spawn_named("certificate", renewal)
+                        .detach();
+                })?;
             }
             if let Some(ready) = ready
                 && failure.is_none()
@@ -301,6 +371,9 @@ struct Job<F> {
     make_handler: F,
     options: Options,
     log: Option<(LogFormat, LogWriter)>,
+    /// One for each socket of a worker.
+    secure: Vec<bool>,
+    tls: Option<ServerContext>,
     stop: Arc<Stop>,
 }
 
@@ -311,9 +384,11 @@ impl<H: Handler, F: Fn() -> H> Job<F> {
         let log = self.log.clone();
         let log = log.map(|(format, writer)| AccessLog::new(format, writer));
         let (stop, limit) = (self.stop.clone(), self.options.drain_timeout);
+        let tls = self.tls.clone();
+        let sockets = sockets.into_iter().zip(self.secure.clone()).collect();
         event_loop
             .run_until_complete(async move {
-                let server = HttpServer::start(sockets, handler, options, log)?;
+                let server = HttpServer::start(sockets, tls, handler, options, log)?;
                 stop.reached(Level::Drain).await;
                 Ok(server.drain(limit, stop.reached(Level::Force)).await)
             })
