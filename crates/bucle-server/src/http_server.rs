@@ -1,4 +1,6 @@
-//! [`HttpServer`]: an HTTP server on the running loop.
+//! [`Server`]: an HTTP server on the running loop.
+//!
+//! What it is told before it begins, and how it is a whole program, is the [`Builder`]'s.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,14 +13,14 @@ use std::time::Duration;
 
 use bucle_loop::{get_running_loop, sleep, timeout, yield_now};
 use bucle_net::{
-    Address, Server, ServerOptions, ToAddresses, Transport, create_server, create_server_from,
+    Address, ServerOptions, ToAddresses, Transport, create_server, create_server_from,
 };
 
-use crate::access_log::AccessLog;
+use crate::access_log::{AccessLog, LogWriter};
 use crate::connection::{Connection, Driver};
 use crate::handler::Handler;
 use crate::options::Options;
-use crate::serve::Outcome;
+use crate::serve::{Builder, LOG_PATIENCE, Outcome};
 use crate::stop::either;
 use crate::worker::Worker;
 
@@ -27,25 +29,29 @@ const LAST_LOOK: Duration = Duration::from_millis(1);
 
 /// An HTTP server on the running loop: its connections, and the way to end them.
 ///
-/// Dropping it cuts its connections and takes no more.
+/// [`bind`](Server::bind) makes one with an address and a handler; [`builder`](Server::builder) has
+/// all that can be said, and serves with several threads too. Dropping it cuts its connections and
+/// takes no more.
 ///
 /// ```
-/// use bucle_server::{HttpServer, Options, Request, Response};
+/// use bucle_server::{Server, Options, Request, Response};
 ///
 /// bucle_loop::run(async {
 ///     let hello = |request: Request| async move {
 ///         Response::text(format!("hello from {}\n", request.path()))
 ///     };
-///     let server = HttpServer::bind("127.0.0.1:0", hello, Options::default())?;
+///     let server = Server::bind("127.0.0.1:0", hello, Options::default())?;
 ///     println!("listening at {}", server.addresses()[0]);
 ///     Ok::<(), std::io::Error>(())
 /// })??;
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct HttpServer {
-    listener: Option<Server>,
+pub struct Server {
+    listener: Option<bucle_net::Server>,
     connections: Rc<dyn Connections>,
     ended: Cell<bool>,
+    /// Whose last lines are waited for at the end.
+    log: Option<LogWriter>,
 }
 
 /// The connections of a server, whatever its handler.
@@ -88,7 +94,27 @@ fn driver<H: Handler>(worker: &Rc<Worker<H>>) -> Driver<H> {
     Driver::new(Connection::new(worker.clone()))
 }
 
-impl HttpServer {
+impl Server {
+    /// A server to be: addresses, options, access log, threads.
+    ///
+    /// ```no_run
+    /// use bucle_server::{Request, Response, Routes, Server};
+    ///
+    /// fn hello(_: Request) -> Response {
+    ///     Response::text("hello\n")
+    /// }
+    ///
+    /// // With two threads, until SIGINT or SIGTERM.
+    /// Server::builder()
+    ///     .listen("127.0.0.1:8080")?
+    ///     .workers(2)
+    ///     .run(|| Routes::new().get("/", hello))?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
     /// Listens at `address`, and answers by `handler`.
     ///
     /// # Errors
@@ -101,22 +127,36 @@ impl HttpServer {
         address: impl ToAddresses,
         handler: H,
         options: Options,
-    ) -> io::Result<HttpServer> {
-        let worker = Worker::new(get_running_loop(), handler, options, None);
+    ) -> io::Result<Server> {
+        Server::logging(address, handler, options, None)
+    }
+
+    /// [`bind`](Server::bind) with a log.
+    #[track_caller]
+    pub(crate) fn logging<H: Handler>(
+        address: impl ToAddresses,
+        handler: H,
+        options: Options,
+        log: Option<(Rc<AccessLog>, LogWriter)>,
+    ) -> io::Result<Server> {
+        let (log, writer) = log.unzip();
+        let worker = Worker::new(get_running_loop(), handler, options, log);
         let factory = worker.clone();
         let listener = create_server(address, ServerOptions::default(), move || driver(&factory))?;
-        Ok(HttpServer::from(Some(listener), worker))
+        let mut server = Server::from(Some(listener), worker);
+        server.log = writer;
+        Ok(server)
     }
 
     /// A server that listens nowhere: it answers the connections that are
-    /// [given](HttpServer::serve_connection) to it.
+    /// [given](Server::serve_connection) to it.
     ///
     /// # Panics
     /// If no loop is running in this thread.
     #[track_caller]
-    pub fn unbound<H: Handler>(handler: H, options: Options) -> HttpServer {
+    pub fn unbound<H: Handler>(handler: H, options: Options) -> Server {
         let worker = Worker::new(get_running_loop(), handler, options, None);
-        HttpServer::from(None, worker)
+        Server::from(None, worker)
     }
 
     /// Answers what comes in at sockets that listen already.
@@ -125,18 +165,19 @@ impl HttpServer {
         handler: H,
         options: Options,
         log: Option<Rc<AccessLog>>,
-    ) -> io::Result<HttpServer> {
+    ) -> io::Result<Server> {
         let worker = Worker::new(get_running_loop(), handler, options, log);
         let factory = worker.clone();
         let listener = create_server_from(sockets, move || driver(&factory))?;
-        Ok(HttpServer::from(Some(listener), worker))
+        Ok(Server::from(Some(listener), worker))
     }
 
-    fn from(listener: Option<Server>, connections: Rc<dyn Connections>) -> HttpServer {
-        HttpServer {
+    fn from(listener: Option<bucle_net::Server>, connections: Rc<dyn Connections>) -> Server {
+        Server {
             listener,
             connections,
             ended: Cell::new(false),
+            log: None,
         }
     }
 
@@ -144,7 +185,7 @@ impl HttpServer {
     pub fn addresses(&self) -> Vec<Address> {
         self.listener
             .as_ref()
-            .map(Server::sockets)
+            .map(bucle_net::Server::sockets)
             .unwrap_or_default()
     }
 
@@ -196,18 +237,21 @@ impl HttpServer {
     }
 }
 
-impl Drop for HttpServer {
+impl Drop for Server {
     fn drop(&mut self) {
         self.close();
         if !self.ended.get() {
             self.connections.abort();
         }
+        if let Some(log) = self.log.take() {
+            log.finish(LOG_PATIENCE);
+        }
     }
 }
 
-impl fmt::Debug for HttpServer {
+impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpServer")
+        f.debug_struct("Server")
             .field("addresses", &self.addresses())
             .field("connections", &self.connections())
             .finish_non_exhaustive()

@@ -17,7 +17,7 @@ use crate::body::{BodyChannel, BodyError, BodyOwner, RequestBody};
 use crate::handler::Handler;
 use crate::options::DISCARD_LIMIT;
 use crate::worker::Slot;
-use crate::{Request, Response};
+use crate::{IntoResponse, Request, Response};
 
 /// What only an exchange that takes its time needs: one with a body, a handler that is not ready
 /// at once, a streamed answer; or any, while a log is kept.
@@ -278,12 +278,13 @@ impl<H: Handler> Connection<H> {
     }
 }
 
-fn poll_slot<F: Future<Output = Response>>(
+#[inline]
+fn poll_slot<F: Future<Output: IntoResponse>>(
     mut slot: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
 ) -> Poll<Response> {
     match slot.as_mut().as_pin_mut() {
-        Some(future) => future.poll(cx),
+        Some(future) => future.poll(cx).map(IntoResponse::into_response),
         None => Poll::Ready(Response::error(StatusCode::INTERNAL_SERVER_ERROR)),
     }
 }

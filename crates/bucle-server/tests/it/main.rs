@@ -8,6 +8,7 @@ mod endings;
 mod generator;
 mod handlers;
 mod pipelining;
+mod routes;
 mod simulated;
 mod site;
 mod soak;
