@@ -24,6 +24,7 @@
 //! | `connection` | one connection: from bytes to a request, from an answer to bytes |
 //! | `worker` | what the connections of one loop share |
 //! | `request`, `body`, `response`, `handler`, `into_response` | what handlers see |
+//! | `body_writer`, `sse` | bodies written by an `async` block; Server-Sent Events |
 //! | `routes` | handlers by path and method: [`Routes`] |
 //! | `encode`, `date` | heads of answers |
 //! | `site` | static files: [`Site`] |
@@ -40,6 +41,7 @@
 
 mod access_log;
 mod body;
+mod body_writer;
 mod connection;
 mod date;
 mod echo;
@@ -54,11 +56,13 @@ mod response;
 mod routes;
 mod serve;
 mod site;
+mod sse;
 mod stop;
 mod worker;
 
 pub use access_log::{LOG_BUFFER, LogFormat};
 pub use body::{BODY_BUFFER, BodyError, RequestBody};
+pub use body_writer::BodyWriter;
 pub use bucle_http::{Limits, Method, RequestHead, StatusCode, Version};
 pub use handler::{Answer, Handler};
 pub use http_server::Server;
@@ -74,5 +78,6 @@ pub use serve::{Bound, Builder, Outcome};
 pub use site::{
     KEPT_BYTES, KEPT_DESCRIPTORS, KEPT_FILES, LISTED_NAMES, SMALL_FILE, Site, SiteHandler,
 };
+pub use sse::{Event, EventWriter, KEEP_ALIVE, Sse};
 #[doc(hidden)]
 pub use {http_server::Server as HttpServer, serve::Builder as Serve};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::RequestBody;
+use crate::body_writer::{BodyWriter, written};
 use crate::site::Opened;
 
 /// Header fields that the server alone writes.
@@ -91,6 +93,30 @@ impl Body {
             stream: Box::pin(stream),
             length: Some(length),
         })
+    }
+
+    /// What `block` writes, as it writes it: a stream for which nothing has to be implemented. The
+    /// block is polled as part of the answer and needs no task of its own; it waits in
+    /// [`BodyWriter::write`] while the client has not read what was written before, and is dropped
+    /// when the client goes away. It is not begun for a request of HEAD. An error ends the connection.
+    ///
+    /// ```
+    /// use bucle_server::{Body, Request, Response};
+    ///
+    /// async fn squares(_: Request) -> Response {
+    ///     Response::text(Body::from_writer(|mut writer| async move {
+    ///         for n in 0..1_000_000u64 {
+    ///             writer.write(format!("{}\n", n * n)).await?;
+    ///         }
+    ///         Ok(())
+    ///     }))
+    /// }
+    /// ```
+    pub fn from_writer<F>(block: impl FnOnce(BodyWriter) -> F + 'static) -> Body
+    where
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        Body::stream(written(block))
     }
 
     /// A file from its beginning to where it ends now, sent by the kernel.

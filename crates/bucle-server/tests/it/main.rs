@@ -12,5 +12,6 @@ mod routes;
 mod simulated;
 mod site;
 mod soak;
+mod streaming;
 mod support;
 mod worlds;
