@@ -24,6 +24,7 @@
 //! | `connection` | one connection: from bytes to a request, from an answer to bytes |
 //! | `worker` | what the connections of one loop share |
 //! | `request`, `body`, `response`, `handler`, `into_response` | what handlers see |
+//! | `upgrade` | connections that leave HTTP for another protocol |
 //! | `body_writer`, `sse` | bodies written by an `async` block; Server-Sent Events |
 //! | `routes` | handlers by path and method: [`Routes`] |
 //! | `encode`, `date` | heads of answers |
@@ -58,6 +59,7 @@ mod serve;
 mod site;
 mod sse;
 mod stop;
+mod upgrade;
 mod worker;
 
 pub use access_log::{LOG_BUFFER, LogFormat};
@@ -79,5 +81,6 @@ pub use site::{
     KEPT_BYTES, KEPT_DESCRIPTORS, KEPT_FILES, LISTED_NAMES, SMALL_FILE, Site, SiteHandler,
 };
 pub use sse::{Event, EventWriter, KEEP_ALIVE, Sse};
+pub use upgrade::{Draining, Upgraded};
 #[doc(hidden)]
 pub use {http_server::Server as HttpServer, serve::Builder as Serve};

@@ -15,6 +15,7 @@ use futures_core::Stream;
 use crate::RequestBody;
 use crate::body_writer::{BodyWriter, written};
 use crate::site::Opened;
+use crate::upgrade::Start;
 
 /// Header fields that the server alone writes.
 const OURS: [&str; 4] = ["content-length", "transfer-encoding", "connection", "date"];
@@ -62,6 +63,8 @@ pub(crate) enum Content {
     Static(&'static [u8]),
     Bytes(Bytes),
     Opened(Rc<Opened>),
+    /// The connection goes on in another protocol.
+    Upgrade(Start),
     File {
         file: Rc<OwnedFd>,
         length: u64,
@@ -141,7 +144,7 @@ impl Body {
     #[inline]
     pub fn length(&self) -> Option<u64> {
         match &self.0 {
-            Content::Empty => Some(0),
+            Content::Empty | Content::Upgrade(_) => Some(0),
             Content::Static(bytes) => Some(bytes.len() as u64),
             Content::Bytes(bytes) => Some(bytes.len() as u64),
             Content::Opened(opened) => Some(opened.length()),
@@ -258,6 +261,30 @@ impl Response {
             lines: Lines::NotModified(opened),
             body: Body::default(),
         }
+    }
+
+    /// 101: the connection goes on in `protocol`.
+    pub(crate) fn switching(protocol: &str, start: Start) -> Response {
+        let mut response = Response::new(StatusCode::SWITCHING_PROTOCOLS).upgrade_field(protocol);
+        if !response.status.is_informational() {
+            return response;
+        }
+        response.body = Body(Content::Upgrade(start));
+        response
+    }
+
+    /// With the name of another protocol, and what must stand beside it.
+    pub(crate) fn upgrade_field(self, protocol: &str) -> Response {
+        let mut response = self.field("Upgrade", protocol);
+        if let Lines::Own(lines) = &mut response.lines {
+            lines.extend_from_slice(b"Connection: Upgrade\r\n");
+        }
+        response
+    }
+
+    #[inline]
+    pub(crate) fn is_upgrade(&self) -> bool {
+        matches!(self.body.0, Content::Upgrade(_))
     }
 
     /// With another status.

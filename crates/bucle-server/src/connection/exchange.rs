@@ -11,6 +11,7 @@ use bucle_http::{Method, RequestHead, StatusCode, Version};
 use bucle_loop::{ExceptionContext, TaskHandle};
 use bucle_net::Transport;
 
+use super::upgrade::Upgrade;
 use super::{Connection, Phase, Waits, flag};
 use crate::access_log::Record;
 use crate::body::{BodyChannel, BodyError, BodyOwner, RequestBody};
@@ -33,6 +34,8 @@ pub(super) struct Exchange {
     /// Who waits until the client has read.
     pub(super) drained: Option<Waker>,
     pub(super) log: Option<Box<Record>>,
+    /// The connection leaves HTTP, or has left it.
+    pub(super) upgrade: Option<Upgrade>,
 }
 
 impl<H: Handler> Connection<H> {

@@ -14,4 +14,5 @@ mod site;
 mod soak;
 mod streaming;
 mod support;
+mod upgrades;
 mod worlds;
