@@ -1,4 +1,4 @@
-//! [`Serve`]: a server as a whole program: addresses, workers, signals, a clean end.
+//! [`Builder`]: a server as a whole program: addresses, workers, signals, a clean end.
 
 use std::fmt;
 use std::io;
@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use bucle_loop::{EventLoop, get_running_loop};
 use bucle_net::tls::ServerContext;
-use bucle_net::{Address, ToAddresses};
+use bucle_net::{Address, ServerOptions, ToAddresses};
 
 use crate::access_log::{AccessLog, LogFormat, LogWriter};
 use crate::handler::Handler;
-use crate::http_server::HttpServer;
+use crate::http_server::Server;
 use crate::listen::Listening;
 use crate::options::Options;
 use crate::stop::{Level, Stop};
@@ -24,24 +24,27 @@ const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
 
 /// How long the end waits for the last lines of the log to be taken.
-const LOG_PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const LOG_PATIENCE: Duration = Duration::from_secs(1);
 
-/// A server to be: addresses, number of workers, options.
+/// A server to be: addresses, number of workers, options. [`Server::builder`] makes one.
+///
+/// It ends in one of two: [`serve`](Builder::serve) is a server on the running loop; [`run`](Builder::run),
+/// or [`bind`](Builder::bind) and [`Bound::run`], is a whole program, with signals and several threads.
 ///
 /// One loop a thread. Each worker has listening sockets of its own on the same addresses
 /// (`SO_REUSEPORT`), among which the system spreads the connections; a Unix socket is shared.
 ///
 /// ```no_run
-/// use bucle_server::{Serve, Site};
+/// use bucle_server::{Server, Site};
 ///
 /// let site = Site::open("public")?;
-/// let server = Serve::new().listen("127.0.0.1:8080")?.workers(2).bind()?;
+/// let server = Server::builder().listen("127.0.0.1:8080")?.workers(2).bind()?;
 /// println!("listening at {}", server.addresses()[0]);
 /// server.run(move || site.handler())?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Serve {
+pub struct Builder {
     listen: Vec<Address>,
     /// One for each address.
     plain: Vec<bool>,
@@ -75,16 +78,16 @@ impl Outcome {
     }
 }
 
-impl Default for Serve {
-    fn default() -> Serve {
-        Serve::new()
+impl Default for Builder {
+    fn default() -> Builder {
+        Builder::new()
     }
 }
 
-impl Serve {
+impl Builder {
     /// A server without an address, with one worker and no access log.
-    pub fn new() -> Serve {
-        Serve {
+    pub fn new() -> Builder {
+        Builder {
             listen: Vec::new(),
             plain: Vec::new(),
             tls: None,
@@ -95,23 +98,23 @@ impl Serve {
     }
 
     /// Listens at one more address: `127.0.0.1:8080`, `localhost:8080`, `unix:/run/x.sock`; port 0
-    /// takes any free one. With [`tls`](Serve::tls), all but Unix sockets speak HTTPS.
+    /// takes any free one. With [`tls`](Builder::tls), all but Unix sockets speak HTTPS.
     ///
     /// # Errors
     /// `InvalidInput` for what is no address.
-    pub fn listen(self, address: impl ToAddresses) -> io::Result<Serve> {
+    pub fn listen(self, address: impl ToAddresses) -> io::Result<Builder> {
         self.listen_at(address, false)
     }
 
-    /// Listens at one more address, and speaks plain HTTP there, also with [`tls`](Serve::tls).
+    /// Listens at one more address, and speaks plain HTTP there, also with [`tls`](Builder::tls).
     ///
     /// # Errors
     /// `InvalidInput` for what is no address.
-    pub fn listen_plain(self, address: impl ToAddresses) -> io::Result<Serve> {
+    pub fn listen_plain(self, address: impl ToAddresses) -> io::Result<Builder> {
         self.listen_at(address, true)
     }
 
-    fn listen_at(mut self, address: impl ToAddresses, plain: bool) -> io::Result<Serve> {
+    fn listen_at(mut self, address: impl ToAddresses, plain: bool) -> io::Result<Builder> {
         for address in address.to_addresses()? {
             self.plain.push(plain || address.as_tcp().is_none());
             self.listen.push(address);
@@ -120,31 +123,131 @@ impl Serve {
     }
 
     /// Speaks HTTPS: TLS 1.2 and 1.3.
+    ///
+    /// ```no_run
+    /// use bucle_server::{Server, Site, Tls};
+    ///
+    /// let site = Site::open("public")?;
+    /// Server::builder()
+    ///     .listen("0.0.0.0:443")?
+    ///     .tls(Tls::from_files("cert.pem", "key.pem"))
+    ///     .run(move || site.handler())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
-    pub fn tls(mut self, tls: Tls) -> Serve {
+    pub fn tls(mut self, tls: Tls) -> Builder {
         self.tls = Some(tls);
         self
     }
 
     /// Serves with so many threads, at least one.
     #[must_use]
-    pub fn workers(mut self, workers: usize) -> Serve {
+    pub fn workers(mut self, workers: usize) -> Builder {
         self.workers = workers.max(1);
         self
     }
 
     /// Changes the options.
     #[must_use]
-    pub fn options(mut self, options: Options) -> Serve {
+    pub fn options(mut self, options: Options) -> Builder {
         self.options = options;
         self
     }
 
     /// Logs every request to standard output.
     #[must_use]
-    pub fn access_log(mut self, format: LogFormat) -> Serve {
+    pub fn access_log(mut self, format: LogFormat) -> Builder {
         self.log = format;
         self
+    }
+
+    /// Listens, and answers by `handler` on the running loop. Signals are the caller's.
+    ///
+    /// ```
+    /// use bucle_server::{Request, Response, Server};
+    ///
+    /// bucle_loop::run(async {
+    ///     let hello = |_: Request| Response::text("hello\n");
+    ///     let server = Server::builder().listen("127.0.0.1:0")?.serve(hello)?;
+    ///     println!("listening at {}", server.addresses()[0]);
+    ///     Ok::<(), std::io::Error>(())
+    /// })??;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The system's; `InvalidInput` when there is no address, for a certificate that can't be used,
+    /// and for more than one worker: one loop is one thread, and [`run`](Builder::run) starts
+    /// several.
+    ///
+    /// # Panics
+    /// If no loop is running in this thread.
+    #[track_caller]
+    pub fn serve<H: Handler>(self, handler: H) -> io::Result<Server> {
+        self.check()?;
+        if self.workers > 1 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the running loop is one thread; `run` starts several workers",
+            ));
+        }
+        let log = match self.log {
+            LogFormat::Off => None,
+            format => {
+                let writer = LogWriter::start(io::stdout())?;
+                Some((AccessLog::new(format, writer.clone()), writer))
+            }
+        };
+        let certificate = self.certificate()?;
+        let (mut plain, mut secure) = (Vec::new(), Vec::new());
+        for (address, is_plain) in self.listen.into_iter().zip(self.plain) {
+            match is_plain || certificate.is_none() {
+                true => plain.push(address),
+                false => secure.push(address),
+            }
+        }
+        let mut addresses = vec![(plain, ServerOptions::default())];
+        if let Some(certificate) = &certificate {
+            let options = ServerOptions::default().tls(certificate.context.clone());
+            addresses.push((secure, options));
+        }
+        let mut server = Server::listening(addresses, handler, self.options, log)?;
+        if let Some(certificate) = certificate {
+            server.watch(certificate);
+        }
+        Ok(server)
+    }
+
+    /// [`bind`](Builder::bind) and [`Bound::run`] in one.
+    ///
+    /// # Errors
+    /// Those of both.
+    ///
+    /// # Panics
+    /// If a loop is running in this thread.
+    pub fn run<H, F>(self, make_handler: F) -> io::Result<Outcome>
+    where
+        H: Handler,
+        F: Fn() -> H + Send + Sync + 'static,
+    {
+        self.bind()?.run(make_handler)
+    }
+
+    fn certificate(&self) -> io::Result<Option<Arc<Certificate>>> {
+        match &self.tls {
+            Some(tls) => Ok(Some(Arc::new(tls.clone().open(&self.options)?))),
+            None => Ok(None),
+        }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match self.listen.is_empty() {
+            false => Ok(()),
+            true => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "no address to listen at was given; 127.0.0.1:8080 is one",
+            )),
+        }
     }
 
     /// Takes the addresses. From now on the system queues connections; they are answered by
@@ -157,20 +260,10 @@ impl Serve {
     /// The system's, with the address or file in question and what can be done; `InvalidInput` when
     /// there is no address, and for a certificate that can't be used.
     pub fn bind(self) -> io::Result<Bound> {
-        if self.listen.is_empty() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "no address to listen at was given; 127.0.0.1:8080 is one",
-            ));
-        }
-        let certificate = match self.tls {
-            Some(tls) => Some(Arc::new(tls.open(&self.options)?)),
-            None => None,
-        };
-        let secure = self
-            .plain
-            .iter()
-            .map(|plain| !plain && certificate.is_some());
+        self.check()?;
+        let certificate = self.certificate()?;
+        let plain = self.plain.iter();
+        let secure = plain.map(|plain| !plain && certificate.is_some());
         Ok(Bound {
             secure: secure.collect(),
             listening: Listening::at(&self.listen, self.workers)?,
@@ -388,7 +481,7 @@ impl<H: Handler, F: Fn() -> H> Job<F> {
         let sockets = sockets.into_iter().zip(self.secure.clone()).collect();
         event_loop
             .run_until_complete(async move {
-                let server = HttpServer::start(sockets, tls, handler, options, log)?;
+                let server = Server::start(sockets, tls, handler, options, log)?;
                 stop.reached(Level::Drain).await;
                 Ok(server.drain(limit, stop.reached(Level::Force)).await)
             })

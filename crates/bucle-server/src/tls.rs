@@ -50,7 +50,7 @@ impl Tls {
         }
     }
 
-    /// The same in two files. They are read when the server [binds](crate::Serve::bind).
+    /// The same in two files. They are read when the server [binds](crate::Builder::bind).
     pub fn from_files(certificates: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Tls {
         Tls {
             source: Source::Files {
