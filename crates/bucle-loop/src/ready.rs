@@ -34,10 +34,12 @@ pub(crate) struct ReadyQueue {
 }
 
 impl ReadyQueue {
+    #[inline]
     pub(crate) fn push(&self, entry: Entry) {
         self.entries.borrow_mut().push_back(entry);
     }
 
+    #[inline]
     pub(crate) fn pop(&self) -> Option<Entry> {
         self.entries.borrow_mut().pop_front()
     }
@@ -64,10 +66,12 @@ impl ReadyQueue {
         }));
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.entries.borrow().len()
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.borrow().is_empty()
     }

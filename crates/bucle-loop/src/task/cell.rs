@@ -42,6 +42,7 @@
 #![allow(unsafe_code)]
 
 mod count;
+mod current;
 mod join;
 mod stage;
 mod waker;
@@ -61,6 +62,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
+pub(crate) use current::CurrentTask;
 pub(crate) use join::JoinRef;
 pub(crate) use waker::RemoteTask;
 
@@ -71,7 +73,7 @@ use crate::ready::{Entry, ReadyQueue};
 use crate::task::catching::CatchTree;
 use crate::task::error::discard;
 use crate::task::{Cancelled, Panic, TaskError, TaskTag, unwinding};
-use stage::{Polled, TaskCell, VTable};
+use stage::{Payload, Polled, TaskCell, VTable};
 
 /// In the ready queue. Cleared by `run`, before the poll: a wake during it schedules again.
 const SCHEDULED: u8 = 1 << 0;
@@ -235,6 +237,7 @@ impl TaskRef {
     }
 
     /// Polls the future once, or ends the task if that was asked for. Never unwinds.
+    #[inline]
     pub(crate) fn run(&self) -> Ran {
         let header = self.header();
         let flags = header.flags.get();
@@ -255,18 +258,26 @@ impl TaskRef {
                 header.flags.set(flags & !RUNNING);
                 return Ran::Pending;
             }
-            Polled::Ready if flags & CANCEL == 0 => self.finish(None),
-            // As in asyncio: who asked for the end of a task is not told "yes" and then given a
-            // value.
-            Polled::Ready => {
-                let cancelled = header.with_extra(|extra| extra.cancel.take());
-                self.finish(cancelled.map(TaskError::Cancelled));
-            }
-            Polled::Panicked(payload) => {
-                self.finish(Some(TaskError::Panicked(Panic::new(payload, self.tag()))));
-            }
+            Polled::Ready if flags & CANCEL == 0 => self.finish(),
+            Polled::Ready => self.finish_asked(),
+            Polled::Panicked(payload) => self.finish_panicked(*payload),
         }
         Ran::Done
+    }
+
+    /// As in asyncio: who asked for the end of a task is not told "yes" and then given a value.
+    #[cold]
+    fn finish_asked(&self) {
+        let cancelled = self.header().with_extra(|extra| extra.cancel.take());
+        match cancelled {
+            Some(cancelled) => self.finish_with(TaskError::Cancelled(cancelled)),
+            None => self.finish(),
+        }
+    }
+
+    #[cold]
+    fn finish_panicked(&self, payload: Payload) {
+        self.finish_with(TaskError::Panicked(Panic::new(payload, self.tag())));
     }
 
     #[cold]
@@ -326,23 +337,27 @@ impl TaskRef {
             // alive: as in `run`.
             unsafe { (header.vtable.drop_future)(self.ptr) }
         });
-        self.finish(Some(match dropped {
+        self.finish_with(match dropped {
             Ok(()) => TaskError::Cancelled(cancelled),
             Err(payload) => TaskError::Panicked(Panic::new(payload, self.tag())),
-        }));
+        });
+    }
+
+    /// As [`finish`](TaskRef::finish), without a value.
+    fn finish_with(&self, error: TaskError) {
+        let header = self.header();
+        if let TaskError::Cancelled(_) = &error {
+            header.flags.set(header.flags.get() | CANCELLED);
+        }
+        header.with_extra(|extra| extra.error = Some(error));
+        self.finish();
     }
 
     /// The future is gone and the value, if there is one, is stored: say so.
     #[inline]
-    fn finish(&self, error: Option<TaskError>) {
+    fn finish(&self) {
         let header = self.header();
-        let mut flags = header.flags.get();
-        if let Some(error) = error {
-            if let TaskError::Cancelled(_) = &error {
-                flags |= CANCELLED;
-            }
-            header.with_extra(|extra| extra.error = Some(error));
-        }
+        let flags = header.flags.get();
         debug_assert_ne!(flags & CLOSED, 0, "only a closed task is done");
         header.flags.set(flags & !(RUNNING | CANCEL) | DONE);
         if let Some(joiner) = header.joiner.take()

@@ -1,6 +1,6 @@
 //! The tasks that are alive on one loop: what keeps them alive, and what runs them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use slab::Slab;
 
-use super::cell::{JoinRef, Ran, TaskRef};
+use super::cell::{CurrentTask, JoinRef, Ran, TaskRef};
 use super::{Cancelled, Panic, Task, TaskTag};
 use crate::LoopRef;
 use crate::context::{self, Context};
@@ -21,7 +21,7 @@ use crate::ready::Entry;
 pub(crate) struct TaskTable {
     alive: RefCell<Slab<TaskRef>>,
     /// The one that is being run.
-    current: Cell<Option<TaskRef>>,
+    current: CurrentTask,
     /// Those that run the clean-up of an `on_cancel`, ended ones among them.
     cleanups: RefCell<Vec<TaskRef>>,
 }
@@ -64,11 +64,7 @@ impl TaskTable {
             task.abandon(Cancelled::new("the event loop is closed"));
             return (task, join);
         }
-        let parent = self.current.take();
-        if let Some(parent) = &parent {
-            task.set_parent(parent.id());
-        }
-        self.current.set(parent);
+        task.set_parent(self.current.id());
         if let Some(context) = context.or_else(context::inherited) {
             task.set_context(context);
         }
@@ -83,10 +79,7 @@ impl TaskTable {
     /// Runs a task that is ready, to its next await.
     #[inline]
     pub(crate) fn run(&self, event_loop: &LoopRef, task: &TaskRef) {
-        let before = self.current.replace(Some(task.clone()));
-        let ran = task.run();
-        self.current.set(before);
-        if let Ran::Done = ran {
+        if let Ran::Done = self.current.run(task) {
             self.ended(event_loop, task);
         }
     }
@@ -136,7 +129,7 @@ impl TaskTable {
                 break;
             }
             for task in tasks {
-                self.drop_as_current(&task, Cancelled::new("the event loop was closed"));
+                self.current.abandon(&task, Cancelled::new("the event loop was closed"));
                 // Nobody is left to run what waits for its end, but it is dropped here.
                 event_loop.guard("close", None, || drop(task.take_done_callbacks()));
                 if task.is_detached()
@@ -184,27 +177,18 @@ impl TaskTable {
     }
 
     pub(crate) fn current(&self) -> Option<TaskRef> {
-        let current = self.current.take();
-        self.current.set(current.clone());
-        current
+        self.current.get()
     }
 
     /// Ends a task now, outside of its loop's turn.
     pub(crate) fn abandon(&self, event_loop: &LoopRef, task: &TaskRef, why: Cancelled) {
         if !task.is_done() {
-            self.drop_as_current(task, why);
+            self.current.abandon(task, why);
             // Called from inside the task it is only a request.
             if task.is_done() {
                 self.ended(event_loop, task);
             }
         }
-    }
-
-    /// Drops a task's future, for whose destructors the task is the current one.
-    fn drop_as_current(&self, task: &TaskRef, why: Cancelled) {
-        let before = self.current.replace(Some(task.clone()));
-        task.abandon(why);
-        self.current.set(before);
     }
 
     /// The task with this number, if it is alive, where nobody kept its key: looks at each.

@@ -57,7 +57,8 @@ pub(super) enum Polled {
     /// `VALUE` is set if the value was kept.
     Ready,
     /// `CLOSED` is set and the future is gone, as in `Ready`.
-    Panicked(Payload),
+    /// Boxed once more, so that what every poll returns is two words.
+    Panicked(Box<Payload>),
 }
 
 impl VTable {
@@ -134,7 +135,7 @@ unsafe fn poll<F: Future>(ptr: NonNull<Header>, cx: &mut Context<'_>) -> Polled 
                 // The first panic is the one to tell of.
                 discard(another);
             }
-            Polled::Panicked(payload)
+            Polled::Panicked(Box::new(payload))
         }
     }
 }
@@ -161,10 +162,10 @@ unsafe fn complete<F: Future>(ptr: NonNull<Header>, value: F::Output) -> Polled 
     let value = catch_unwind(AssertUnwindSafe(|| drop(value)));
     match (dropped, value) {
         (Ok(()), Ok(())) => Polled::Ready,
-        (Ok(()), Err(payload)) | (Err(payload), Ok(())) => Polled::Panicked(payload),
+        (Ok(()), Err(payload)) | (Err(payload), Ok(())) => Polled::Panicked(Box::new(payload)),
         (Err(payload), Err(another)) => {
             discard(another);
-            Polled::Panicked(payload)
+            Polled::Panicked(Box::new(payload))
         }
     }
 }
