@@ -43,6 +43,7 @@
 
 mod count;
 mod current;
+mod home;
 mod join;
 mod stage;
 mod waker;
@@ -63,6 +64,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 pub(crate) use current::CurrentTask;
+pub(crate) use home::Home;
 pub(crate) use join::JoinRef;
 pub(crate) use waker::RemoteTask;
 
@@ -103,7 +105,7 @@ struct Header {
     /// `count::ONE`; lowest bit: merged.
     shared_wakers: AtomicI64,
     /// From [`Rc::into_raw`]; given back with the last owner's reference.
-    ready: NonNull<ReadyQueue>,
+    home: NonNull<Home>,
     id: u64,
     /// The number of the task that spawned it; 0 if none did.
     parent: PlainCell<u64>,
@@ -173,7 +175,7 @@ impl TaskRef {
         tag: TaskTag,
         loop_id: u64,
         inbox: &'static Inbox,
-        ready: Rc<ReadyQueue>,
+        home: Rc<Home>,
     ) -> (TaskRef, JoinRef<F::Output>)
     where
         F: Future + 'static,
@@ -185,15 +187,16 @@ impl TaskRef {
                 ..Extra::default()
             })
         });
+        let memory = TaskCell::<F>::memory(&home);
         // SAFETY: `Rc::into_raw` never gives null.
-        let ready = unsafe { NonNull::new_unchecked(Rc::into_raw(ready).cast_mut()) };
+        let home = unsafe { NonNull::new_unchecked(Rc::into_raw(home).cast_mut()) };
         let header = Header {
             vtable: VTable::of::<F>(),
             owner: assign_thread_token(),
             inbox,
             loop_id,
             shared_wakers: AtomicI64::new(0),
-            ready,
+            home,
             id,
             parent: PlainCell::new(0),
             location,
@@ -207,7 +210,7 @@ impl TaskRef {
             remote_notified: AtomicBool::new(false),
             tracker: Tracker::new(),
         };
-        let ptr = TaskCell::allocate(header, future);
+        let ptr = memory.fill(header, future);
         (TaskRef { ptr }, JoinRef::new(TaskRef { ptr }))
     }
 
@@ -605,9 +608,10 @@ impl TaskRef {
         }
         drop(header.joiner.take());
         drop(header.extra.take());
-        // SAFETY: `ready` came from `Rc::into_raw` and is given back this once: this is the last
-        // reference, and as CLOSED is set no waker makes a new one or uses the queue.
-        drop(unsafe { Rc::from_raw(header.ready.as_ptr().cast_const()) });
+        // SAFETY: `home` came from `Rc::into_raw` and is given back this once, at the end of this
+        // function: this is the last reference, and as CLOSED is set no waker makes a new one or
+        // uses the queue.
+        let home = unsafe { Rc::from_raw(header.home.as_ptr().cast_const()) };
         // Destructors may have cloned the reference they were given by somebody who has one. Nobody
         // had but we.
         debug_assert_eq!(
@@ -617,7 +621,7 @@ impl TaskRef {
         );
         // SAFETY: the last owner's reference, on the owner's thread; all that a destructor has to
         // be run for on this thread is gone.
-        unsafe { count::release_owner(self.ptr) };
+        unsafe { count::release_owner(self.ptr, &home) };
     }
 }
 
@@ -646,7 +650,7 @@ impl Header {
         // SAFETY: the `Rc` behind it is dropped with the last owner's reference; who calls this
         // holds one, or is a waker on the owner's thread that found CLOSED not set, so that an
         // owner's reference exists.
-        unsafe { self.ready.as_ref() }
+        unsafe { self.home.as_ref() }
     }
 
     /// Looks at the rare things, making them if there are none. `look` calls nobody's code.
