@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use crate::fds::Readiness;
 use crate::handles::HandleCell;
+use crate::sim::SimEventKind;
 use crate::task::cell::TaskRef;
 
 /// Something that is ready to run.
@@ -23,6 +24,22 @@ pub(crate) enum Entry {
         generation: u32,
         readiness: Readiness,
     },
+}
+
+impl Entry {
+    /// What a trace says when it runs; nothing for a callback that was cancelled.
+    #[cold]
+    pub(crate) fn traced(&self) -> Option<SimEventKind> {
+        match self {
+            Entry::Task(task) => Some(SimEventKind::Task(task.tag())),
+            Entry::Callback(cell) if cell.is_done() => None,
+            Entry::Callback(cell) => Some(SimEventKind::Callback(cell.location())),
+            Entry::Io { fd, readiness, .. } => Some(SimEventKind::Ready {
+                socket: *fd,
+                readiness: *readiness,
+            }),
+        }
+    }
 }
 
 const _: () = assert!(size_of::<Entry>() <= 2 * size_of::<usize>());

@@ -19,6 +19,8 @@ use crate::ready::Entry;
 /// All tasks of a loop that are not done.
 #[derive(Default)]
 pub(crate) struct TaskTable {
+    /// The last number given out, where a loop's tasks are numbered by themselves.
+    own_numbers: Option<Cell<u64>>,
     alive: RefCell<Slab<TaskRef>>,
     /// The one that is being run.
     current: Cell<Option<TaskRef>>,
@@ -27,6 +29,26 @@ pub(crate) struct TaskTable {
 }
 
 impl TaskTable {
+    /// The table of a simulated loop: a run that is repeated gives its tasks the same numbers again.
+    pub(crate) fn simulated() -> TaskTable {
+        TaskTable {
+            own_numbers: Some(Cell::new(0)),
+            ..TaskTable::default()
+        }
+    }
+
+    /// Numbers are the process's: two loops' tasks are told apart in one log.
+    fn next_id(&self) -> u64 {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        match &self.own_numbers {
+            None => NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            Some(last) => {
+                last.set(last.get() + 1);
+                last.get()
+            }
+        }
+    }
+
     /// Starts a task, to be polled in the next turn.
     pub(crate) fn spawn<F>(
         &self,
@@ -55,10 +77,8 @@ impl TaskTable {
     where
         F: Future + 'static,
     {
-        // Numbers are the process's: two loops' tasks are told apart in one log.
-        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let core = &*event_loop.core;
-        let tag = TaskTag::new(NEXT_ID.fetch_add(1, Ordering::Relaxed), name, location);
+        let tag = TaskTag::new(self.next_id(), name, location);
         let (task, join) = TaskRef::new(future, tag, core.id, core.inbox, core.ready.clone());
         if event_loop.is_closed() {
             task.abandon(Cancelled::new("the event loop is closed"));
