@@ -9,10 +9,11 @@ use std::time::Duration;
 use super::{Core, DEADLOCK, LoopRef, State};
 use crate::exceptions::ExceptionContext;
 use crate::fds::{Interest, Owner, Readiness, Source, Watcher, split_token};
-use crate::handles::{Action, HandleCell};
+use crate::handles::HandleCell;
 use crate::inbox::Message;
 use crate::ready::Entry;
 use crate::running;
+use crate::timers::Due;
 
 /// Under `run_forever`, as long as something is ready: how many entries may run between two times
 /// that the system is asked. What waits there waits so much longer at most, if they are short; if
@@ -188,9 +189,9 @@ impl LoopRef {
             for message in messages.drain(..) {
                 match message {
                     Message::Task(task) => task.wake_from_inbox(),
-                    Message::Call(callback, location) => core.ready.push(Entry::Callback(
-                        HandleCell::new(Action::Call(callback), location),
-                    )),
+                    Message::Call(callback, location) => core
+                        .ready
+                        .push(Entry::Callback(HandleCell::new(callback, location))),
                 }
             }
             core.messages.replace(messages);
@@ -205,17 +206,11 @@ impl LoopRef {
             return;
         }
         let now = core.clock.now();
-        while let Some(cell) = core.timers.pop_due(now) {
-            // A sleep wakes its task here; a callback goes through the queue like any other.
-            match cell.take() {
-                Some(Action::Wake(waker)) => {
-                    self.guard("waker", Some(cell.location()), || waker.wake())
-                }
-                Some(action) => {
-                    cell.put_back(action);
-                    core.ready.push(Entry::Callback(cell));
-                }
-                None => {}
+        while let Some(due) = core.timers.pop_due(now) {
+            match due {
+                // A sleep wakes its task here; a callback goes through the queue like any other.
+                Due::Sleep(waker) => self.guard("waker", None, || waker.wake()),
+                Due::Callback(cell) => core.ready.push(Entry::Callback(cell)),
             }
         }
     }
@@ -281,10 +276,7 @@ impl LoopRef {
             return;
         };
         let location = cell.location();
-        self.guard("callback", Some(location), || match action {
-            Action::Call(callback) => callback(),
-            Action::Wake(waker) => waker.wake(),
-        });
+        self.guard("callback", Some(location), action);
         if let Some(slow) = self.core.slow.check() {
             self.report_slow("callback", None, Some(location), slow);
         }
