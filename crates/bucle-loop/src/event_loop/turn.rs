@@ -20,6 +20,10 @@ use crate::timers::Due;
 /// they are not, the clock's tick comes first.
 const ASK_AFTER: usize = 64;
 
+/// The same while they are so short that the slow watch times them together: a tenth of a
+/// millisecond at most.
+const ASK_AFTER_SHORT: usize = 512;
+
 /// How many tasks the report of a deadlock names.
 const DEADLOCK_TASKS: usize = 20;
 
@@ -93,14 +97,19 @@ impl LoopRef {
     /// next timer is due.
     ///
     /// Under [`run_forever`](LoopRef::run_forever) the system is not even asked where something is
-    /// ready and it was asked a moment ago: fewer than 64 entries of the ready queue and not one
-    /// tick of the system's clock (a few milliseconds) before. Asking costs more than ten short
-    /// steps of a task do.
+    /// ready and it was asked a moment ago: fewer than 64 entries of the ready queue (512 as long as
+    /// they take under 200 ns each) and not one tick of the system's clock (a few milliseconds)
+    /// before. Asking costs more than ten short steps of a task do.
+    #[inline]
     pub fn select(&self) {
-        let core = &*self.core;
-        if !core.ready.is_empty() && self.asked_lately() {
-            return;
+        if self.core.ready.is_empty() || !self.asked_lately() {
+            self.ask();
         }
+    }
+
+    #[inline(never)]
+    fn ask(&self) {
+        let core = &*self.core;
         if let Some(slow) = core.slow.check_begun() {
             self.report_slow("step", None, None, slow);
         }
@@ -132,10 +141,14 @@ impl LoopRef {
         }
     }
 
+    #[inline]
     fn asked_lately(&self) -> bool {
         let core = &*self.core;
-        core.ran_since_asked.get() < core.ask_after.get()
-            && core.asked_at.get() == core.slow.last_reading()
+        let after = match core.ask_after.get() {
+            ASK_AFTER if core.slow.finds_steps_short() => ASK_AFTER_SHORT,
+            after => after,
+        };
+        core.ran_since_asked.get() < after && core.asked_at.get() == core.slow.last_reading()
     }
 
     /// Has the next turn ask the system, whatever it has ready.
@@ -176,7 +189,16 @@ impl LoopRef {
     }
 
     /// Phase 2: puts what `select` saw, and what other threads sent, into the ready queue.
+    #[inline]
     pub fn dispatch(&self) {
+        let core = &*self.core;
+        if core.inbox.has_pending() || !core.events.borrow().is_empty() {
+            self.dispatch_events();
+        }
+    }
+
+    #[inline(never)]
+    fn dispatch_events(&self) {
         let core = &*self.core;
         for event in core.events.borrow_mut().drain(..) {
             if let Some(entry) = Entry::io(event.token, event.readiness) {
@@ -199,12 +221,17 @@ impl LoopRef {
     }
 
     /// Phase 3: puts the timers that are due into the ready queue.
+    #[inline]
     pub fn expire(&self) {
-        let core = &*self.core;
         // The clock is not read when nothing can be due.
-        if core.timers.len() == 0 {
-            return;
+        if self.core.timers.len() != 0 {
+            self.expire_timers();
         }
+    }
+
+    #[inline(never)]
+    fn expire_timers(&self) {
+        let core = &*self.core;
         let now = core.clock.now();
         while let Some(due) = core.timers.pop_due(now) {
             match due {
@@ -237,11 +264,16 @@ impl LoopRef {
     }
 
     /// Phase 5: lets the sources that asked for it write what they gathered during the turn.
+    #[inline]
     pub fn flush(&self) {
-        let core = &*self.core;
-        if core.to_flush.borrow().is_empty() {
-            return;
+        if !self.core.to_flush.borrow().is_empty() {
+            self.flush_sources();
         }
+    }
+
+    #[inline(never)]
+    fn flush_sources(&self) {
+        let core = &*self.core;
         let mut sources = core.to_flush.take();
         for source in sources.drain(..) {
             self.guard_source(&*source, || source.flush());
