@@ -34,7 +34,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 pub use builder::LoopBuilder;
-pub(crate) use scheduling::far;
+pub(crate) use scheduling::{FAR, far};
 pub use turn::Entered;
 
 use crate::clock::Clock;
