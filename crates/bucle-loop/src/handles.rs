@@ -59,6 +59,15 @@ impl HandleCell {
         }
     }
 
+    /// Shows the waker of a sleep, if it is one.
+    pub(crate) fn look_at_waker(&self, look: impl FnOnce(&Waker)) {
+        let action = self.action.take();
+        if let Some(Action::Wake(waker)) = &action {
+            look(waker);
+        }
+        self.action.set(action);
+    }
+
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled.get()
     }

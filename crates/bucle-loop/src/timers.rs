@@ -11,6 +11,7 @@ use std::collections::BinaryHeap;
 use std::rc::Rc;
 
 use crate::handles::HandleCell;
+use crate::wait_graph::{Needs, Survey, WaitKind, What};
 
 /// Fewer cancelled timers than this are not worth sweeping (asyncio's
 /// `_MIN_SCHEDULED_TIMER_HANDLES`).
@@ -109,6 +110,17 @@ impl TimerQueue {
     /// Entries in the heap, cancelled ones among them.
     pub(crate) fn len(&self) -> usize {
         self.heap.borrow().len()
+    }
+
+    /// Tells of the tasks that sleep.
+    pub(crate) fn tell(&self, survey: &mut Survey) {
+        for timer in self.heap.borrow().iter() {
+            timer.cell.look_at_waker(|waker| {
+                let mut what = What::new(WaitKind::Sleep, "");
+                what.deadline = Some(timer.deadline);
+                survey.waits(waker, what, Needs::Anyone);
+            });
+        }
     }
 
     /// Takes every entry out, in no order.

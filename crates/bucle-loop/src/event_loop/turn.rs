@@ -1,12 +1,11 @@
 //! The turn: [`LoopRef::turn`] and its phases, and what is around them.
 
-use std::fmt::Write;
 use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Core, DEADLOCK, LoopRef, State};
+use super::{Core, LoopRef, State};
 use crate::exceptions::ExceptionContext;
 use crate::fds::{Interest, Owner, Source, Watcher, split_token};
 use crate::handles::{Action, HandleCell};
@@ -18,9 +17,6 @@ use crate::running;
 /// that the system is asked. What waits there waits so much longer at most, if they are short; if
 /// they are not, the clock's tick comes first.
 const ASK_AFTER: usize = 64;
-
-/// How many tasks the report of a deadlock names.
-const DEADLOCK_TASKS: usize = 20;
 
 /// Running: the turn and its phases.
 impl LoopRef {
@@ -101,6 +97,9 @@ impl LoopRef {
             return;
         }
         let mut timeout = self.timeout();
+        if timeout != Some(Duration::ZERO) {
+            timeout = self.before_sleep(timeout);
+        }
         let asleep = timeout != Some(Duration::ZERO);
         if asleep && !core.inbox.prepare_sleep() {
             timeout = Some(Duration::ZERO);
@@ -120,7 +119,7 @@ impl LoopRef {
         match result {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::Deadlock => self.end_deadlock(),
+            Err(error) if error.kind() == io::ErrorKind::Deadlock => self.end_simulated(),
             Err(error) => self.call_exception_handler(ExceptionContext::new(
                 "selector",
                 format!("waiting for events failed: {error}"),
@@ -152,23 +151,6 @@ impl LoopRef {
         core.timers
             .next_deadline()
             .map(|deadline| Duration::from_nanos(deadline.saturating_sub(core.clock.now())))
-    }
-
-    /// Nothing can ever happen: says who waits for it in vain.
-    #[cold]
-    fn end_deadlock(&self) {
-        self.core.deadlocked.set(true);
-        let mut message = DEADLOCK.to_owned();
-        let waiting = self.core.tasks.all();
-        for task in waiting.iter().take(DEADLOCK_TASKS) {
-            let tag = task.tag();
-            let _ = write!(message, "\n  waits: `{tag}` from {}", tag.location());
-        }
-        if waiting.len() > DEADLOCK_TASKS {
-            let _ = write!(message, "\n  and {} more", waiting.len() - DEADLOCK_TASKS);
-        }
-        self.call_exception_handler(ExceptionContext::new("loop", message));
-        self.stop();
     }
 
     /// Phase 2: puts what `select` saw, and what other threads sent, into the ready queue.
