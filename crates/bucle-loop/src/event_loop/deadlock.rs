@@ -149,7 +149,11 @@ impl LoopRef {
     fn tell_circles(&self, cycles: Vec<Vec<u64>>) {
         let watch = &self.core.deadlock;
         let told = watch.told.replace(cycles);
-        let news = watch.told.borrow().iter().any(|cycle| !told.contains(cycle));
+        let news = watch
+            .told
+            .borrow()
+            .iter()
+            .any(|cycle| !told.contains(cycle));
         if news {
             let graph = self.wait_graph();
             let message = format!("{CIRCLE}; only a cancellation can help them\n{graph}");

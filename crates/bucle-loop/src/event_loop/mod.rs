@@ -175,16 +175,17 @@ impl EventLoop {
     #[track_caller]
     pub(crate) fn run_task<T>(&self, mut main: Task<T>) -> Result<T, TaskError> {
         let stop = self.handle.clone();
-        main.add_done_callback(move || stop.stop());
+        let done = main.add_done_callback(move || stop.stop());
         let watched = self.core.deadlock.watch(main.task_ref());
         self.run_forever();
         let deadlock = watched.end();
         if let Some(result) = main.try_result() {
             return result;
         }
-        let why = deadlock.unwrap_or_else(|| {
-            Cancelled::new("the loop was stopped before the future was done")
-        });
+        let why = deadlock
+            .unwrap_or_else(|| Cancelled::new("the loop was stopped before the future was done"));
+        // Lest it stop the next run.
+        main.remove_done_callback(done);
         let task = main.task_ref().clone();
         self.core.tasks.abandon(self, &task, why.clone());
         main.try_result().unwrap_or(Err(TaskError::Cancelled(why)))

@@ -187,7 +187,8 @@ impl Waiters {
     /// Notes which task has what the others wait for; none if that isn't known.
     pub(super) fn note_holder(&self, holder: Option<&TaskHandle>) {
         if let Some(line) = self.line.get() {
-            line.holder.set(holder.map_or(0, |task| task.task_ref().id()));
+            line.holder
+                .set(holder.map_or(0, |task| task.task_ref().id()));
         }
     }
 

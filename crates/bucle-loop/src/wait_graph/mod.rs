@@ -331,11 +331,17 @@ impl Lines {
             );
         }
         for wait in task.waits.iter().take(WAITS_SHOWN) {
-            self.line(f, format_args!("  `{tag}` from {location} waits for {wait}"))?;
+            self.line(
+                f,
+                format_args!("  `{tag}` from {location} waits for {wait}"),
+            )?;
         }
         if task.waits.len() > WAITS_SHOWN {
             let more = task.waits.len() - WAITS_SHOWN;
-            self.line(f, format_args!("  `{tag}` from {location} waits for {more} more"))?;
+            self.line(
+                f,
+                format_args!("  `{tag}` from {location} waits for {more} more"),
+            )?;
         }
         if task.elsewhere > 0 {
             self.line(
@@ -448,7 +454,9 @@ impl Look {
         }
         let stuck = findings.stuck();
         for cycle in findings.cycles(&stuck) {
-            let tasks = cycle.iter().filter_map(|node| findings.nodes[*node].task.as_ref());
+            let tasks = cycle
+                .iter()
+                .filter_map(|node| findings.nodes[*node].task.as_ref());
             let mut ids: Vec<u64> = tasks.map(TaskRef::id).collect();
             ids.sort_unstable();
             if !ids.is_empty() {
