@@ -17,12 +17,25 @@ pub(crate) enum Entry {
     Task(TaskRef),
     /// A callback of `call_soon`, or of a timer that is due.
     Callback(Rc<HandleCell>),
-    /// An event of a file descriptor, for the owner it had when the selector saw it.
-    Io {
-        fd: i32,
-        generation: u32,
-        readiness: Readiness,
-    },
+    /// An event of a file descriptor, by the selector's token: for the owner it had when the
+    /// selector saw it. The readiness is in the variant, so that each carries one whole word: an
+    /// entry is then moved as two words, not as bytes, which the processor would have to put
+    /// together again.
+    Readable(u64),
+    Writable(u64),
+    Both(u64),
+}
+
+impl Entry {
+    /// What an event puts into the queue; nothing if there is nothing to be ready for.
+    pub(crate) fn io(token: u64, readiness: Readiness) -> Option<Entry> {
+        match (readiness.readable(), readiness.writable()) {
+            (true, true) => Some(Entry::Both(token)),
+            (true, false) => Some(Entry::Readable(token)),
+            (false, true) => Some(Entry::Writable(token)),
+            (false, false) => None,
+        }
+    }
 }
 
 const _: () = assert!(size_of::<Entry>() <= 2 * size_of::<usize>());
@@ -36,10 +49,12 @@ pub(crate) struct ReadyQueue {
 }
 
 impl ReadyQueue {
+    #[inline]
     pub(crate) fn push(&self, entry: Entry) {
         self.entries.borrow_mut().push_back(entry);
     }
 
+    #[inline]
     pub(crate) fn pop(&self) -> Option<Entry> {
         self.entries.borrow_mut().pop_front()
     }
@@ -83,10 +98,12 @@ impl ReadyQueue {
         self.waits.set(false);
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.entries.borrow().len()
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.borrow().is_empty()
     }

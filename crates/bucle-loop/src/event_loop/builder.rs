@@ -16,7 +16,6 @@ use crate::executor::DefaultExecutor;
 use crate::fds::{FdTable, Interest, Readiness, Source};
 use crate::inbox::{Inbox, Notify};
 use crate::pollable::AsPollable;
-use crate::ready::ReadyQueue;
 use crate::selector::SelectorKind;
 use crate::selector::sim::SimSelector;
 use crate::sim::options::Stream;
@@ -130,7 +129,7 @@ impl EventLoop {
         let handle = LoopRef {
             core: Rc::new(Core {
                 id,
-                ready: Rc::new(ReadyQueue::default()),
+                ready: Rc::default(),
                 timers: Rc::new(TimerQueue::default()),
                 slow: SlowWatch::new(SLOW_CALLBACK_DURATION, parts.clock.is_virtual()),
                 clock: parts.clock,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::LoopRef;
 use crate::exceptions::{ExceptionContext, panic_message};
 use crate::fds::Owner;
+use crate::slow::Slow;
 use crate::wait_graph::{Needs, Survey, WaitKind, WatchedDescriptor, What};
 
 impl LoopRef {
@@ -74,17 +75,21 @@ impl LoopRef {
         source: &'static str,
         name: Option<String>,
         location: Option<&'static Location<'static>>,
-        took: Duration,
+        slow: Slow,
     ) {
         self.core.counters.slow_callbacks.add(1);
+        let who = match slow.steps {
+            1 => String::new(),
+            steps => format!("or one of the {} short steps before it ", steps - 1),
+        };
         let context = ExceptionContext {
             name,
             location,
             ..ExceptionContext::new(
                 source,
                 format!(
-                    "held the loop for {} ms; move long work to a thread, or yield in between",
-                    took.as_millis()
+                    "{who}held the loop for {} ms; move long work to a thread, or yield in between",
+                    slow.took.as_millis()
                 ),
             )
         };

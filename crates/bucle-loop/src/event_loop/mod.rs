@@ -44,11 +44,11 @@ use crate::exceptions::ExceptionContext;
 use crate::executor::DefaultExecutor;
 use crate::fds::{FdTable, Source};
 use crate::inbox::{Inbox, Message};
-use crate::ready::ReadyQueue;
 use crate::selector::Event;
 use crate::signals::Signals;
 use crate::sim::SimNetwork;
 use crate::slow::SlowWatch;
+use crate::task::cell::Home;
 use crate::task::table::TaskTable;
 use crate::task::{Cancelled, Task, TaskError};
 use crate::timers::TimerQueue;
@@ -74,7 +74,7 @@ enum State {
 /// All that a loop owns. Shared by the owner and its references, never by threads.
 pub(crate) struct Core {
     pub(crate) id: u64,
-    pub(crate) ready: Rc<ReadyQueue>,
+    pub(crate) ready: Rc<Home>,
     pub(crate) timers: Rc<TimerQueue>,
     pub(crate) clock: Rc<Clock>,
     pub(crate) inbox: &'static Inbox,

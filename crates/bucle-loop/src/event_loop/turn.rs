@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Core, LoopRef, State};
 use crate::exceptions::ExceptionContext;
-use crate::fds::{Interest, Owner, Source, Watcher, split_token};
+use crate::fds::{Interest, Owner, Readiness, Source, Watcher, split_token};
 use crate::handles::{Action, HandleCell};
 use crate::inbox::Message;
 use crate::ready::Entry;
@@ -96,6 +96,9 @@ impl LoopRef {
         if !core.ready.is_empty() && self.asked_lately() {
             return;
         }
+        if let Some(slow) = core.slow.check_begun() {
+            self.report_slow("step", None, None, slow);
+        }
         let mut timeout = self.timeout();
         if timeout != Some(Duration::ZERO) {
             timeout = self.before_sleep(timeout);
@@ -113,7 +116,7 @@ impl LoopRef {
             core.inbox.awake();
         }
         core.counters.selects.add(1);
-        core.slow.start();
+        core.slow.start(asleep);
         core.asked_at.set(core.slow.last_reading());
         core.ran_since_asked.set(0);
         match result {
@@ -157,12 +160,9 @@ impl LoopRef {
     pub fn dispatch(&self) {
         let core = &*self.core;
         for event in core.events.borrow_mut().drain(..) {
-            let (fd, generation) = split_token(event.token);
-            core.ready.push(Entry::Io {
-                fd,
-                generation,
-                readiness: event.readiness,
-            });
+            if let Some(entry) = Entry::io(event.token, event.readiness) {
+                core.ready.push(entry);
+            }
         }
         if core.inbox.has_pending() {
             let mut messages = core.messages.take();
@@ -246,46 +246,52 @@ impl LoopRef {
         match entry {
             Entry::Task(task) => {
                 core.tasks.run(self, &task);
-                if let Some(took) = core.slow.check() {
+                if let Some(slow) = core.slow.check() {
                     let name = Some(task.tag().to_string());
-                    self.report_slow("task", name, Some(task.location()), took);
+                    self.report_slow("task", name, Some(task.location()), slow);
                 }
             }
-            Entry::Callback(cell) => {
-                if let Some(action) = cell.take() {
-                    let location = cell.location();
-                    self.guard("callback", Some(location), || match action {
-                        Action::Call(callback) => callback(),
-                        Action::Wake(waker) => waker.wake(),
-                    });
-                    if let Some(took) = core.slow.check() {
-                        self.report_slow("callback", None, Some(location), took);
-                    }
+            Entry::Callback(cell) => self.run_callback(&cell),
+            Entry::Readable(token) => self.run_io(token, Readiness::READ),
+            Entry::Writable(token) => self.run_io(token, Readiness::WRITE),
+            Entry::Both(token) => self.run_io(token, Readiness::BOTH),
+        }
+    }
+
+    fn run_callback(&self, cell: &HandleCell) {
+        let Some(action) = cell.take() else {
+            return;
+        };
+        let location = cell.location();
+        self.guard("callback", Some(location), || match action {
+            Action::Call(callback) => callback(),
+            Action::Wake(waker) => waker.wake(),
+        });
+        if let Some(slow) = self.core.slow.check() {
+            self.report_slow("callback", None, Some(location), slow);
+        }
+    }
+
+    /// Hands an event to the owner of its descriptor.
+    fn run_io(&self, token: u64, readiness: Readiness) {
+        let core = &*self.core;
+        let (fd, generation) = split_token(token);
+        // The table is not borrowed while the owner runs.
+        let owner = core.fds.borrow().owner(fd, generation);
+        match owner {
+            None => core.counters.stale_events.add(1),
+            Some(Owner::Source(source)) => {
+                self.guard_source(&*source, || source.ready(readiness));
+                if let Some(slow) = core.slow.check() {
+                    self.report_slow("transport", source.describe(), None, slow);
                 }
             }
-            Entry::Io {
-                fd,
-                generation,
-                readiness,
-            } => {
-                // The table is not borrowed while the owner runs.
-                let owner = core.fds.borrow().owner(fd, generation);
-                match owner {
-                    None => core.counters.stale_events.add(1),
-                    Some(Owner::Source(source)) => {
-                        self.guard_source(&*source, || source.ready(readiness));
-                        if let Some(took) = core.slow.check() {
-                            self.report_slow("transport", source.describe(), None, took);
-                        }
-                    }
-                    Some(Owner::Callbacks { reader, writer }) => {
-                        if let Some(reader) = reader.filter(|_| readiness.readable()) {
-                            self.run_watcher("reader", fd, generation, Interest::READ, &reader);
-                        }
-                        if let Some(writer) = writer.filter(|_| readiness.writable()) {
-                            self.run_watcher("writer", fd, generation, Interest::WRITE, &writer);
-                        }
-                    }
+            Some(Owner::Callbacks { reader, writer }) => {
+                if let Some(reader) = reader.filter(|_| readiness.readable()) {
+                    self.run_watcher("reader", fd, generation, Interest::READ, &reader);
+                }
+                if let Some(writer) = writer.filter(|_| readiness.writable()) {
+                    self.run_watcher("writer", fd, generation, Interest::WRITE, &writer);
                 }
             }
         }
@@ -311,8 +317,8 @@ impl LoopRef {
                 callback();
             }
         });
-        if let Some(took) = core.slow.check() {
-            self.report_slow(source, None, Some(watcher.location), took);
+        if let Some(slow) = core.slow.check() {
+            self.report_slow(source, None, Some(watcher.location), slow);
         }
     }
 

@@ -1,4 +1,5 @@
-//! The façade: the examples run, and say what they should.
+//! The façade: other crates' futures run on it; the examples run, and say what they should.
 
+mod bridges;
 mod examples;
 mod testing;
