@@ -172,8 +172,9 @@ impl EventLoop {
     }
 
     /// [`run_until_complete`](EventLoop::run_until_complete) for a task of this loop.
+    #[doc(hidden)]
     #[track_caller]
-    pub(crate) fn run_task<T>(&self, mut main: Task<T>) -> Result<T, TaskError> {
+    pub fn run_task<T>(&self, mut main: Task<T>) -> Result<T, TaskError> {
         let stop = self.handle.clone();
         let done = main.add_done_callback(move || stop.stop());
         let watched = self.core.deadlock.watch(main.task_ref());
