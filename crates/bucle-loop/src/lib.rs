@@ -34,6 +34,7 @@
 //! | [`concurrent`], `executor` | results across threads, the thread pool; both tied to the loop |
 //! | [`sim`] | the simulated world: a network in memory, time that jumps |
 //! | `signals`, `exceptions`, `slow`, `counters` | signals, errors, and what can be seen |
+//! | `waits`, `wait_graph` | who waits for what, and deadlocks |
 #![deny(unsafe_code)]
 
 mod as_completed;
@@ -72,6 +73,8 @@ mod timeout;
 mod timers;
 mod wait;
 mod wait_for;
+mod wait_graph;
+mod waits;
 mod wake_set;
 
 pub use as_completed::{AsCompleted, as_completed};
@@ -111,3 +114,4 @@ pub use task_group::{GroupHandle, GroupTask, Outcome, TaskGroup};
 pub use timeout::{Timeout, TimeoutError, TimeoutHandle, TimeoutOver, timeout, timeout_at};
 pub use wait::{ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, ReturnWhen, Wait, Waitable, wait};
 pub use wait_for::wait_for;
+pub use wait_graph::{WaitGraph, WaitKind, WaitingTask, WaitsFor, WatchedDescriptor};
