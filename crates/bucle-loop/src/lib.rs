@@ -34,6 +34,7 @@
 //! | [`concurrent`], `executor` | results across threads, the thread pool; both tied to the loop |
 //! | [`sim`] | the simulated world: a network in memory, time that jumps |
 //! | `signals`, `exceptions`, `slow`, `counters` | signals, errors, and what can be seen |
+//! | `without_hooks` | twins of `slow` and `counter` in a build of the benchmark's, which shows what these cost |
 #![deny(unsafe_code)]
 
 mod as_completed;
@@ -41,6 +42,11 @@ mod catch_cancel;
 mod clock;
 pub mod concurrent;
 mod context;
+#[cfg(not(bucle_bench_without_hooks))]
+mod counter;
+#[cfg(bucle_bench_without_hooks)]
+#[path = "without_hooks/counter.rs"]
+mod counter;
 mod counters;
 mod event_loop;
 mod exception_group;
@@ -64,6 +70,10 @@ mod shield;
 mod signals;
 pub mod sim;
 mod sleep;
+#[cfg(not(bucle_bench_without_hooks))]
+mod slow;
+#[cfg(bucle_bench_without_hooks)]
+#[path = "without_hooks/slow.rs"]
 mod slow;
 pub mod sync;
 mod task;
