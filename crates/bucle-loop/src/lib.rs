@@ -35,6 +35,7 @@
 //! | [`sim`] | the simulated world: a network in memory, time that jumps |
 //! | `signals`, `exceptions`, `slow`, `counters` | signals, errors, and what can be seen |
 //! | `waits`, `wait_graph` | who waits for what, and deadlocks |
+//! | `without_hooks` | twins of `slow` and `counter` in a build of the benchmark's, which shows what these cost |
 #![deny(unsafe_code)]
 
 mod as_completed;
@@ -42,6 +43,11 @@ mod catch_cancel;
 mod clock;
 pub mod concurrent;
 mod context;
+#[cfg(not(bucle_bench_without_hooks))]
+mod counter;
+#[cfg(bucle_bench_without_hooks)]
+#[path = "without_hooks/counter.rs"]
+mod counter;
 mod counters;
 mod event_loop;
 mod exception_group;
@@ -65,6 +71,10 @@ mod shield;
 mod signals;
 pub mod sim;
 mod sleep;
+#[cfg(not(bucle_bench_without_hooks))]
+mod slow;
+#[cfg(bucle_bench_without_hooks)]
+#[path = "without_hooks/slow.rs"]
 mod slow;
 pub mod sync;
 mod task;
