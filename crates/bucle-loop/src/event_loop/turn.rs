@@ -85,7 +85,6 @@ impl LoopRef {
         self.expire();
         self.run_ready();
         self.flush();
-        self.core.counters.turns.add(1);
     }
 
     /// Phase 1: waits for the operating system; not at all if something is ready, else until the
@@ -97,6 +96,8 @@ impl LoopRef {
     /// steps of a task do.
     pub fn select(&self) {
         let core = &*self.core;
+        // Here, so that an embedder's turns count too.
+        core.counters.turns.add(1);
         if !core.ready.is_empty() && self.asked_lately() {
             return;
         }
@@ -197,7 +198,9 @@ impl LoopRef {
         }
     }
 
-    /// Phase 3: puts the timers that are due into the ready queue.
+    /// Phase 3: puts the timers that are due into the ready queue, in the order of their deadlines
+    /// and, where these are equal, of arming: the callbacks, and the tasks whose sleeps have ended.
+    /// What becomes due meanwhile is for the next turn.
     pub fn expire(&self) {
         let core = &*self.core;
         // The clock is not read when nothing can be due.
