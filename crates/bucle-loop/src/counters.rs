@@ -5,7 +5,7 @@ use crate::counter::Counter;
 /// What one loop has done.
 #[derive(Default)]
 pub(crate) struct Counters {
-    /// Turns made.
+    /// Turns begun.
     pub(crate) turns: Counter,
     /// Times the system was asked what is ready.
     pub(crate) selects: Counter,
@@ -23,7 +23,7 @@ pub(crate) struct Counters {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoopCounters {
-    /// Turns made.
+    /// Turns begun: [`select`](crate::LoopRef::select) begins one.
     pub turns: u64,
     /// Times the system was asked what is ready: at most once a turn.
     pub selects: u64,

@@ -268,8 +268,8 @@ impl<T, E> Future<T, E> {
         )
     }
 
-    /// Has `callback` run by the loop, as by `call_soon`, once the future is done; at once if it is
-    /// done already. Callbacks run in the order they were added.
+    /// Has `callback` run by the loop, as by `call_soon`, once the future is done: never inside this
+    /// call, but in the next turn if it is done already. Callbacks run in the order they were added.
     #[track_caller]
     pub fn add_done_callback(&self, callback: impl FnOnce(&Future<T, E>) + 'static) -> CallbackId
     where

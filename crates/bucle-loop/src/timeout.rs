@@ -53,7 +53,8 @@ impl Error for TimeoutError {}
 /// Runs `future` for at most `duration`, counted from the first poll. asyncio's `wait_for`, and its
 /// `timeout` around one await.
 ///
-/// If its value and the end of the time come together, the value wins. When the time is up the
+/// If its value and the end of the time come together, the value wins. Of a duration of zero that
+/// leaves the future two polls, between which whatever else was ready has run once. When the time is up the
 /// future is dropped before this returns. Cancelling this drops the future too. A
 /// [`Task`](crate::Task) given to it is let go when the time is up, as whenever its handle is
 /// dropped: see [`Task::wait_for`](crate::Task::wait_for).

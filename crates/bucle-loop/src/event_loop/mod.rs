@@ -58,7 +58,7 @@ use deadlock::DeadlockWatch;
 /// How long a callback may run before it is reported (asyncio's `slow_callback_duration`).
 pub const SLOW_CALLBACK_DURATION: Duration = Duration::from_millis(100);
 
-/// The size of the one buffer that all reads of a loop go through.
+/// The size in bytes of the one buffer that all reads of a loop go through.
 pub const READ_BUFFER: usize = 64 * 1024;
 
 type ExceptionHandler = Rc<dyn Fn(&LoopRef, ExceptionContext)>;

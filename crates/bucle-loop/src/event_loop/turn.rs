@@ -87,7 +87,6 @@ impl LoopRef {
         self.expire();
         self.run_ready();
         self.flush();
-        self.core.counters.turns.add(1);
     }
 
     /// Phase 1: waits for the operating system; not at all if something is ready, else until the
@@ -99,6 +98,8 @@ impl LoopRef {
     /// before. Asking costs more than ten short steps of a task do.
     #[inline]
     pub fn select(&self) {
+        // Here, so that an embedder's turns count too.
+        self.core.counters.turns.add(1);
         if self.core.ready.is_empty() || !self.asked_lately() {
             self.ask();
         }
@@ -203,7 +204,9 @@ impl LoopRef {
         }
     }
 
-    /// Phase 3: puts the timers that are due into the ready queue.
+    /// Phase 3: puts the timers that are due into the ready queue, in the order of their deadlines
+    /// and, where these are equal, of arming: the callbacks, and the tasks whose sleeps have ended.
+    /// What becomes due meanwhile is for the next turn.
     #[inline]
     pub fn expire(&self) {
         // The clock is not read when nothing can be due.

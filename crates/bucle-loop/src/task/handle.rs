@@ -54,6 +54,10 @@ impl TaskHandle {
     /// caller's feet; whoever awaits the task gets [`Cancelled`] with `reason`, the task that asked
     /// and the place it asked from. A task that cancels itself ends at its next await. A task that
     /// waits inside a [`catch_cancel`](crate::catch_cancel()) goes on from there instead.
+    ///
+    /// Asked a second time before it has ended, it keeps the first reason, and this is true again;
+    /// asked again after it has absorbed a request, it is a new request. asyncio counts requests:
+    /// here there is one, or none.
     #[track_caller]
     pub fn cancel(&self, reason: impl Into<String>) -> bool {
         cancel(&self.task, reason.into(), Location::caller())
