@@ -24,6 +24,7 @@
 //! | `connection` | one connection: from bytes to a request, from an answer to bytes |
 //! | `worker` | what the connections of one loop share |
 //! | `request`, `body`, `response`, `handler`, `into_response` | what handlers see |
+//! | `websocket` | WebSockets: [`WebSocket`] |
 //! | `upgrade` | connections that leave HTTP for another protocol |
 //! | `body_writer`, `sse` | bodies written by an `async` block; Server-Sent Events |
 //! | `routes` | handlers by path and method: [`Routes`] |
@@ -60,6 +61,8 @@ mod site;
 mod sse;
 mod stop;
 mod upgrade;
+#[cfg(feature = "websocket")]
+mod websocket;
 mod worker;
 
 pub use access_log::{LOG_BUFFER, LogFormat};
@@ -82,5 +85,9 @@ pub use site::{
 };
 pub use sse::{Event, EventWriter, KEEP_ALIVE, Sse};
 pub use upgrade::{Draining, Upgraded};
+#[cfg(feature = "websocket")]
+pub use websocket::{
+    CLOSE_TIMEOUT, CloseFrame, MAX_MESSAGE, Message, WebSocket, WebSocketError, WebSocketOptions,
+};
 #[doc(hidden)]
 pub use {http_server::Server as HttpServer, serve::Builder as Serve};

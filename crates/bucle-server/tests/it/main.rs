@@ -15,4 +15,6 @@ mod soak;
 mod streaming;
 mod support;
 mod upgrades;
+#[cfg(feature = "websocket")]
+mod websockets;
 mod worlds;
