@@ -24,6 +24,7 @@
 //! | `connection` | one connection: from bytes to a request, from an answer to bytes |
 //! | `worker` | what the connections of one loop share |
 //! | `request`, `body`, `response`, `handler`, `into_response` | what handlers see |
+//! | `tower` | tower services as handlers: [`TowerHandler`] |
 //! | `websocket` | WebSockets: [`WebSocket`] |
 //! | `upgrade` | connections that leave HTTP for another protocol |
 //! | `body_writer`, `sse` | bodies written by an `async` block; Server-Sent Events |
@@ -60,6 +61,7 @@ mod serve;
 mod site;
 mod sse;
 mod stop;
+mod tower;
 mod upgrade;
 #[cfg(feature = "websocket")]
 mod websocket;
@@ -84,6 +86,7 @@ pub use site::{
     KEPT_BYTES, KEPT_DESCRIPTORS, KEPT_FILES, LISTED_NAMES, SMALL_FILE, Site, SiteHandler,
 };
 pub use sse::{Event, EventWriter, KEEP_ALIVE, Sse};
+pub use tower::{Incoming, TowerHandler};
 pub use upgrade::{Draining, Upgraded};
 #[cfg(feature = "websocket")]
 pub use websocket::{

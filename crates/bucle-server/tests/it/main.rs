@@ -14,6 +14,7 @@ mod site;
 mod soak;
 mod streaming;
 mod support;
+mod tower_services;
 mod upgrades;
 #[cfg(feature = "websocket")]
 mod websockets;
