@@ -96,6 +96,7 @@ impl Drop for Sleep {
 /// That is, what the loop knows to be ready: the system is asked for new events every so often (see
 /// [`select`](crate::LoopRef::select)), not at each yield, which makes a yield ten times cheaper.
 /// `sleep(Duration::ZERO)`, as asyncio's `sleep(0)`, has it asked.
+#[inline]
 pub fn yield_now() -> YieldNow {
     YieldNow { yielded: false }
 }
@@ -110,6 +111,7 @@ pub struct YieldNow {
 impl Future for YieldNow {
     type Output = ();
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if self.yielded {
             return Poll::Ready(());

@@ -9,11 +9,13 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bucle_loop::{get_running_loop, sleep, timeout, yield_now};
+use bucle_loop::{CancelOnDrop, get_running_loop, sleep, timeout, yield_now};
+use bucle_net::tls::ServerContext;
 use bucle_net::{
-    Address, ServerOptions, ToAddresses, Transport, create_server, create_server_from,
+    Address, ServerOptions, ToAddresses, Transport, create_server, create_server_from_with,
 };
 
 use crate::access_log::{AccessLog, LogWriter};
@@ -22,6 +24,7 @@ use crate::handler::Handler;
 use crate::options::Options;
 use crate::serve::{Builder, LOG_PATIENCE, Outcome};
 use crate::stop::either;
+use crate::tls::Certificate;
 use crate::worker::Worker;
 
 /// Long enough for a loop to run out of what is ready, and to ask the system for more.
@@ -47,11 +50,12 @@ const LAST_LOOK: Duration = Duration::from_millis(1);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Server {
-    listener: Option<bucle_net::Server>,
+    listeners: Vec<bucle_net::Server>,
     connections: Rc<dyn Connections>,
     ended: Cell<bool>,
     /// Whose last lines are waited for at the end.
     log: Option<LogWriter>,
+    watch: Option<CancelOnDrop<()>>,
 }
 
 /// The connections of a server, whatever its handler.
@@ -128,24 +132,34 @@ impl Server {
         handler: H,
         options: Options,
     ) -> io::Result<Server> {
-        Server::logging(address, handler, options, None)
+        let addresses = [(address.to_addresses()?, ServerOptions::default())];
+        Server::listening(addresses, handler, options, None)
     }
 
-    /// [`bind`](Server::bind) with a log.
+    /// Listens at several addresses, each in its way.
     #[track_caller]
-    pub(crate) fn logging<H: Handler>(
-        address: impl ToAddresses,
+    pub(crate) fn listening<H: Handler>(
+        addresses: impl IntoIterator<Item = (Vec<Address>, ServerOptions)>,
         handler: H,
         options: Options,
         log: Option<(Rc<AccessLog>, LogWriter)>,
     ) -> io::Result<Server> {
         let (log, writer) = log.unzip();
         let worker = Worker::new(get_running_loop(), handler, options, log);
-        let factory = worker.clone();
-        let listener = create_server(address, ServerOptions::default(), move || driver(&factory))?;
-        let mut server = Server::from(Some(listener), worker);
+        let mut listeners = Vec::new();
+        for (addresses, options) in addresses {
+            let factory = worker.clone();
+            listeners.push(create_server(addresses, options, move || driver(&factory))?);
+        }
+        let mut server = Server::from(listeners, worker);
         server.log = writer;
         Ok(server)
+    }
+
+    /// Looks after the files of `certificate` for as long as the server lives.
+    pub(crate) fn watch(&mut self, certificate: Arc<Certificate>) {
+        let watch = get_running_loop().spawn_named("certificate", certificate.watch());
+        self.watch = Some(watch.cancel_on_drop());
     }
 
     /// A server that listens nowhere: it answers the connections that are
@@ -156,37 +170,45 @@ impl Server {
     #[track_caller]
     pub fn unbound<H: Handler>(handler: H, options: Options) -> Server {
         let worker = Worker::new(get_running_loop(), handler, options, None);
-        Server::from(None, worker)
+        Server::from(Vec::new(), worker)
     }
 
-    /// Answers what comes in at sockets that listen already.
+    /// Answers what comes in at sockets that listen already, each in plain text or by TLS.
     pub(crate) fn start<H: Handler>(
-        sockets: Vec<OwnedFd>,
+        sockets: Vec<(OwnedFd, bool)>,
+        tls: Option<ServerContext>,
         handler: H,
         options: Options,
         log: Option<Rc<AccessLog>>,
     ) -> io::Result<Server> {
         let worker = Worker::new(get_running_loop(), handler, options, log);
-        let factory = worker.clone();
-        let listener = create_server_from(sockets, move || driver(&factory))?;
-        Ok(Server::from(Some(listener), worker))
+        let serve = |sockets: Vec<(OwnedFd, bool)>, options| {
+            let sockets = sockets.into_iter().map(|(socket, _)| socket).collect();
+            let factory = worker.clone();
+            create_server_from_with(sockets, options, move || driver(&factory))
+        };
+        let (secure, plain): (Vec<_>, _) = sockets.into_iter().partition(|(_, secure)| *secure);
+        let mut listeners = vec![serve(plain, ServerOptions::default())?];
+        if let Some(tls) = tls {
+            listeners.push(serve(secure, ServerOptions::default().tls(tls))?);
+        }
+        Ok(Server::from(listeners, worker))
     }
 
-    fn from(listener: Option<bucle_net::Server>, connections: Rc<dyn Connections>) -> Server {
+    fn from(listeners: Vec<bucle_net::Server>, connections: Rc<dyn Connections>) -> Server {
         Server {
-            listener,
+            listeners,
             connections,
             ended: Cell::new(false),
             log: None,
+            watch: None,
         }
     }
 
     /// Where it listens.
     pub fn addresses(&self) -> Vec<Address> {
-        self.listener
-            .as_ref()
-            .map(bucle_net::Server::sockets)
-            .unwrap_or_default()
+        let listeners = self.listeners.iter();
+        listeners.flat_map(bucle_net::Server::sockets).collect()
     }
 
     /// How many connections it has.
@@ -231,9 +253,7 @@ impl Server {
     }
 
     fn close(&self) {
-        if let Some(listener) = &self.listener {
-            listener.close();
-        }
+        self.listeners.iter().for_each(bucle_net::Server::close);
     }
 }
 

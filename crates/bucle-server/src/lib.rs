@@ -33,6 +33,7 @@
 //! | `site` | static files: [`Site`] |
 //! | `http_server` | a server on the running loop: [`Server`] |
 //! | `serve`, `listen`, `stop` | before it begins, and as a whole program: [`Builder`] |
+//! | `tls` | HTTPS: [`Tls`], a certificate that is renewed while it is in use |
 //! | `access_log` | a line a request |
 //!
 //! Nothing here blocks the loop but the disk, and nothing trusts a client: what is ambiguous is
@@ -61,6 +62,7 @@ mod serve;
 mod site;
 mod sse;
 mod stop;
+mod tls;
 mod tower;
 mod upgrade;
 #[cfg(feature = "websocket")]
@@ -86,6 +88,7 @@ pub use site::{
     KEPT_BYTES, KEPT_DESCRIPTORS, KEPT_FILES, LISTED_NAMES, SMALL_FILE, Site, SiteHandler,
 };
 pub use sse::{Event, EventWriter, KEEP_ALIVE, Sse};
+pub use tls::Tls;
 pub use tower::{Incoming, TowerHandler};
 pub use upgrade::{Draining, Upgraded};
 #[cfg(feature = "websocket")]

@@ -244,6 +244,12 @@ impl Response {
         Response::error(StatusCode::METHOD_NOT_ALLOWED).field("Allow", allow)
     }
 
+    /// 200 for OPTIONS (RFC 9110 section 9.3.7), with the methods that a resource knows: `GET, HEAD,
+    /// OPTIONS`.
+    pub fn options(allow: &'static str) -> Response {
+        Response::new(StatusCode::OK).field("Allow", allow)
+    }
+
     /// 200 with a file.
     #[inline]
     pub(crate) fn opened(opened: Rc<Opened>) -> Response {

@@ -67,6 +67,7 @@ impl LoopRef {
         let handler = core.exception_handler.take();
         drop(handler);
         core.fds.borrow_mut().close();
+        core.ready.close();
         core.state.set(State::Closed);
         drop(entered);
     }

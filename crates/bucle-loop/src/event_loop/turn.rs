@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::{Core, DEADLOCK, LoopRef, State};
 use crate::exceptions::ExceptionContext;
-use crate::fds::{Interest, Owner, Source, Watcher, split_token};
+use crate::fds::{Interest, Owner, Readiness, Source, Watcher, split_token};
 use crate::handles::{Action, HandleCell};
 use crate::inbox::Message;
 use crate::ready::Entry;
 use crate::running;
+use crate::sim::SimNetwork;
 
 /// Under `run_forever`, as long as something is ready: how many entries may run between two times
 /// that the system is asked. What waits there waits so much longer at most, if they are short; if
@@ -100,6 +101,9 @@ impl LoopRef {
         if !core.ready.is_empty() && self.asked_lately() {
             return;
         }
+        if let Some(slow) = core.slow.check_begun() {
+            self.report_slow("step", None, None, slow);
+        }
         let mut timeout = self.timeout();
         let asleep = timeout != Some(Duration::ZERO);
         if asleep && !core.inbox.prepare_sleep() {
@@ -114,7 +118,7 @@ impl LoopRef {
             core.inbox.awake();
         }
         core.counters.selects.add(1);
-        core.slow.start();
+        core.slow.start(asleep);
         core.asked_at.set(core.slow.last_reading());
         core.ran_since_asked.set(0);
         match result {
@@ -175,12 +179,9 @@ impl LoopRef {
     pub fn dispatch(&self) {
         let core = &*self.core;
         for event in core.events.borrow_mut().drain(..) {
-            let (fd, generation) = split_token(event.token);
-            core.ready.push(Entry::Io {
-                fd,
-                generation,
-                readiness: event.readiness,
-            });
+            if let Some(entry) = Entry::io(event.token, event.readiness) {
+                core.ready.push(entry);
+            }
         }
         if core.inbox.has_pending() {
             let mut messages = core.messages.take();
@@ -227,6 +228,27 @@ impl LoopRef {
         if count == 0 {
             return;
         }
+        match &core.sim {
+            None => {
+                for _ in 0..count {
+                    let Some(entry) = core.ready.pop() else {
+                        break;
+                    };
+                    self.run_entry(entry);
+                }
+            }
+            Some(network) => self.run_simulated(count, network),
+        }
+        core.ran_since_asked
+            .set(core.ran_since_asked.get().saturating_add(count));
+        core.counters.ran.add(count as u64);
+    }
+
+    /// [`run_ready`](LoopRef::run_ready) in an order of the seed, where that is asked for, and with
+    /// a trace of what ran.
+    #[cold]
+    fn run_simulated(&self, count: usize, network: &SimNetwork) {
+        let core = &*self.core;
         if let Some(rng) = &core.shuffle {
             core.ready.shuffle(&mut rng.borrow_mut());
         }
@@ -234,11 +256,13 @@ impl LoopRef {
             let Some(entry) = core.ready.pop() else {
                 break;
             };
+            if network.net.borrow().is_traced()
+                && let Some(kind) = entry.traced()
+            {
+                network.net.borrow_mut().note_of_loop(kind);
+            }
             self.run_entry(entry);
         }
-        core.ran_since_asked
-            .set(core.ran_since_asked.get().saturating_add(count));
-        core.counters.ran.add(count as u64);
     }
 
     /// Phase 5: lets the sources that asked for it write what they gathered during the turn.
@@ -264,46 +288,52 @@ impl LoopRef {
         match entry {
             Entry::Task(task) => {
                 core.tasks.run(self, &task);
-                if let Some(took) = core.slow.check() {
+                if let Some(slow) = core.slow.check() {
                     let name = Some(task.tag().to_string());
-                    self.report_slow("task", name, Some(task.location()), took);
+                    self.report_slow("task", name, Some(task.location()), slow);
                 }
             }
-            Entry::Callback(cell) => {
-                if let Some(action) = cell.take() {
-                    let location = cell.location();
-                    self.guard("callback", Some(location), || match action {
-                        Action::Call(callback) => callback(),
-                        Action::Wake(waker) => waker.wake(),
-                    });
-                    if let Some(took) = core.slow.check() {
-                        self.report_slow("callback", None, Some(location), took);
-                    }
+            Entry::Callback(cell) => self.run_callback(&cell),
+            Entry::Readable(token) => self.run_io(token, Readiness::READ),
+            Entry::Writable(token) => self.run_io(token, Readiness::WRITE),
+            Entry::Both(token) => self.run_io(token, Readiness::BOTH),
+        }
+    }
+
+    fn run_callback(&self, cell: &HandleCell) {
+        let Some(action) = cell.take() else {
+            return;
+        };
+        let location = cell.location();
+        self.guard("callback", Some(location), || match action {
+            Action::Call(callback) => callback(),
+            Action::Wake(waker) => waker.wake(),
+        });
+        if let Some(slow) = self.core.slow.check() {
+            self.report_slow("callback", None, Some(location), slow);
+        }
+    }
+
+    /// Hands an event to the owner of its descriptor.
+    fn run_io(&self, token: u64, readiness: Readiness) {
+        let core = &*self.core;
+        let (fd, generation) = split_token(token);
+        // The table is not borrowed while the owner runs.
+        let owner = core.fds.borrow().owner(fd, generation);
+        match owner {
+            None => core.counters.stale_events.add(1),
+            Some(Owner::Source(source)) => {
+                self.guard_source(&*source, || source.ready(readiness));
+                if let Some(slow) = core.slow.check() {
+                    self.report_slow("transport", source.describe(), None, slow);
                 }
             }
-            Entry::Io {
-                fd,
-                generation,
-                readiness,
-            } => {
-                // The table is not borrowed while the owner runs.
-                let owner = core.fds.borrow().owner(fd, generation);
-                match owner {
-                    None => core.counters.stale_events.add(1),
-                    Some(Owner::Source(source)) => {
-                        self.guard_source(&*source, || source.ready(readiness));
-                        if let Some(took) = core.slow.check() {
-                            self.report_slow("transport", source.describe(), None, took);
-                        }
-                    }
-                    Some(Owner::Callbacks { reader, writer }) => {
-                        if let Some(reader) = reader.filter(|_| readiness.readable()) {
-                            self.run_watcher("reader", fd, generation, Interest::READ, &reader);
-                        }
-                        if let Some(writer) = writer.filter(|_| readiness.writable()) {
-                            self.run_watcher("writer", fd, generation, Interest::WRITE, &writer);
-                        }
-                    }
+            Some(Owner::Callbacks { reader, writer }) => {
+                if let Some(reader) = reader.filter(|_| readiness.readable()) {
+                    self.run_watcher("reader", fd, generation, Interest::READ, &reader);
+                }
+                if let Some(writer) = writer.filter(|_| readiness.writable()) {
+                    self.run_watcher("writer", fd, generation, Interest::WRITE, &writer);
                 }
             }
         }
@@ -329,8 +359,8 @@ impl LoopRef {
                 callback();
             }
         });
-        if let Some(took) = core.slow.check() {
-            self.report_slow(source, None, Some(watcher.location), took);
+        if let Some(slow) = core.slow.check() {
+            self.report_slow(source, None, Some(watcher.location), slow);
         }
     }
 

@@ -276,7 +276,7 @@ impl<H: Handler> Connection<H> {
                 Ok(progress) => progress,
                 Err(error) => {
                     self.worker.heads.give(head);
-                    self.refuse(error, out);
+                    self.refuse(error, &input[used..], out);
                     continue;
                 }
             };
