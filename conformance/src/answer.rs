@@ -30,12 +30,13 @@ pub(crate) fn take(bytes: &[u8], headless: bool, ended: bool) -> Taken {
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let bad = |why: &str| Taken::Malformed(format!("{why}: {head:?}"));
     let Some(status) = head
-        .strip_prefix("HTTP/1.1 ")
+        .strip_prefix("HTTP/1.")
+        .and_then(|rest| rest.strip_prefix(['0', '1'])?.strip_prefix(' '))
         .and_then(|line| line.get(..4))
         .and_then(|code| code.strip_suffix(' '))
         .and_then(|code| code.parse().ok())
     else {
-        return bad("no status line of HTTP/1.1");
+        return bad("no status line of HTTP/1");
     };
     let lines = head[..head.len() - 4].split("\r\n").skip(1);
     for line in lines {
@@ -97,6 +98,10 @@ impl Answer {
     pub(crate) fn check(&self, http10: bool) -> Result<(), String> {
         let has = |name| self.field(name).is_some();
         let bad = |why: &str| Err(format!("{why}: {:?}", self.head));
+        if !self.head.starts_with("HTTP/1.1 ") {
+            // RFC 9110 section 6.2: the highest version we conform to, whatever the client's.
+            return bad("not HTTP/1.1");
+        }
         for name in [
             "content-length",
             "transfer-encoding",

@@ -5,17 +5,23 @@ use std::env;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use conformance::mutants::{self, repository};
 use conformance::play::{Cuts, WATCHDOG, play};
 use conformance::{cases, document, peers, site};
 
+/// Longer rows are no seeds.
+const SEED: usize = 700;
+
 const USAGE: &str = "usage: conformance COMMAND
 
   site FOLDER              make the folder that the rows are about
   play ADDRESS             play all rows against a `bucle serve --echo` of that folder
-  peer NAME ADDRESS        play them once against another server, and print what it does
+  peer [--without-files] NAME ADDRESS
+                           play them once against another server, and print what it does
+  seeds FOLDER             write what the short rows send, a file each
   document                 write docs/conformance.md
   mutants                  take the checks away one at a time, and write docs/results/conformance-mutants.txt";
 
@@ -26,8 +32,12 @@ fn main() -> ExitCode {
         ["site", folder] => fs::create_dir_all(folder).and_then(|()| site::make(folder.as_ref())),
         ["play", address] => played(address),
         ["peer", name, address] => parsed(address)
-            .and_then(|address| peers::play(name, address))
+            .and_then(|address| peers::play(name, address, true))
             .map(|told| print!("{told}")),
+        ["peer", "--without-files", name, address] => parsed(address)
+            .and_then(|address| peers::play(name, address, false))
+            .map(|told| print!("{told}")),
+        ["seeds", folder] => write_seeds(folder.as_ref()),
         ["document"] => write_document(),
         ["mutants"] => write_mutants(),
         _ => {
@@ -66,6 +76,14 @@ fn played(address: &str) -> io::Result<()> {
     }
     if failed > 0 {
         return Err(io::Error::other(format!("{failed} failures")));
+    }
+    Ok(())
+}
+
+/// What the fuzz targets begin with.
+fn write_seeds(folder: &Path) -> io::Result<()> {
+    for case in cases().iter().filter(|case| case.sent.len() <= SEED) {
+        fs::write(folder.join(case.id), &case.sent)?;
     }
     Ok(())
 }

@@ -15,7 +15,8 @@ use crate::play::{Cuts, play};
 use crate::serving::Serving;
 use crate::{Fate, table};
 
-mod list;
+mod parsing;
+mod serving;
 
 /// A mutant may keep a connection from ever ending.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -30,6 +31,17 @@ pub struct Mutant {
 
 /// Where the question is put.
 const PARSER: &str = "crates/bucle-http/src/lib.rs";
+
+const fn mutant(
+    name: &'static str,
+    changes: &'static [(&'static str, &'static str, &'static str)],
+) -> Mutant {
+    Mutant { name, changes }
+}
+
+fn all() -> impl Iterator<Item = &'static Mutant> {
+    parsing::ALL.iter().chain(serving::ALL)
+}
 
 /// The question, at the end of the parser's crate.
 const QUESTION: &str = r#"
@@ -47,7 +59,7 @@ pub fn off(name: &str) -> bool {
 /// The system's, or a change that doesn't fit the source any longer.
 pub fn applied(root: &Path) -> io::Result<BTreeMap<&'static str, String>> {
     let mut files = BTreeMap::new();
-    for mutant in list::ALL {
+    for mutant in all() {
         for &(file, from, to) in mutant.changes {
             let text = match files.remove(file) {
                 Some(text) => text,
@@ -140,7 +152,7 @@ fn report(binary: &Path, folder: &Path) -> io::Result<(String, Vec<&'static str>
             "rows fail without a mutant: {none:?}"
         )));
     }
-    for mutant in list::ALL {
+    for mutant in all() {
         let failed = failing(binary, folder, mutant.name)?;
         if failed.is_empty() {
             survivors.push(mutant.name);
@@ -165,7 +177,7 @@ fn report(binary: &Path, folder: &Path) -> io::Result<(String, Vec<&'static str>
         out,
         "\n{} mutants, {} of them noticed by no row: {}\n\
          {} rows, {} of them failed by no mutant, of which {} refuse something:\n    {}\n",
-        list::ALL.len(),
+        all().count(),
         survivors.len(),
         survivors.join(" "),
         cases.len(),

@@ -491,7 +491,11 @@ pub const ALL: &[Requirement] = &[
     must(
         "9110 5.6.7",
         "a two-digit year over 50 years ahead is in the past",
-        By(&["since-850-past"]),
+        By(&[
+            "since-850-past",
+            "unmodified-850-past",
+            "unmodified-850-ahead",
+        ]),
     ),
     must(
         "9110 6.2",

@@ -182,6 +182,20 @@ pub(super) fn cases() -> Vec<Case> {
         )
         .refused(400, END),
         chunked(
+            "chunk-end-x-lf",
+            "9112 7.1",
+            "another byte for CR behind the data",
+            "5\r\nhelloX\n0\r\n\r\n",
+        )
+        .refused(400, END),
+        chunked(
+            "chunk-end-lf-lf",
+            "9112 7.1",
+            "LF LF behind the data",
+            "5\r\nhello\n\n0\r\n\r\n",
+        )
+        .refused(400, END),
+        chunked(
             "chunk-size-lf",
             "9112 7.1",
             "LF behind the size",
@@ -382,6 +396,13 @@ fn extensions(cases: &mut Vec<Case>) {
             EXTENSION,
         ),
         ("ext-no-token", "no token", ";a=b/c", EXTENSION),
+        ("ext-no-token-name", "no token", ";a(b", EXTENSION),
+        (
+            "ext-control-name",
+            "a control character in a name",
+            ";a\x01b",
+            EXTENSION,
+        ),
         ("ext-no-token-2", "no token", ";(a)", EXTENSION),
         ("ext-quoted-name", "a quoted name", ";\"a\"=b", EXTENSION),
         ("ext-nul", "NUL", ";a=b\0", EXTENSION),

@@ -207,6 +207,20 @@ pub(super) fn cases() -> Vec<Case> {
             412,
         ),
         (
+            "unmodified-850-past",
+            "9110 5.6.7",
+            "a year of two digits in the past",
+            "If-Unmodified-Since: Sunday, 06-Nov-94 08:49:37 GMT\r\n".into(),
+            412,
+        ),
+        (
+            "unmodified-850-ahead",
+            "9110 5.6.7",
+            "a year of two digits ahead",
+            "If-Unmodified-Since: Tuesday, 09-Sep-70 01:46:40 GMT\r\n".into(),
+            200,
+        ),
+        (
             "unmodified-none",
             "9110 13.1.4",
             "no date",
