@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bucle_loop::{get_running_loop, sleep, timeout, yield_now};
 use bucle_net::{
-    ConnectOptions, ReadError, ServerOptions, StreamReader, StreamWriter, open_connection,
-    open_connection_with, start_server, start_server_with,
+    ConnectOptions, Protocol, ReadError, ServerOptions, StreamProtocol, StreamReader, StreamWriter,
+    Transport, create_server, open_connection, open_connection_with, start_server,
+    start_server_with,
 };
 use futures_util::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 
@@ -514,5 +515,56 @@ fn copying_from_stream_to_stream() {
         }
         assert!(received.join().unwrap() == pattern(4_000_000));
         feeding.join().unwrap().unwrap();
+    });
+}
+
+/// Takes a first line itself, and goes on as streams with what comes behind it.
+#[derive(Default)]
+struct Upgrades {
+    transport: Option<Transport>,
+    first: Vec<u8>,
+}
+
+impl Protocol for Upgrades {
+    fn connection_made(&mut self, transport: Transport) {
+        self.transport = Some(transport);
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        self.first.extend_from_slice(data);
+        let Some(end) = self.first.iter().position(|byte| *byte == b'\n') else {
+            return;
+        };
+        let transport = self.transport.take().unwrap();
+        let (mut protocol, mut reader, writer) = StreamProtocol::attach(&transport, 64);
+        protocol.data_received(&self.first[end + 1..]);
+        transport.set_protocol(protocol);
+        let echo = async move {
+            let all = reader.read_to_end().await.unwrap();
+            writer.write(&all);
+        };
+        bucle_loop::spawn(echo).detach();
+    }
+}
+
+#[test]
+fn a_connection_goes_on_as_streams_and_loses_nothing() {
+    run(|| async {
+        let server = create_server("127.0.0.1:0", ServerOptions::default(), Upgrades::default);
+        let server = server.unwrap();
+        let address = server.sockets()[0].as_tcp().unwrap();
+        // The first bytes behind the line come with it, or after it.
+        for pieces in [
+            &[&b"upgrade\nfirst, "[..], b"second"][..],
+            &[b"up", b"grade\n", b"first, second"],
+        ] {
+            let (mut reader, writer) = open_connection(address).await.unwrap();
+            for piece in pieces {
+                writer.write(piece);
+                sleep(Duration::from_millis(5)).await;
+            }
+            writer.write_eof();
+            assert_eq!(reader.read_to_end().await.unwrap(), b"first, second");
+        }
     });
 }
