@@ -7,8 +7,9 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use crate::fds::Readiness;
+use crate::fds::{Readiness, split_token};
 use crate::handles::HandleCell;
+use crate::sim::SimEventKind;
 use crate::task::cell::TaskRef;
 
 /// Something that is ready to run.
@@ -34,6 +35,23 @@ impl Entry {
             (true, false) => Some(Entry::Readable(token)),
             (false, true) => Some(Entry::Writable(token)),
             (false, false) => None,
+        }
+    }
+
+    /// What a trace says when it runs; nothing for a callback that was cancelled.
+    #[cold]
+    pub(crate) fn traced(&self) -> Option<SimEventKind> {
+        let ready = |token: &u64, readiness| {
+            let (socket, _) = split_token(*token);
+            Some(SimEventKind::Ready { socket, readiness })
+        };
+        match self {
+            Entry::Task(task) => Some(SimEventKind::Task(task.tag())),
+            Entry::Callback(cell) if cell.is_done() => None,
+            Entry::Callback(cell) => Some(SimEventKind::Callback(cell.location())),
+            Entry::Readable(token) => ready(token, Readiness::READ),
+            Entry::Writable(token) => ready(token, Readiness::WRITE),
+            Entry::Both(token) => ready(token, Readiness::BOTH),
         }
     }
 }

@@ -121,6 +121,10 @@ impl EventLoop {
             Some((_, options)) => DefaultExecutor::simulated(options),
             None => DefaultExecutor::default(),
         };
+        let tasks = match &simulation {
+            Some(_) => TaskTable::simulated(),
+            None => TaskTable::default(),
+        };
         let shuffle = simulation.as_ref().and_then(|(_, options)| {
             let rng = options.stream(Stream::Schedule);
             options.shuffle_ready_tasks.then(|| RefCell::new(rng))
@@ -133,7 +137,7 @@ impl EventLoop {
                 slow: SlowWatch::new(SLOW_CALLBACK_DURATION, parts.clock.is_virtual()),
                 clock: parts.clock,
                 inbox: Inbox::acquire(id, notify),
-                tasks: TaskTable::default(),
+                tasks,
                 counters: Counters::default(),
                 executor,
                 fds: RefCell::new(parts.fds),

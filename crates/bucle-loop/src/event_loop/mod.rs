@@ -171,8 +171,9 @@ impl EventLoop {
     }
 
     /// [`run_until_complete`](EventLoop::run_until_complete) for a task of this loop.
+    #[doc(hidden)]
     #[track_caller]
-    pub(crate) fn run_task<T>(&self, mut main: Task<T>) -> Result<T, TaskError> {
+    pub fn run_task<T>(&self, mut main: Task<T>) -> Result<T, TaskError> {
         let stop = self.handle.clone();
         main.add_done_callback(move || stop.stop());
         self.run_forever();

@@ -9,7 +9,7 @@ use super::LoopRef;
 use crate::handles::{Handle, HandleCell, TimerHandle};
 use crate::ready::Entry;
 use crate::remote::Remote;
-use crate::sim::SimNetwork;
+use crate::sim::{SimEventKind, SimNetwork};
 use crate::task::Task;
 
 impl LoopRef {
@@ -77,7 +77,14 @@ impl LoopRef {
     /// A random number: from the seed under simulation, else not to be foreseen (and not for secrets
     /// either). What a program draws here is the same in every replay.
     pub fn random_u64(&self) -> u64 {
-        self.core.random.borrow_mut().u64(..)
+        let drawn = self.core.random.borrow_mut().u64(..);
+        if let Some(network) = &self.core.sim {
+            network
+                .net
+                .borrow_mut()
+                .note_of_loop(SimEventKind::Drew(drawn));
+        }
+        drawn
     }
 
     /// The network of a simulated loop; `None` in the real world.

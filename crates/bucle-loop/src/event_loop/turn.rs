@@ -13,6 +13,7 @@ use crate::handles::HandleCell;
 use crate::inbox::Message;
 use crate::ready::Entry;
 use crate::running;
+use crate::sim::SimNetwork;
 use crate::timers::Due;
 
 /// Under `run_forever`, as long as something is ready: how many entries may run between two times
@@ -249,6 +250,27 @@ impl LoopRef {
         if count == 0 {
             return;
         }
+        match &core.sim {
+            None => {
+                for _ in 0..count {
+                    let Some(entry) = core.ready.pop() else {
+                        break;
+                    };
+                    self.run_entry(entry);
+                }
+            }
+            Some(network) => self.run_simulated(count, network),
+        }
+        core.ran_since_asked
+            .set(core.ran_since_asked.get().saturating_add(count));
+        core.counters.ran.add(count as u64);
+    }
+
+    /// [`run_ready`](LoopRef::run_ready) in an order of the seed, where that is asked for, and with
+    /// a trace of what ran.
+    #[cold]
+    fn run_simulated(&self, count: usize, network: &SimNetwork) {
+        let core = &*self.core;
         if let Some(rng) = &core.shuffle {
             core.ready.shuffle(&mut rng.borrow_mut());
         }
@@ -256,11 +278,13 @@ impl LoopRef {
             let Some(entry) = core.ready.pop() else {
                 break;
             };
+            if network.net.borrow().is_traced()
+                && let Some(kind) = entry.traced()
+            {
+                network.net.borrow_mut().note_of_loop(kind);
+            }
             self.run_entry(entry);
         }
-        core.ran_since_asked
-            .set(core.ran_since_asked.get().saturating_add(count));
-        core.counters.ran.add(count as u64);
     }
 
     /// Phase 5: lets the sources that asked for it write what they gathered during the turn.

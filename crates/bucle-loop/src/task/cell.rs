@@ -517,6 +517,11 @@ impl TaskRef {
         TaskTag::new(self.id(), self.name(), self.location())
     }
 
+    /// Whether both are of the same task.
+    pub(crate) fn is(&self, other: &TaskRef) -> bool {
+        self.ptr == other.ptr
+    }
+
     /// The task's number.
     #[inline]
     pub(crate) fn id(&self) -> u64 {

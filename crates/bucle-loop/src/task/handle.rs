@@ -122,7 +122,7 @@ impl TaskHandle {
 /// The same task, not two that look alike.
 impl PartialEq for TaskHandle {
     fn eq(&self, other: &TaskHandle) -> bool {
-        self.task.id() == other.task.id()
+        self.task.is(&other.task)
     }
 }
 

@@ -42,6 +42,14 @@ struct Numbers {
 }
 
 impl Numbers {
+    /// All there are, for a loop whose tasks are numbered by themselves.
+    fn of_its_own() -> Numbers {
+        Numbers {
+            next: Cell::new(1),
+            end: Cell::new(u64::MAX),
+        }
+    }
+
     #[inline]
     fn next(&self) -> u64 {
         if self.next.get() == self.end.get() {
@@ -74,6 +82,14 @@ impl Drop for Numbers {
 }
 
 impl TaskTable {
+    /// The table of a simulated loop: a run that is repeated gives its tasks the same numbers again.
+    pub(crate) fn simulated() -> TaskTable {
+        TaskTable {
+            numbers: Numbers::of_its_own(),
+            ..TaskTable::default()
+        }
+    }
+
     /// Starts a task, to be polled in the next turn.
     pub(crate) fn spawn<F>(
         &self,

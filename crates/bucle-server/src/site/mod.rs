@@ -15,20 +15,23 @@ mod path;
 mod root;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::future::{Ready, ready};
+use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 use bucle_http::{Method, StatusCode};
 use bucle_loop::{LoopRef, get_running_loop};
 use rustix::io::Errno;
 
-use crate::echo::echo;
+use crate::echo::{self, echo};
 use crate::handler::Handler;
 use crate::{Request, Response};
+use entity::Verdict;
 use files::{Files, Found};
 use path::{Refused, SitePath};
 use root::Root;
@@ -39,6 +42,9 @@ pub use listing::LISTED_NAMES;
 
 /// What a folder answers with when it is asked for itself.
 const INDEX: &[u8] = b"index.html";
+
+/// What may be asked of a file or folder.
+const ALLOWED: &str = "GET, HEAD, OPTIONS";
 
 /// How often a loop looks whether the path of the root leads to another folder now.
 const ROOT_AGAIN: Duration = Duration::from_secs(1);
@@ -55,11 +61,11 @@ const ROOT_AGAIN: Duration = Duration::from_secs(1);
 /// symbolic link elsewhere) within a second.
 ///
 /// ```no_run
-/// use bucle_server::{HttpServer, Options, Site};
+/// use bucle_server::{Server, Site};
 ///
 /// bucle_loop::run(async {
 ///     let site = Site::open("public")?;
-///     let server = HttpServer::bind("127.0.0.1:8080", site.handler(), Options::default())?;
+///     let server = Server::builder().listen("127.0.0.1:8080")?.serve(site.handler())?;
 ///     server.serve_forever().await;
 ///     Ok::<(), std::io::Error>(())
 /// })??;
@@ -149,22 +155,54 @@ impl std::fmt::Debug for SiteHandler {
 }
 
 impl Handler for SiteHandler {
-    type Future = Ready<Response>;
+    type Future = SiteAnswer;
 
     #[inline]
-    fn call(&self, request: Request) -> Ready<Response> {
-        ready(self.answer(request))
+    fn call(&self, request: Request) -> SiteAnswer {
+        if self.site.echo && request.path() == "/echo" {
+            return SiteAnswer::Echo(Box::pin(echo(request)));
+        }
+        SiteAnswer::Ready(Some(self.answer(request)))
+    }
+}
+
+/// The answer of a [`SiteHandler`]: ready at once, but for a body that is sent back.
+pub enum SiteAnswer {
+    #[doc(hidden)]
+    Ready(Option<Response>),
+    #[doc(hidden)]
+    Echo(Pin<Box<dyn Future<Output = Response>>>),
+}
+
+impl std::fmt::Debug for SiteAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SiteAnswer").finish_non_exhaustive()
+    }
+}
+
+impl Future for SiteAnswer {
+    type Output = Response;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        match &mut *self {
+            SiteAnswer::Ready(response) => match response.take() {
+                Some(response) => Poll::Ready(response),
+                None => Poll::Pending,
+            },
+            SiteAnswer::Echo(echo) => echo.as_mut().poll(cx),
+        }
     }
 }
 
 impl SiteHandler {
     fn answer(&self, request: Request) -> Response {
         let mut path = request.path();
-        if self.site.echo && path == "/echo" {
-            return echo(request);
-        }
-        if !matches!(request.method(), Method::Get | Method::Head) {
-            return plain(Response::method_not_allowed("GET, HEAD"));
+        match request.method() {
+            Method::Get | Method::Head => {}
+            Method::Options => return self.options(path),
+            Method::Other => return error(StatusCode::NOT_IMPLEMENTED),
+            _ => return plain(Response::method_not_allowed(ALLOWED)),
         }
         if !self.site.prefix.is_empty() {
             path = match path.strip_prefix(&*self.site.prefix) {
@@ -181,6 +219,23 @@ impl SiteHandler {
         match files.kept(path, turn, || self.now()) {
             Some(opened) => self.file(&request, opened),
             None => self.find(&files, &request, path, turn),
+        }
+    }
+
+    /// What may be asked of a path, whether there is anything at it or not; of the whole server for
+    /// `*`.
+    fn options(&self, path: &str) -> Response {
+        if path == "*" {
+            let all = if self.site.echo {
+                echo::ALLOWED
+            } else {
+                ALLOWED
+            };
+            return Response::options(all);
+        }
+        match SitePath::decode(path) {
+            Err(Refused::Malformed(why)) => malformed(why),
+            Ok(_) | Err(Refused::Hidden) => Response::options(ALLOWED),
         }
     }
 
@@ -212,23 +267,14 @@ impl SiteHandler {
         }
     }
 
-    /// Answers with a file, or with less if the client has it already.
+    /// Answers with a file, or with less if the client has it already or wants another.
     #[inline]
     fn file(&self, request: &Request, opened: Rc<Opened>) -> Response {
-        let if_none_match = request.header("if-none-match");
-        let if_modified_since = request.header("if-modified-since");
-        let conditional = if_none_match.is_some() || if_modified_since.is_some();
-        if conditional
-            && entity::not_modified(
-                if_none_match,
-                if_modified_since,
-                opened.etag(),
-                opened.modified(),
-            )
-        {
-            return Response::not_modified(opened);
+        match entity::evaluate(request.head(), opened.etag(), opened.modified()) {
+            Verdict::Perform => Response::opened(opened),
+            Verdict::NotModified => Response::not_modified(opened),
+            Verdict::Failed => error(StatusCode::PRECONDITION_FAILED),
         }
-        Response::opened(opened)
     }
 
     /// Looks for what is not kept.
@@ -236,10 +282,7 @@ impl SiteHandler {
         let path = match SitePath::decode(raw) {
             Ok(path) => path,
             Err(Refused::Hidden) => return error(StatusCode::NOT_FOUND),
-            Err(Refused::Malformed(why)) => {
-                let text = format!("400 Bad Request: {why}\n");
-                return plain(Response::text(text).with_status(StatusCode::BAD_REQUEST));
-            }
+            Err(Refused::Malformed(why)) => return malformed(why),
         };
         let open =
             |path: &std::ffi::CStr| files.open(raw, path, turn, self.now(), SystemTime::now());
@@ -299,6 +342,12 @@ fn refuse(errno: Errno) -> Response {
 
 fn error(status: StatusCode) -> Response {
     plain(Response::error(status))
+}
+
+/// For a path that no well-behaved client would send.
+fn malformed(why: &str) -> Response {
+    let text = format!("400 Bad Request: {why}\n");
+    plain(Response::text(text).with_status(StatusCode::BAD_REQUEST))
 }
 
 /// What it says is its type, whatever a browser may see in it.
