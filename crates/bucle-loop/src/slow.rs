@@ -112,6 +112,12 @@ impl SlowWatch {
         self.since.get()
     }
 
+    /// Whether steps took under [`SHORT`] on average of late.
+    #[inline]
+    pub(crate) fn finds_steps_short(&self) -> bool {
+        self.group.get() != 1
+    }
+
     /// A step has ended, and the next begins: how long it took, if that was too long.
     #[inline]
     pub(crate) fn check(&self) -> Option<Slow> {

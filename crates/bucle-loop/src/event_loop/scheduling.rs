@@ -3,11 +3,10 @@
 use std::future::Future;
 use std::panic::Location;
 use std::rc::Rc;
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::LoopRef;
-use crate::handles::{Action, Handle, HandleCell, TimerHandle};
+use crate::handles::{Handle, HandleCell, TimerHandle};
 use crate::ready::Entry;
 use crate::remote::Remote;
 use crate::sim::{SimEventKind, SimNetwork};
@@ -20,7 +19,7 @@ impl LoopRef {
     /// On a closed loop the callback is dropped and the handle says it was cancelled.
     #[track_caller]
     pub fn call_soon(&self, callback: impl FnOnce() + 'static) -> Handle {
-        let cell = HandleCell::new(Action::Call(Box::new(callback)), Location::caller());
+        let cell = HandleCell::new(Box::new(callback), Location::caller());
         if self.is_closed() {
             cell.cancel();
         } else {
@@ -40,14 +39,7 @@ impl LoopRef {
     /// nanosecond run in the order they were scheduled; a time that has passed is the next turn.
     #[track_caller]
     pub fn call_at(&self, when: Instant, callback: impl FnOnce() + 'static) -> TimerHandle {
-        let cell = HandleCell::new(Action::Call(Box::new(callback)), Location::caller());
-        self.arm(when, cell)
-    }
-
-    /// A timer that wakes a task instead of calling something.
-    #[track_caller]
-    pub(crate) fn wake_at(&self, when: Instant, waker: Waker) -> TimerHandle {
-        let cell = HandleCell::new(Action::Wake(waker), Location::caller());
+        let cell = HandleCell::new(Box::new(callback), Location::caller());
         self.arm(when, cell)
     }
 
@@ -58,7 +50,7 @@ impl LoopRef {
         location: &'static Location<'static>,
     ) {
         if !self.is_closed() {
-            let cell = HandleCell::new(Action::Call(callback), location);
+            let cell = HandleCell::new(callback, location);
             self.core.ready.push(Entry::Callback(cell));
         }
     }
@@ -101,7 +93,11 @@ impl LoopRef {
     }
 
     /// A handle with which other threads reach this loop.
+    ///
+    /// From the first call on, the loop takes it that another thread may wake it at any time, and
+    /// never ends because nothing could.
     pub fn remote(&self) -> Remote {
+        self.core.deadlock.note_remote();
         Remote {
             id: self.core.id,
             inbox: self.core.inbox,
@@ -134,8 +130,10 @@ impl LoopRef {
     }
 }
 
+/// As far as the clock reaches.
+pub(crate) const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 100);
+
 /// `now + delay`, or as far as the clock reaches.
 pub(crate) fn far(now: Instant, delay: Duration) -> Instant {
-    const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 100);
     now.checked_add(delay).unwrap_or_else(|| now + FAR)
 }

@@ -13,7 +13,7 @@ use super::{Cancelled, Panic, Task, TaskTag};
 use crate::LoopRef;
 use crate::context::{self, Context};
 use crate::exceptions::ExceptionContext;
-use crate::handles::{Action, HandleCell};
+use crate::handles::HandleCell;
 use crate::ready::Entry;
 
 /// All tasks of a loop that are not done.
@@ -159,7 +159,7 @@ impl TaskTable {
     #[inline(never)]
     fn ended_with_rare(&self, event_loop: &LoopRef, task: &TaskRef) {
         for callback in task.take_done_callbacks() {
-            let cell = HandleCell::new(Action::Call(callback), task.location());
+            let cell = HandleCell::new(callback, task.location());
             event_loop.core.ready.push(Entry::Callback(cell));
         }
         if task.is_detached()
