@@ -65,5 +65,6 @@ pub use request::Request;
 pub use response::{Body, Response};
 pub use serve::{Bound, Outcome, Serve};
 pub use site::{
-    KEPT_BYTES, KEPT_DESCRIPTORS, KEPT_FILES, LISTED_NAMES, SMALL_FILE, Site, SiteHandler,
+    COMPRESS_FROM, COMPRESS_UP_TO, Compression, FINGERPRINT, KEPT_BYTES, KEPT_DESCRIPTORS,
+    KEPT_FILES, LISTED_NAMES, RANGES, SMALL_FILE, Site, SiteFuture, SiteHandler,
 };

@@ -20,6 +20,7 @@
 //! |---|---|
 //! | `exchange` | from a head to the answer: the handler, its task, the request's body |
 //! | `answer` | from the answer to the transport, streamed bodies included |
+//! | `pieces` | parts of files, and files that a disk has to be waited for |
 //! | `ending` | refusals, the end of patience, stopping, lingering |
 //! | `patience` | what is waited for, and how long |
 //! | `driver` | the transport's callbacks |
@@ -29,6 +30,7 @@ mod driver;
 mod ending;
 mod exchange;
 mod patience;
+mod pieces;
 #[cfg(test)]
 mod tests;
 

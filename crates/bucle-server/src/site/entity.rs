@@ -1,9 +1,9 @@
-//! What a file is to a client: its type, its tag, when it was changed; and whether the client has
-//! it already (RFC 9110, sections 8 and 13).
+//! What a file is to a client: its type, its tag, when it was changed (RFC 9110, section 8).
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::site::coding::Coding;
 use crate::site::root::Facts;
 
 /// A file that was changed more recently than this before it was looked at may be changed again
@@ -31,16 +31,18 @@ fn time_of(seconds: i64, nanoseconds: u32) -> Option<SystemTime> {
     time?.checked_add(fraction)
 }
 
-/// The entity tag of a state: `"size-mark"` in hexadecimal, where the mark mixes inode, size and
-/// time of modification without telling them.
-pub(crate) fn etag(facts: &Facts, strong: bool) -> String {
+/// The entity tag of a state: `"size-mark"` in hexadecimal, where the mark mixes device, inode, size
+/// and time of modification without telling them; in a coding `"size-mark-br"`, since the bytes are
+/// others.
+pub(crate) fn etag(facts: &Facts, coding: Option<Coding>, strong: bool) -> String {
     let (seconds, nanoseconds) = facts.modified;
     let parts = [facts.inode, facts.size, seconds as u64, nanoseconds.into()];
     let mark = parts
         .into_iter()
         .fold(facts.device, |mark, part| mix(mark ^ part));
     let weak = if strong { "" } else { "W/" };
-    format!("{weak}\"{:x}-{mark:016x}\"", facts.size)
+    let (dash, coding) = coding.map_or(("", ""), |coding| ("-", coding.name()));
+    format!("{weak}\"{:x}-{mark:016x}{dash}{coding}\"", facts.size)
 }
 
 /// The finalizer of SplitMix64: every bit of the input moves every bit of the output.
@@ -73,45 +75,42 @@ pub(crate) fn content_type(path: &Path) -> String {
     }
 }
 
-/// Whether a client that sent these preconditions has this very state already, so that 304 is the
-/// answer to its GET or HEAD. `If-None-Match` is the one that counts where both were sent.
-pub(crate) fn not_modified(
-    if_none_match: Option<&[u8]>,
-    if_modified_since: Option<&[u8]>,
-    etag: &[u8],
-    modified: Option<SystemTime>,
-) -> bool {
-    if let Some(tags) = if_none_match {
-        return matches_any(tags, etag);
-    }
-    let (Some(since), Some(modified)) = (if_modified_since, modified) else {
-        return false;
-    };
-    let since = std::str::from_utf8(since).ok();
-    let since = since.and_then(|since| httpdate::parse_http_date(since).ok());
-    since.is_some_and(|since| modified <= since)
+/// What a type gains by content codings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gain {
+    /// Text and the like: much.
+    Text,
+    /// Perhaps something.
+    Unknown,
+    /// Nothing: it is compressed already.
+    Packed,
 }
 
-/// Whether `etag` is in the list `tags`, by the weak comparison; `*` matches anything.
-fn matches_any(tags: &[u8], etag: &[u8]) -> bool {
-    let opaque = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag).to_owned();
-    let wanted = opaque(etag);
-    let mut rest = tags.trim_ascii();
-    if rest == b"*" {
-        return true;
+/// What files of a type gain by being compressed.
+pub(crate) fn gain(content_type: &str) -> Gain {
+    let kind = content_type.split(';').next().unwrap_or_default();
+    let (class, form) = kind.split_once('/').unwrap_or((kind, ""));
+    match (class, form) {
+        ("text", _) => Gain::Text,
+        ("image", "svg+xml" | "bmp" | "x-icon" | "vnd.microsoft.icon") => Gain::Text,
+        ("image" | "video" | "audio", _) => Gain::Packed,
+        ("font", "woff" | "woff2") => Gain::Packed,
+        ("font", _) => Gain::Text,
+        (
+            "application",
+            "json" | "xml" | "wasm" | "javascript" | "x-javascript" | "manifest+json"
+            | "vnd.ms-fontobject" | "x-font-ttf" | "rtf" | "x-sh" | "toml" | "yaml" | "x-yaml"
+            | "sql" | "graphql" | "postscript",
+        ) => Gain::Text,
+        ("application", form) if form.ends_with("+xml") || form.ends_with("+json") => Gain::Text,
+        (
+            "application",
+            "gzip" | "x-gzip" | "zip" | "zstd" | "x-brotli" | "x-bzip2" | "x-bzip" | "x-xz"
+            | "x-7z-compressed" | "vnd.rar" | "x-rar-compressed" | "java-archive" | "epub+zip"
+            | "pdf" | "x-compressed" | "font-woff",
+        ) => Gain::Packed,
+        _ => Gain::Unknown,
     }
-    // A comma may be inside a tag, so the quotes are what counts.
-    while let Some(start) = rest.iter().position(|byte| *byte == b'"') {
-        let Some(length) = rest[start + 1..].iter().position(|byte| *byte == b'"') else {
-            return false;
-        };
-        let end = start + length + 2;
-        if rest[start..end] == wanted {
-            return true;
-        }
-        rest = &rest[end..];
-    }
-    false
 }
 
 #[cfg(test)]
@@ -149,9 +148,11 @@ mod tests {
 
     #[test]
     fn a_tag_changes_with_every_part_and_says_how_sure_it_is() {
-        let tag = etag(&facts(), true);
+        let tag = etag(&facts(), None, true);
         assert!(tag.starts_with("\"1f-") && tag.ends_with('"'), "{tag}");
-        assert_eq!(etag(&facts(), false), format!("W/{tag}"));
+        assert_eq!(etag(&facts(), None, false), format!("W/{tag}"));
+        let coded = etag(&facts(), Some(Coding::Brotli), true);
+        assert_eq!(coded, format!("{}-br\"", tag.trim_end_matches('"')));
         for other in [
             Facts {
                 inode: 3,
@@ -174,38 +175,42 @@ mod tests {
                 ..facts()
             },
         ] {
-            assert_ne!(etag(&other, true), tag);
+            assert_ne!(etag(&other, None, true), tag);
         }
     }
 
     #[test]
-    fn the_tag_counts_before_the_date() {
-        let modified = Some(at(0));
-        let date = httpdate::fmt_http_date(at(0));
-        let earlier = httpdate::fmt_http_date(at(0) - Duration::from_secs(1));
-        let check = |tags: Option<&str>, since: Option<&str>| {
-            let (tags, since) = (tags.map(str::as_bytes), since.map(str::as_bytes));
-            not_modified(tags, since, b"\"a-1\"", modified)
-        };
-        for tags in [
-            "\"a-1\"",
-            "W/\"a-1\"",
-            "*",
-            " * ",
-            "\"x\", \"a-1\"",
-            "\"x,\",W/\"a-1\"",
+    fn what_gains_by_compression_goes_by_the_type() {
+        for (name, wanted) in [
+            ("a.html", Gain::Text),
+            ("a.css", Gain::Text),
+            ("a.js", Gain::Text),
+            ("a.json", Gain::Text),
+            ("a.map", Gain::Text),
+            ("a.svg", Gain::Text),
+            ("a.xml", Gain::Text),
+            ("a.wasm", Gain::Text),
+            ("a.webmanifest", Gain::Text),
+            ("a.ttf", Gain::Text),
+            ("a.ico", Gain::Text),
+            ("a.md", Gain::Text),
+            ("a.csv", Gain::Text),
+            ("a", Gain::Unknown),
+            ("a.bin", Gain::Unknown),
+            ("a.png", Gain::Packed),
+            ("a.jpg", Gain::Packed),
+            ("a.mp4", Gain::Packed),
+            ("a.mp3", Gain::Packed),
+            ("a.woff2", Gain::Packed),
+            ("a.gz", Gain::Packed),
+            ("a.br", Gain::Unknown),
+            ("a.zst", Gain::Unknown),
+            ("a.zip", Gain::Packed),
+            ("a.pdf", Gain::Packed),
         ] {
-            assert!(check(Some(tags), None), "{tags}");
-            assert!(check(Some(tags), Some(&earlier)), "{tags}");
+            let content_type = content_type(Path::new(name));
+            assert_eq!(gain(&content_type), wanted, "{name}: {content_type}");
         }
-        for tags in ["", "\"a-2\"", "a-1", "\"a-1", "\"\"", "\"x\"a-1\"", "**"] {
-            assert!(!check(Some(tags), Some(&date)), "{tags}");
-        }
-        assert!(check(None, Some(&date)));
-        assert!(!check(None, Some(&earlier)));
-        assert!(!check(None, Some("yesterday")));
-        assert!(!check(None, None));
-        assert!(!not_modified(None, Some(date.as_bytes()), b"\"a\"", None));
     }
 
     #[test]

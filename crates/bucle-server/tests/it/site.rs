@@ -274,7 +274,9 @@ fn heads_tell_what_a_cache_needs() {
     assert_eq!(get.field("content-type"), Some("text/plain; charset=utf-8"));
     assert_eq!(get.field("x-content-type-options"), Some("nosniff"));
     assert_eq!(get.field("content-length"), Some("1"));
-    assert_eq!(get.field("cache-control"), None);
+    assert_eq!(get.field("cache-control"), Some("no-cache"));
+    assert_eq!(get.field("accept-ranges"), Some("bytes"));
+    assert_eq!(get.field("vary"), Some("Accept-Encoding"));
     assert!(get.field("last-modified").is_some() && get.field("etag").is_some());
     let head = world.server.request("HEAD", "/a.txt", "");
     assert_eq!(head.field("etag"), get.field("etag"));
