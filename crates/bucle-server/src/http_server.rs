@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bucle_loop::{get_running_loop, sleep, timeout, yield_now};
 use bucle_net::{
-    Address, Server, ServerOptions, ToAddresses, Transport, create_server, create_server_from,
+    Address, Server, ServerOptions, ToAddresses, Transport, create_server, create_server_from_with,
 };
 
 use crate::access_log::AccessLog;
@@ -24,6 +24,10 @@ use crate::worker::Worker;
 
 /// Long enough for a loop to run out of what is ready, and to ask the system for more.
 const LAST_LOOK: Duration = Duration::from_millis(1);
+
+/// How many descriptors are kept free of connections, for the files that are served to these; at
+/// most an eighth of the limit on open files.
+pub const SPARE_DESCRIPTORS: u32 = 128;
 
 /// An HTTP server on the running loop: its connections, and the way to end them.
 ///
@@ -84,6 +88,10 @@ impl<H: Handler> Connections for Worker<H> {
     }
 }
 
+fn options_of_servers() -> ServerOptions {
+    ServerOptions::default().spare_descriptors(SPARE_DESCRIPTORS)
+}
+
 fn driver<H: Handler>(worker: &Rc<Worker<H>>) -> Driver<H> {
     Driver::new(Connection::new(worker.clone()))
 }
@@ -104,7 +112,7 @@ impl HttpServer {
     ) -> io::Result<HttpServer> {
         let worker = Worker::new(get_running_loop(), handler, options, None);
         let factory = worker.clone();
-        let listener = create_server(address, ServerOptions::default(), move || driver(&factory))?;
+        let listener = create_server(address, options_of_servers(), move || driver(&factory))?;
         Ok(HttpServer::from(Some(listener), worker))
     }
 
@@ -128,7 +136,8 @@ impl HttpServer {
     ) -> io::Result<HttpServer> {
         let worker = Worker::new(get_running_loop(), handler, options, log);
         let factory = worker.clone();
-        let listener = create_server_from(sockets, move || driver(&factory))?;
+        let listener =
+            create_server_from_with(sockets, options_of_servers(), move || driver(&factory))?;
         Ok(HttpServer::from(Some(listener), worker))
     }
 

@@ -56,7 +56,7 @@ pub use access_log::{LOG_BUFFER, LogFormat};
 pub use body::{BODY_BUFFER, BodyError, RequestBody};
 pub use bucle_http::{Limits, Method, RequestHead, StatusCode, Version};
 pub use handler::Handler;
-pub use http_server::HttpServer;
+pub use http_server::{HttpServer, SPARE_DESCRIPTORS};
 pub use options::{
     BODY_TIMEOUT, DISCARD_LIMIT, DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LINGER_TIMEOUT,
     Options, WRITE_TIMEOUT,
