@@ -41,6 +41,8 @@ pub(crate) struct Notable {
     pub(crate) expect: Met,
     pub(crate) upgrade: Met,
     pub(crate) connection: ConnectionOptions,
+    /// Whether there may be a precondition.
+    pub(crate) conditional: bool,
 }
 
 /// How often a field was met, and the place of its first line.
@@ -123,6 +125,8 @@ impl Notable {
             17 if chars::is_word(name, b"transfer-encoding") => {
                 self.transfer_encoding.meet(place);
             }
+            // If-Match and If-Range, If-None-Match, If-Modified-Since, If-Unmodified-Since.
+            8 | 13 | 17 | 19 => self.conditional |= name[..3].eq_ignore_ascii_case(b"if-"),
             _ => {}
         }
     }

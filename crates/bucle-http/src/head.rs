@@ -29,6 +29,7 @@ pub struct RequestHead {
     keep_alive: bool,
     expects_continue: bool,
     upgrade: bool,
+    conditional: bool,
     /// Where the `Host` field's value stands; empty without one.
     host: Range<usize>,
 }
@@ -56,6 +57,17 @@ impl RequestHead {
     /// The form of the target.
     pub fn target_form(&self) -> TargetForm {
         self.target.form
+    }
+
+    /// Whether the target is a URL of `https`. Such a request is to be rejected where the connection
+    /// is not secured (RFC 9110 section 7.4).
+    #[inline]
+    pub fn is_https(&self) -> bool {
+        self.target.form == TargetForm::Absolute
+            && self
+                .target_bytes()
+                .get(..6)
+                .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"https:"))
     }
 
     /// The path of the target as it was sent, still percent-encoded. `/` for a URL without one, `*`
@@ -167,6 +179,13 @@ impl RequestHead {
         }
     }
 
+    /// Whether there are preconditions among the fields (RFC 9110 section 13.1), or what looks like
+    /// one: without them nothing has to be looked for.
+    #[inline]
+    pub fn is_conditional(&self) -> bool {
+        self.conditional
+    }
+
     /// The value of the first `Upgrade` field, if the client asks for another protocol: that field,
     /// `Connection: upgrade`, HTTP/1.1 (RFC 9110 section 7.8).
     pub fn upgrade(&self) -> Option<&[u8]> {
@@ -217,6 +236,7 @@ impl RequestHead {
         self.keep_alive = false;
         self.expects_continue = false;
         self.upgrade = false;
+        self.conditional = false;
         self.host = 0..0;
     }
 
@@ -287,16 +307,10 @@ impl RequestHead {
         self.keep_alive = !connection.close
             && (http11 || connection.keep_alive)
             && self.method != Method::Connect;
+        self.conditional = notable.conditional;
         self.upgrade = http11 && connection.upgrade && notable.upgrade.times > 0;
-        if http11 && notable.expect.times > 0 {
-            let value = notable.expect.value(fields, bytes).unwrap_or_default();
-            if notable.expect.times > 1 || !value.eq_ignore_ascii_case(b"100-continue") {
-                return Err(Error::Expectation);
-            }
-            self.expects_continue = has_body;
-        } else {
-            self.expects_continue = false;
-        }
+        self.expects_continue =
+            http11 && notable.expect.times > 0 && expects_continue(fields, bytes)? && has_body;
         Ok(())
     }
 
@@ -310,6 +324,29 @@ impl RequestHead {
     pub(crate) fn trailer_section(&mut self) -> &mut Section {
         &mut self.trailers
     }
+}
+
+/// Whether all `Expect` lines together, which are one list, name `100-continue`.
+///
+/// # Errors
+/// [`Error::Expectation`] if they name anything else.
+#[cold]
+fn expects_continue(fields: &[Field], section: &[u8]) -> Result<bool, Error> {
+    let lines = fields
+        .iter()
+        .filter(|field| field.name(section).eq_ignore_ascii_case(b"expect"));
+    let mut named = false;
+    for line in lines {
+        for member in line.value(section).split(|&byte| byte == b',') {
+            let member = chars::trim(member);
+            if member.eq_ignore_ascii_case(b"100-continue") {
+                named = true;
+            } else if !member.is_empty() {
+                return Err(Error::Expectation);
+            }
+        }
+    }
+    Ok(named)
 }
 
 /// Parses request line and field lines.

@@ -35,6 +35,7 @@
 //! | `Content-Length`, `Transfer-Encoding`, `Host` as trailers | refused | RFC 9110 section 6.5.1: never to be merged |
 //! | content in CONNECT | refused | RFC 9110 section 9.3.6: it has no meaning |
 //! | an expectation that is not `100-continue` | refused with 417 | RFC 9110 section 10.1.1: may be |
+//! | a zone in an IPv6 host | refused | RFC 3986 section 3.2.2: not in the grammar |
 //! | a status line that ends behind the code, without a space | taken | RFC 9112 section 4: the space is missing |
 //!
 //! # Example

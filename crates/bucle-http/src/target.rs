@@ -125,8 +125,8 @@ fn parse_authority(target: &[u8]) -> Result<Target, Error> {
 }
 
 /// Checks `uri-host [ ":" port ]` (RFC 9110 section 7.2) and returns the port. A host is a name, an
-/// IPv4 address or an IPv6 address in brackets; it is not empty, since an `http` URL always has one,
-/// and neither a zone nor `IPvFuture` is taken.
+/// IPv4 address or an IP literal in brackets; it is not empty, since an `http` URL always has one,
+/// and a zone is not taken.
 #[inline]
 pub(crate) fn check_host(host: &[u8]) -> Result<Option<u16>, Error> {
     let name_length = match host {
@@ -157,10 +157,29 @@ pub(crate) fn check_host(host: &[u8]) -> Result<Option<u16>, Error> {
 #[cold]
 fn bracketed_length(host: &[u8]) -> Result<usize, Error> {
     let end = memchr::memchr(b']', host).ok_or(Error::Host)?;
-    match chars::ascii(&host[1..end]).parse::<Ipv6Addr>() {
-        Ok(_) => Ok(end + 1),
-        Err(_) => Err(Error::Host),
+    let inside = &host[1..end];
+    if is_ip_future(inside) || chars::ascii(inside).parse::<Ipv6Addr>().is_ok() {
+        Ok(end + 1)
+    } else {
+        Err(Error::Host)
     }
+}
+
+/// `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`: an address of a version to come
+/// (RFC 3986 section 3.2.2).
+fn is_ip_future(inside: &[u8]) -> bool {
+    let [b'v' | b'V', rest @ ..] = inside else {
+        return false;
+    };
+    let digits = rest
+        .iter()
+        .take_while(|byte| byte.is_ascii_hexdigit())
+        .count();
+    let [b'.', address @ ..] = &rest[digits..] else {
+        return false;
+    };
+    let allowed = |byte: &u8| *byte == b':' || chars::is(*byte, REG_NAME);
+    digits > 0 && !address.is_empty() && address.iter().all(allowed)
 }
 
 #[inline]
@@ -196,6 +215,8 @@ mod tests {
             ("[::1]", None),
             ("[::1]:8080", Some(8080)),
             ("[2001:db8::192.0.2.1]:1", Some(1)),
+            ("[v1.a]", None),
+            ("[vF.a:b]:80", Some(80)),
             ("a%20b", None),
             ("%41", None),
         ] {
@@ -220,7 +241,11 @@ mod tests {
             "::1",
             "[::1]a",
             "[::1%25eth0]",
-            "[v1.a]",
+            "[v1.]",
+            "[v.a]",
+            "[vg.a]",
+            "[v1.a/b]",
+            "[v1a]",
             "[1.2.3.4]",
             "a%",
             "a%2",

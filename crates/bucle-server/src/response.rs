@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::future::Future;
 use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
@@ -13,7 +14,9 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::RequestBody;
+use crate::body_writer::{BodyWriter, written};
 use crate::site::Opened;
+use crate::upgrade::Start;
 
 /// Header fields that the server alone writes.
 const OURS: [&str; 4] = ["content-length", "transfer-encoding", "connection", "date"];
@@ -63,6 +66,8 @@ pub(crate) enum Content {
     Opened(Rc<Opened>),
     /// One behind the other; the length is their sum.
     Pieces(Vec<Piece>, u64),
+    /// The connection goes on in another protocol.
+    Upgrade(Start),
     File {
         file: Rc<OwnedFd>,
         length: u64,
@@ -103,6 +108,30 @@ impl Body {
         })
     }
 
+    /// What `block` writes, as it writes it: a stream for which nothing has to be implemented. The
+    /// block is polled as part of the answer and needs no task of its own; it waits in
+    /// [`BodyWriter::write`] while the client has not read what was written before, and is dropped
+    /// when the client goes away. It is not begun for a request of HEAD. An error ends the connection.
+    ///
+    /// ```
+    /// use bucle_server::{Body, Request, Response};
+    ///
+    /// async fn squares(_: Request) -> Response {
+    ///     Response::text(Body::from_writer(|mut writer| async move {
+    ///         for n in 0..1_000_000u64 {
+    ///             writer.write(format!("{}\n", n * n)).await?;
+    ///         }
+    ///         Ok(())
+    ///     }))
+    /// }
+    /// ```
+    pub fn from_writer<F>(block: impl FnOnce(BodyWriter) -> F + 'static) -> Body
+    where
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        Body::stream(written(block))
+    }
+
     /// A file from its beginning to where it ends now, sent by the kernel.
     ///
     /// # Errors
@@ -125,7 +154,7 @@ impl Body {
     #[inline]
     pub fn length(&self) -> Option<u64> {
         match &self.0 {
-            Content::Empty => Some(0),
+            Content::Empty | Content::Upgrade(_) => Some(0),
             Content::Static(bytes) => Some(bytes.len() as u64),
             Content::Bytes(bytes) => Some(bytes.len() as u64),
             Content::Opened(opened) => Some(opened.length()),
@@ -223,6 +252,12 @@ impl Response {
         Response::error(StatusCode::METHOD_NOT_ALLOWED).field("Allow", allow)
     }
 
+    /// 200 for OPTIONS (RFC 9110 section 9.3.7), with the methods that a resource knows: `GET, HEAD,
+    /// OPTIONS`.
+    pub fn options(allow: &'static str) -> Response {
+        Response::new(StatusCode::OK).field("Allow", allow)
+    }
+
     /// 200 with a file.
     #[inline]
     pub(crate) fn opened(opened: Rc<Opened>) -> Response {
@@ -257,6 +292,30 @@ impl Response {
             lines: Lines::Own(lines),
             body: Body(Content::Pieces(pieces, length)),
         }
+    }
+
+    /// 101: the connection goes on in `protocol`.
+    pub(crate) fn switching(protocol: &str, start: Start) -> Response {
+        let mut response = Response::new(StatusCode::SWITCHING_PROTOCOLS).upgrade_field(protocol);
+        if !response.status.is_informational() {
+            return response;
+        }
+        response.body = Body(Content::Upgrade(start));
+        response
+    }
+
+    /// With the name of another protocol, and what must stand beside it.
+    pub(crate) fn upgrade_field(self, protocol: &str) -> Response {
+        let mut response = self.field("Upgrade", protocol);
+        if let Lines::Own(lines) = &mut response.lines {
+            lines.extend_from_slice(b"Connection: Upgrade\r\n");
+        }
+        response
+    }
+
+    #[inline]
+    pub(crate) fn is_upgrade(&self) -> bool {
+        matches!(self.body.0, Content::Upgrade(_))
     }
 
     /// With another status.

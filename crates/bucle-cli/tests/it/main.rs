@@ -4,3 +4,4 @@ mod refusals;
 mod serving;
 mod stopping;
 mod support;
+mod tls;

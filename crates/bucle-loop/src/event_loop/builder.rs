@@ -15,7 +15,6 @@ use crate::executor::DefaultExecutor;
 use crate::fds::{FdTable, Interest, Readiness, Source};
 use crate::inbox::{Inbox, Notify};
 use crate::pollable::AsPollable;
-use crate::ready::ReadyQueue;
 use crate::selector::SelectorKind;
 use crate::selector::sim::SimSelector;
 use crate::sim::options::Stream;
@@ -122,6 +121,10 @@ impl EventLoop {
             Some((_, options)) => DefaultExecutor::simulated(options),
             None => DefaultExecutor::default(),
         };
+        let tasks = match &simulation {
+            Some(_) => TaskTable::simulated(),
+            None => TaskTable::default(),
+        };
         let shuffle = simulation.as_ref().and_then(|(_, options)| {
             let rng = options.stream(Stream::Schedule);
             options.shuffle_ready_tasks.then(|| RefCell::new(rng))
@@ -129,12 +132,12 @@ impl EventLoop {
         let handle = LoopRef {
             core: Rc::new(Core {
                 id,
-                ready: Rc::new(ReadyQueue::default()),
+                ready: Rc::default(),
                 timers: Rc::new(TimerQueue::default()),
                 slow: SlowWatch::new(SLOW_CALLBACK_DURATION, parts.clock.is_virtual()),
                 clock: parts.clock,
                 inbox: Inbox::acquire(id, notify),
-                tasks: TaskTable::default(),
+                tasks,
                 counters: Counters::default(),
                 executor,
                 fds: RefCell::new(parts.fds),

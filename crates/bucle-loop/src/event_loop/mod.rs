@@ -34,7 +34,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 pub use builder::LoopBuilder;
-pub(crate) use scheduling::far;
+pub(crate) use scheduling::{FAR, far};
 pub use turn::Entered;
 
 use crate::clock::Clock;
@@ -43,11 +43,11 @@ use crate::exceptions::ExceptionContext;
 use crate::executor::DefaultExecutor;
 use crate::fds::{FdTable, Source};
 use crate::inbox::{Inbox, Message};
-use crate::ready::ReadyQueue;
 use crate::selector::Event;
 use crate::signals::Signals;
 use crate::sim::SimNetwork;
 use crate::slow::SlowWatch;
+use crate::task::cell::Home;
 use crate::task::table::TaskTable;
 use crate::task::{Cancelled, Task, TaskError};
 use crate::timers::TimerQueue;
@@ -76,7 +76,7 @@ enum State {
 /// All that a loop owns. Shared by the owner and its references, never by threads.
 pub(crate) struct Core {
     pub(crate) id: u64,
-    pub(crate) ready: Rc<ReadyQueue>,
+    pub(crate) ready: Rc<Home>,
     pub(crate) timers: Rc<TimerQueue>,
     pub(crate) clock: Rc<Clock>,
     pub(crate) inbox: &'static Inbox,
@@ -171,8 +171,9 @@ impl EventLoop {
     }
 
     /// [`run_until_complete`](EventLoop::run_until_complete) for a task of this loop.
+    #[doc(hidden)]
     #[track_caller]
-    pub(crate) fn run_task<T>(&self, mut main: Task<T>) -> Result<T, TaskError> {
+    pub fn run_task<T>(&self, mut main: Task<T>) -> Result<T, TaskError> {
         let stop = self.handle.clone();
         main.add_done_callback(move || stop.stop());
         self.run_forever();

@@ -5,7 +5,7 @@ use std::panic::Location;
 
 use super::cell::{DoneCallback, TaskRef};
 use super::{Cancelled, TaskTag};
-use crate::handles::{Action, HandleCell};
+use crate::handles::HandleCell;
 use crate::ready::Entry;
 use crate::running::with_running_loop;
 use crate::{LoopRef, get_running_loop};
@@ -122,7 +122,7 @@ impl TaskHandle {
 /// The same task, not two that look alike.
 impl PartialEq for TaskHandle {
     fn eq(&self, other: &TaskHandle) -> bool {
-        self.task.id() == other.task.id()
+        self.task.is(&other.task)
     }
 }
 
@@ -162,7 +162,7 @@ pub(super) fn add_done_callback(task: &TaskRef, callback: DoneCallback) -> Callb
         Ok(number) => CallbackId(number),
         Err(callback) => {
             // Ended already: its loop runs the callback next.
-            let cell = HandleCell::new(Action::Call(callback), Location::caller());
+            let cell = HandleCell::new(callback, Location::caller());
             task.ready_queue().push(Entry::Callback(cell));
             CallbackId::GONE
         }

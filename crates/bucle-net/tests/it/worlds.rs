@@ -46,6 +46,7 @@ where
         for seed in 0..10 {
             simulate(SimOptions::seeded(seed), body());
             simulate(rough(seed), body());
+            simulate(SimOptions::varied(100 + seed), body());
         }
     });
 }
@@ -303,6 +304,7 @@ fn whatever_is_lost_is_told_in_order_and_what_arrives_is_right() {
         for seed in 0..60 {
             let options = SimOptions {
                 reset_probability: 0.01,
+                loss_probability: 0.05,
                 ..rough(seed)
             };
             let failed = Rc::new(Cell::new(0));

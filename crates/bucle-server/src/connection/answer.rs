@@ -31,6 +31,9 @@ impl<H: Handler> Connection<H> {
         if self.any(flag::BEGUN) {
             return;
         }
+        if response.is_upgrade() {
+            return self.switch(response, out);
+        }
         if response.status().is_informational() {
             // An answer that is no answer: the client would wait for the real one.
             response = Response::error(StatusCode::INTERNAL_SERVER_ERROR);
@@ -85,7 +88,7 @@ impl<H: Handler> Connection<H> {
     #[inline]
     fn send(self: &Rc<Self>, content: Content, chunked: bool, out: &mut Vec<u8>) -> bool {
         match content {
-            Content::Empty => {}
+            Content::Empty | Content::Upgrade(_) => {}
             Content::Static(bytes) if bytes.len() <= COPY_LIMIT => out.extend_from_slice(bytes),
             Content::Opened(opened) => match (opened.file(), opened.shared_content()) {
                 (None, None) => out.extend_from_slice(opened.content()),
@@ -170,7 +173,7 @@ impl<H: Handler> Connection<H> {
         task.detach();
     }
 
-    pub(super) fn send_piece(&self, piece: Bytes, chunked: bool) {
+    pub(super) fn send_piece(self: &Rc<Self>, piece: Bytes, chunked: bool) {
         self.with_transport(|transport| {
             if chunked {
                 let mut frame = Vec::with_capacity(18);
@@ -215,7 +218,7 @@ impl<H: Handler> Connection<H> {
         Poll::Pending
     }
 
-    fn record(&self, body: impl FnOnce(&mut crate::access_log::Record)) {
+    pub(super) fn record(&self, body: impl FnOnce(&mut crate::access_log::Record)) {
         if let Some(exchange) = &mut *self.exchange.borrow_mut()
             && let Some(record) = &mut exchange.log
         {

@@ -14,11 +14,8 @@ use crate::handler::Handler;
 impl<H: Handler> Connection<H> {
     /// The input is not HTTP, or not as we allow it: says so, and takes no more.
     #[cold]
-    pub(super) fn refuse(self: &Rc<Self>, error: Error, out: &mut Vec<u8>) {
-        let status = error.status();
-        let text = format!("{} {}: {error}\n", status.as_u16(), status.reason());
-        let response = Response::text(text).with_status(status);
-        self.give_up(BodyError::Malformed, response, out);
+    pub(super) fn refuse(self: &Rc<Self>, error: Error, input: &[u8], out: &mut Vec<u8>) {
+        self.give_up(BodyError::Malformed, refusal(error), input, out);
     }
 
     /// The client has ended its side in the middle of a request.
@@ -30,6 +27,12 @@ impl<H: Handler> Connection<H> {
                 self.clear(flag::KEEP_ALIVE);
                 self.set(flag::RECEIVED);
                 self.finish_body(Err(BodyError::Incomplete));
+                if self.has_response() {
+                    // It was for a request that was never made.
+                    let instead = refusal(Error::Incomplete);
+                    let before = self.with_exchange(|exchange| exchange.response.replace(instead));
+                    drop(before);
+                }
             }
             _ => self.linger(false, out),
         }
@@ -40,17 +43,27 @@ impl<H: Handler> Connection<H> {
     pub(super) fn timed_out(self: &Rc<Self>) {
         let mut out = Vec::new();
         let response = Response::error(StatusCode::REQUEST_TIMEOUT);
-        self.give_up(BodyError::Incomplete, response, &mut out);
+        let carried = self.carry.take().unwrap_or_default();
+        self.give_up(BodyError::Incomplete, response, &carried, &mut out);
         self.settle();
     }
 
     /// Ends the connection with `response`, in place of whatever the request under way would have
-    /// come to.
-    fn give_up(self: &Rc<Self>, error: BodyError, response: Response, out: &mut Vec<u8>) {
+    /// come to; `input` is what was not used yet.
+    fn give_up(
+        self: &Rc<Self>,
+        error: BodyError,
+        response: Response,
+        input: &[u8],
+        out: &mut Vec<u8>,
+    ) {
         self.stop_exchange(error);
         if self.phase.get() == Phase::Head {
             self.phase.set(Phase::Exchange);
             self.clear(flag::OF_REQUEST);
+            if asks_for_head(input) {
+                self.set(flag::HEAD);
+            }
             if self.worker.log.is_some() {
                 self.begin_record(None);
             }
@@ -102,7 +115,7 @@ impl<H: Handler> Connection<H> {
     }
 
     /// Ends once what was written has left.
-    pub(super) fn close(&self) {
+    pub(super) fn close(self: &Rc<Self>) {
         self.phase.set(Phase::Lingering);
         self.with_transport(Transport::close);
         self.settle();
@@ -115,10 +128,13 @@ impl<H: Handler> Connection<H> {
     }
 
     /// The server is stopping: ends now if no request is under way, else after it.
-    pub(crate) fn drain(&self) {
+    pub(crate) fn drain(self: &Rc<Self>) {
         self.clear(flag::KEEP_ALIVE);
         if self.phase.get() == Phase::Head && self.carried() == 0 {
             self.close();
+        }
+        if self.phase.get() == Phase::Upgraded {
+            self.tell_draining();
         }
     }
 
@@ -136,4 +152,18 @@ impl<H: Handler> Connection<H> {
             self.worker.remove(self.key.get());
         }
     }
+}
+
+/// What tells a client what was wrong.
+fn refusal(error: Error) -> Response {
+    let status = error.status();
+    let text = format!("{} {}: {error}\n", status.as_u16(), status.reason());
+    Response::text(text).with_status(status)
+}
+
+/// Whether a request that was not understood is one of HEAD, whose answer has no body whatever it
+/// says (RFC 9110 section 9.3.2).
+fn asks_for_head(input: &[u8]) -> bool {
+    let begin = input.iter().position(|byte| !b"\r\n".contains(byte));
+    input[begin.unwrap_or(0)..].starts_with(b"HEAD ")
 }

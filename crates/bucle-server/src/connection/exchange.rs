@@ -11,13 +11,14 @@ use bucle_http::{Method, RequestHead, StatusCode, Version};
 use bucle_loop::{ExceptionContext, TaskHandle};
 use bucle_net::Transport;
 
+use super::upgrade::Upgrade;
 use super::{Connection, Phase, Waits, flag};
 use crate::access_log::Record;
 use crate::body::{BodyChannel, BodyError, BodyOwner, RequestBody};
 use crate::handler::Handler;
 use crate::options::DISCARD_LIMIT;
 use crate::worker::Slot;
-use crate::{Request, Response};
+use crate::{IntoResponse, Request, Response};
 
 /// What only an exchange that takes its time needs: one with a body, a handler that is not ready
 /// at once, a streamed answer; or any, while a log is kept.
@@ -28,11 +29,13 @@ pub(super) struct Exchange {
     pub(super) discarded: u64,
     /// The task of the handler, or of a streaming answer.
     pub(super) task: Option<TaskHandle>,
-    /// The answer that the handler's task came to.
+    /// The answer that the handler came to, while it is not due or its task has not told.
     pub(super) response: Option<Response>,
     /// Who waits until the client has read.
     pub(super) drained: Option<Waker>,
     pub(super) log: Option<Box<Record>>,
+    /// The connection leaves HTTP, or has left it.
+    pub(super) upgrade: Option<Upgrade>,
 }
 
 impl<H: Handler> Connection<H> {
@@ -69,6 +72,13 @@ impl<H: Handler> Connection<H> {
             self.with_exchange(|exchange| exchange.body = Some(body.clone()));
             body
         });
+        if head.is_https() {
+            // The connection is not secured (RFC 9110 section 7.4).
+            worker.heads.give(head);
+            drop(body);
+            let response = Response::error(StatusCode::MISDIRECTED_REQUEST);
+            return self.answer_when_due(response, out);
+        }
         let request = Request::new(head, RequestBody::new(body), worker.heads.clone());
 
         // Polled in place; a future that is not ready becomes a task, which polls it again with a
@@ -81,12 +91,12 @@ impl<H: Handler> Connection<H> {
         match called {
             Ok(Poll::Ready(response)) => {
                 worker.give_slot(slot);
-                self.answer(response, out);
+                self.answer_when_due(response, out);
             }
             Ok(Poll::Pending) => self.spawn_handler(slot),
             Err(payload) => {
                 self.report_panic(payload);
-                self.answer(self.panicked(), out);
+                self.answer_when_due(self.panicked(), out);
             }
         }
     }
@@ -142,8 +152,42 @@ impl<H: Handler> Connection<H> {
         self.worker.event_loop.call_exception_handler(context);
     }
 
+    /// Answers now, or once the request's body is through.
+    #[inline]
+    fn answer_when_due(self: &Rc<Self>, response: Response, out: &mut Vec<u8>) {
+        if self.answer_is_due() {
+            self.answer(response, out);
+        } else {
+            self.with_exchange(|exchange| exchange.response = Some(response));
+        }
+    }
+
+    /// Whether an answer may leave. One that has no use for the body waits until the body is whole,
+    /// so that a malformed one is told of by 400 however it came. It doesn't wait for a body that is
+    /// not worth reading, or that the client holds back.
+    #[inline]
+    fn answer_is_due(&self) -> bool {
+        self.any(flag::RECEIVED | flag::EXPECTS_CONTINUE)
+            || self.body_is_wanted()
+            || self.body_is_too_long()
+    }
+
+    /// The answer that waits, if it is due.
+    #[inline]
     pub(super) fn take_response(&self) -> Option<Response> {
+        if !self.has_response() || !self.answer_is_due() {
+            return None;
+        }
         self.exchange.borrow_mut().as_mut()?.response.take()
+    }
+
+    /// Whether an answer waits.
+    #[inline]
+    pub(super) fn has_response(&self) -> bool {
+        let exchange = self.exchange.borrow();
+        exchange
+            .as_ref()
+            .is_some_and(|exchange| exchange.response.is_some())
     }
 
     /// The body of the request under way, if it has one that is not whole yet.
@@ -278,12 +322,13 @@ impl<H: Handler> Connection<H> {
     }
 }
 
-fn poll_slot<F: Future<Output = Response>>(
+#[inline]
+fn poll_slot<F: Future<Output: IntoResponse>>(
     mut slot: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
 ) -> Poll<Response> {
     match slot.as_mut().as_pin_mut() {
-        Some(future) => future.poll(cx),
+        Some(future) => future.poll(cx).map(IntoResponse::into_response),
         None => Poll::Ready(Response::error(StatusCode::INTERNAL_SERVER_ERROR)),
     }
 }

@@ -14,6 +14,7 @@ use bucle_loop::sync::{Event, Semaphore};
 use bucle_loop::{LoopRef, get_running_loop, to_thread};
 use rustix::io::Errno;
 
+use crate::echo;
 use crate::site::Site;
 use crate::site::coding::{Accepted, Coding};
 use crate::site::compress;
@@ -30,6 +31,9 @@ use crate::{Request, Response};
 
 /// What a folder answers with when it is asked for itself.
 const INDEX: &[u8] = b"index.html";
+
+/// What may be asked of a file or folder.
+const ALLOWED: &str = "GET, HEAD, OPTIONS";
 
 /// How often a loop looks whether the path of the root leads to another folder now.
 const ROOT_AGAIN: Duration = Duration::from_secs(1);
@@ -154,8 +158,11 @@ impl Desk {
         if self.site.echo && path == "/echo" {
             return Step::Echo;
         }
-        if !matches!(request.method(), Method::Get | Method::Head) {
-            return Step::Done(plain(Response::method_not_allowed("GET, HEAD")));
+        match request.method() {
+            Method::Get | Method::Head => {}
+            Method::Options => return Step::Done(self.options(path)),
+            Method::Other => return Step::Done(error(StatusCode::NOT_IMPLEMENTED)),
+            _ => return Step::Done(plain(Response::method_not_allowed(ALLOWED))),
         }
         if !self.site.prefix.is_empty() {
             path = match path.strip_prefix(&*self.site.prefix) {
@@ -184,6 +191,23 @@ impl Desk {
                 Ok(step) => step,
                 Err(errno) => Step::Done(refuse(errno)),
             },
+        }
+    }
+
+    /// What may be asked of a path, whether there is anything at it or not; of the whole server for
+    /// `*`.
+    fn options(&self, path: &str) -> Response {
+        if path == "*" {
+            let all = if self.site.echo {
+                echo::ALLOWED
+            } else {
+                ALLOWED
+            };
+            return Response::options(all);
+        }
+        match SitePath::decode(path) {
+            Err(Refused::Malformed(why)) => malformed(why),
+            Ok(_) | Err(Refused::Hidden) => Response::options(ALLOWED),
         }
     }
 
@@ -387,11 +411,7 @@ impl Desk {
         let path = match SitePath::decode(raw) {
             Ok(path) => path,
             Err(Refused::Hidden) => return Ok(Step::Done(error(StatusCode::NOT_FOUND))),
-            Err(Refused::Malformed(why)) => {
-                let text = format!("400 Bad Request: {why}\n");
-                let response = Response::text(text).with_status(StatusCode::BAD_REQUEST);
-                return Ok(Step::Done(plain(response)));
-            }
+            Err(Refused::Malformed(why)) => return Ok(Step::Done(malformed(why))),
         };
         let moment = self.moment();
         let open = |name: &str, path: &CString| here.files.open(name, path, moment, leave.disk);
@@ -557,6 +577,12 @@ fn refuse(errno: Errno) -> Response {
 
 fn error(status: StatusCode) -> Response {
     plain(Response::error(status))
+}
+
+/// For a path that no well-behaved client would send.
+fn malformed(why: &str) -> Response {
+    let text = format!("400 Bad Request: {why}\n");
+    plain(Response::text(text).with_status(StatusCode::BAD_REQUEST))
 }
 
 /// What it says is its type, whatever a browser may see in it.

@@ -38,6 +38,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use crate::echo::echo;
 use crate::handler::Handler;
 use crate::{Request, Response};
 use answering::{Desk, Step};
@@ -105,11 +106,11 @@ impl Policy {
 /// symbolic link elsewhere) within a second.
 ///
 /// ```no_run
-/// use bucle_server::{HttpServer, Options, Site};
+/// use bucle_server::{Server, Site};
 ///
 /// bucle_loop::run(async {
 ///     let site = Site::open("public")?;
-///     let server = HttpServer::bind("127.0.0.1:8080", site.handler(), Options::default())?;
+///     let server = Server::builder().listen("127.0.0.1:8080")?.serve(site.handler())?;
 ///     server.serve_forever().await;
 ///     Ok::<(), std::io::Error>(())
 /// })??;
@@ -231,7 +232,7 @@ impl Handler for SiteHandler {
     fn call(&self, request: Request) -> SiteFuture {
         SiteFuture(match self.0.begin(&request) {
             Step::Done(response) => Answer::Ready(Some(response)),
-            Step::Echo => Answer::Ready(Some(crate::echo::echo(request))),
+            Step::Echo => Answer::Later(Box::pin(echo(request))),
             step => Answer::Later(Box::pin(self.0.clone().finish(request, step))),
         })
     }

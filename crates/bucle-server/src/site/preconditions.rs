@@ -43,8 +43,11 @@ impl<'a> Once<'a> {
     fn time(self) -> Option<SystemTime> {
         match self {
             Once::Here(value) => {
-                let value = std::str::from_utf8(value).ok()?;
-                httpdate::parse_http_date(value).ok()
+                let text = std::str::from_utf8(value).ok()?;
+                match with_whole_year(text, SystemTime::now()) {
+                    Some(text) => httpdate::parse_http_date(&text).ok(),
+                    None => httpdate::parse_http_date(text).ok(),
+                }
             }
             _ => None,
         }
@@ -142,6 +145,29 @@ impl<'a> Asked<'a> {
         };
         holds.then_some(range)
     }
+}
+
+/// A date in the format of RFC 850, `Sunday, 06-Nov-94 08:49:37 GMT`, in that of today. Of the years
+/// that end in these two digits it is the latest that is at most 50 years ahead (RFC 9110 section
+/// 5.6.7).
+fn with_whole_year(text: &str, now: SystemTime) -> Option<String> {
+    let (weekday, rest) = text.split_once(", ")?;
+    let [day, month, rest] = rest.splitn(3, '-').collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let (year, time) = rest.split_once(' ')?;
+    if year.len() != 2 {
+        return None;
+    }
+    let year: u32 = year.parse().ok()?;
+    let latest = httpdate::fmt_http_date(now)
+        .get(12..16)?
+        .parse::<u32>()
+        .ok()?
+        + 50;
+    let whole = latest - (latest - year) % 100;
+    let weekday = weekday.get(..3)?;
+    Some(format!("{weekday}, {day} {month} {whole} {time}"))
 }
 
 /// Whether two tags are the same by the strong comparison (section 8.8.3.2).

@@ -181,7 +181,7 @@ fn what_is_echoed_is_streamed() {
     );
     assert_eq!(
         server.request("DELETE", "/echo", "").field("allow"),
-        Some("GET, HEAD, POST, PUT")
+        Some("GET, HEAD, POST, PUT, OPTIONS")
     );
     // Leave to send comes before the answer's head.
     let mut stream = server.connect();

@@ -146,14 +146,51 @@ fn nothing_else_is_found() {
 #[test]
 fn other_methods_are_told_which_there_are() {
     let world = world();
-    for method in [
-        "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PURGE",
-    ] {
+    for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE"] {
         let answer = world.server.request(method, "/a.txt", "");
         assert_eq!(answer.status, 405, "{method}");
-        assert_eq!(answer.field("allow"), Some("GET, HEAD"));
+        assert_eq!(answer.field("allow"), Some("GET, HEAD, OPTIONS"));
     }
-    assert_eq!(world.server.request("OPTIONS", "*", "").status, 405);
+    for method in ["PURGE", "get", "PROPFIND", "M"] {
+        let answer = world.server.request(method, "/a.txt", "");
+        assert_eq!(answer.status, 501, "{method}");
+    }
+    for target in ["*", "/a.txt", "/missing", "/", "http://x"] {
+        let answer = world.server.request("OPTIONS", target, "");
+        assert_eq!(answer.status, 200, "{target}");
+        assert_eq!(answer.field("allow"), Some("GET, HEAD, OPTIONS"));
+        assert_eq!(answer.field("content-length"), Some("0"));
+    }
+    assert_eq!(world.server.request("OPTIONS", "/../a", "").status, 400);
+}
+
+#[test]
+fn a_file_that_is_not_as_wanted_is_412() {
+    let world = world();
+    let tag = world.server.get("/a.txt");
+    let tag = tag.field("etag").unwrap();
+    for (lines, status) in [
+        ("If-Match: *\r\n".to_owned(), 200),
+        ("If-Match: \"other\"\r\n".to_owned(), 412),
+        (
+            "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n".to_owned(),
+            412,
+        ),
+        (
+            format!("If-Match: \"other\"\r\nIf-None-Match: {tag}\r\n"),
+            412,
+        ),
+        (format!("If-None-Match: {tag}\r\n"), 304),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let answer = world.server.request(method, "/a.txt", &lines);
+            assert_eq!(answer.status, status, "{method} {lines}");
+        }
+    }
+    let missing = world
+        .server
+        .request("GET", "/missing", "If-Match: \"other\"\r\n");
+    assert_eq!(missing.status, 404);
 }
 
 #[test]

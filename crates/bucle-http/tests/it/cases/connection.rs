@@ -100,10 +100,20 @@ fn expectations() {
                 b"Expect: 100-continue;a=b",
                 no(Expectation),
             ),
-            ("9110 10.1.1: empty", b"Expect:", no(Expectation)),
+            ("9110 5.6.1.2: an empty list", b"Expect:", Taken(1, b"a")),
             (
-                "twice",
+                "9110 5.6.1.2: empty elements",
+                b"Expect: , 100-continue,,",
+                Taken(1, b"a"),
+            ),
+            (
+                "9110 5.3: a list in two lines",
                 b"Expect: 100-continue\r\nExpect: 100-continue",
+                Taken(1, b"a"),
+            ),
+            (
+                "9110 5.3: another in the second line",
+                b"Expect: 100-continue\r\nExpect: x",
                 no(Expectation),
             ),
         ],
@@ -121,6 +131,9 @@ fn expectations() {
     ));
     assert!(!expects(
         "GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"
+    ));
+    assert!(!expects(
+        "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: ,\r\n\r\n"
     ));
     assert!(!expects(
         "PUT / HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"

@@ -92,6 +92,15 @@ fn the_order_is_the_standard_s() {
             "If-Modified-Since: Sunday, 09-Sep-01 01:46:40 GMT\r\n".into(),
             NotModified,
         ),
+        // At most 50 years ahead, so not 1970.
+        (
+            "If-Modified-Since: Tuesday, 09-Sep-70 01:46:40 GMT\r\n".into(),
+            NotModified,
+        ),
+        (
+            "If-Modified-Since: Sunday, 09-Sep-99 01:46:40 GMT\r\n".into(),
+            Send,
+        ),
         (
             "If-Modified-Since: Sun Sep  9 01:46:40 2001\r\n".into(),
             NotModified,
