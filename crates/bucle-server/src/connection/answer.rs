@@ -41,7 +41,11 @@ impl<H: Handler> Connection<H> {
         let status = response.status();
         let length = response.length();
         let (framing, has_body) = self.framing(status, length);
-        if self.worker.draining.get() || self.body_is_too_long() || framing == Framing::UntilClose {
+        if self.worker.draining.get()
+            || response.closes()
+            || self.body_is_too_long()
+            || framing == Framing::UntilClose
+        {
             self.clear(flag::KEEP_ALIVE);
         }
         let after = match (self.any(flag::KEEP_ALIVE), self.any(flag::HTTP_10)) {
