@@ -5,14 +5,15 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Parser;
 
-use crate::cases;
 use crate::peers::bucle::Bucle;
 #[cfg(feature = "uring")]
 use crate::peers::{compio::Compio, glommio::Glommio, monoio::Monoio};
 use crate::peers::{floor::Floor, smol::Smol, tokio::Tokio};
 use crate::plan::Figures;
+use crate::{cases, echo};
 
-/// Measures one case of one runtime in this process, and prints the figures as one line of JSON.
+/// Measures one case of one runtime in this process, and prints the figures as one line of JSON. `runtime echo SERVER` serves
+/// instead, until it is killed: bare, bucle-protocol, bucle-stream, tokio.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// bucle, floor, tokio, smol, monoio, glommio, compio
@@ -29,7 +30,14 @@ struct Arguments {
 
 /// Reads the command line, measures, prints. `live_bytes` tells what the allocator has given out, where that is counted.
 pub fn main(live_bytes: Option<fn() -> usize>) -> ExitCode {
-    match run(&Arguments::parse(), live_bytes) {
+    let arguments = Arguments::parse();
+    if arguments.runtime == "echo"
+        && let Err(error) = echo::serve(&arguments.case)
+    {
+        eprintln!("{error:#}");
+        return ExitCode::FAILURE;
+    }
+    match run(&arguments, live_bytes) {
         Ok(figures) => {
             println!("{}", serde_json::json!(figures));
             ExitCode::SUCCESS

@@ -7,6 +7,7 @@
 
 mod cases;
 mod child;
+mod echo;
 mod peers;
 mod plan;
 mod runtime;

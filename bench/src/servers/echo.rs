@@ -1,4 +1,4 @@
-//! The echo servers of the runtimes' part: Rust peers in `runtimes/src/bin`, each of which takes any free port and announces it.
+//! The echo servers of the runtimes' part: `runtime echo NAME` of `runtimes/`, which takes any free port and announces it.
 
 use std::process::Command;
 
@@ -8,10 +8,10 @@ use super::{Job, Kind, built};
 
 /// Every echo server there is.
 pub(crate) const ECHO: &[Kind] = &[
-    kind("bare", |job| echo(job, "echo_bare")),
-    kind("bucle-protocol", |job| echo(job, "echo_bucle_protocol")),
-    kind("bucle-stream", |job| echo(job, "echo_bucle_stream")),
-    kind("tokio", |job| echo(job, "echo_tokio")),
+    kind("bare", |job| echo(job, "bare")),
+    kind("bucle-protocol", |job| echo(job, "bucle-protocol")),
+    kind("bucle-stream", |job| echo(job, "bucle-stream")),
+    kind("tokio", |job| echo(job, "tokio")),
 ];
 
 const fn kind(name: &'static str, command: fn(&Job<'_>) -> Result<Command>) -> Kind {
@@ -25,5 +25,7 @@ const fn kind(name: &'static str, command: fn(&Job<'_>) -> Result<Command>) -> K
 }
 
 fn echo(job: &Job<'_>, name: &str) -> Result<Command> {
-    Ok(Command::new(built(job.peers, name)?))
+    let mut command = Command::new(built(job.peers, "runtime")?);
+    command.args(["echo", name]);
+    Ok(command)
 }

@@ -3,7 +3,7 @@
 //! An entry is at most two words, whatever it stands for, and queueing one allocates nothing once
 //! the queue has grown to its working size. The queue runs nothing itself.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -47,7 +47,7 @@ impl Entry {
         };
         match self {
             Entry::Task(task) => Some(SimEventKind::Task(task.tag())),
-            Entry::Callback(cell) if cell.is_done() => None,
+            Entry::Callback(cell) if cell.is_cancelled() => None,
             Entry::Callback(cell) => Some(SimEventKind::Callback(cell.location())),
             Entry::Readable(token) => ready(token, Readiness::READ),
             Entry::Writable(token) => ready(token, Readiness::WRITE),
@@ -62,6 +62,8 @@ const _: () = assert!(size_of::<Entry>() <= 2 * size_of::<usize>());
 #[derive(Default)]
 pub(crate) struct ReadyQueue {
     entries: RefCell<VecDeque<Entry>>,
+    /// A task began to wait for another, or in a line, since this was last asked.
+    waits: Cell<bool>,
 }
 
 impl ReadyQueue {
@@ -95,6 +97,23 @@ impl ReadyQueue {
                 others.next()
             }
         }));
+    }
+
+    /// Notes that the wait-for graph may have a new edge.
+    #[inline]
+    pub(crate) fn note_wait(&self) {
+        self.waits.set(true);
+    }
+
+    /// Whether it may.
+    #[inline]
+    pub(crate) fn has_new_waits(&self) -> bool {
+        self.waits.get()
+    }
+
+    /// They were looked at.
+    pub(crate) fn forget_new_waits(&self) {
+        self.waits.set(false);
     }
 
     #[inline]

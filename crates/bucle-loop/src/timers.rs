@@ -18,6 +18,7 @@ use std::task::Waker;
 use slab::Slab;
 
 use crate::handles::HandleCell;
+use crate::wait_graph::{Needs, Survey, WaitKind, What};
 
 /// Fewer cancelled timers than this are not worth sweeping (asyncio's
 /// `_MIN_SCHEDULED_TIMER_HANDLES`).
@@ -143,6 +144,18 @@ impl TimerQueue {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.inner.borrow().heap.len()
+    }
+
+    /// Tells of the tasks that sleep.
+    pub(crate) fn tell(&self, survey: &mut Survey) {
+        let inner = self.inner.borrow();
+        for timer in &inner.heap {
+            if let Slot::Sleeps(waker) = &inner.slots[timer.slot as usize] {
+                let mut what = What::new(WaitKind::Sleep, "");
+                what.deadline = Some(timer.deadline);
+                survey.waits(waker, what, Needs::Anyone);
+            }
+        }
     }
 
     /// Takes every entry out, in no order.

@@ -20,6 +20,8 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use bucle_loop::Interest;
+
 pub use error::ReadError;
 pub use pipes::{open_read_pipe, open_read_pipe_with, open_write_pipe};
 pub use reader::StreamReader;
@@ -357,5 +359,14 @@ impl Protocol for StreamProtocol {
     fn resume_writing(&mut self) {
         self.shared.writing_paused.set(false);
         self.shared.wake_writers();
+    }
+
+    fn waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {
+        if let Some(reader) = &*self.shared.reader.borrow() {
+            tell(reader, Interest::READ);
+        }
+        for writer in &*self.shared.writers.borrow() {
+            tell(writer, Interest::WRITE);
+        }
     }
 }

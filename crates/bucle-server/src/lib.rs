@@ -24,6 +24,8 @@
 //! | `connection` | one connection: from bytes to a request, from an answer to bytes |
 //! | `worker` | what the connections of one loop share |
 //! | `request`, `body`, `response`, `handler`, `into_response` | what handlers see |
+//! | `tower` | tower services as handlers: [`TowerHandler`] |
+//! | `websocket` | WebSockets: [`WebSocket`] |
 //! | `upgrade` | connections that leave HTTP for another protocol |
 //! | `body_writer`, `sse` | bodies written by an `async` block; Server-Sent Events |
 //! | `routes` | handlers by path and method: [`Routes`] |
@@ -61,7 +63,10 @@ mod site;
 mod sse;
 mod stop;
 mod tls;
+mod tower;
 mod upgrade;
+#[cfg(feature = "websocket")]
+mod websocket;
 mod worker;
 
 pub use access_log::{LOG_BUFFER, LogFormat};
@@ -84,6 +89,11 @@ pub use site::{
 };
 pub use sse::{Event, EventWriter, KEEP_ALIVE, Sse};
 pub use tls::Tls;
+pub use tower::{Incoming, TowerHandler};
 pub use upgrade::{Draining, Upgraded};
+#[cfg(feature = "websocket")]
+pub use websocket::{
+    CLOSE_TIMEOUT, CloseFrame, MAX_MESSAGE, Message, WebSocket, WebSocketError, WebSocketOptions,
+};
 #[doc(hidden)]
 pub use {http_server::Server as HttpServer, serve::Builder as Serve};

@@ -34,6 +34,7 @@ const OURS: [&str; 4] = ["content-length", "transfer-encoding", "connection", "d
 /// ```
 pub struct Response {
     status: StatusCode,
+    closes: bool,
     content_type: Option<&'static str>,
     lines: Lines,
     body: Body,
@@ -210,6 +211,7 @@ impl Response {
     pub fn new(status: StatusCode) -> Response {
         Response {
             status,
+            closes: false,
             content_type: None,
             lines: Lines::Own(Vec::new()),
             body: Body::default(),
@@ -253,6 +255,7 @@ impl Response {
     pub(crate) fn opened(opened: Rc<Opened>) -> Response {
         Response {
             status: StatusCode::OK,
+            closes: false,
             content_type: None,
             lines: Lines::Opened(opened.clone()),
             body: Body(Content::Opened(opened)),
@@ -263,6 +266,7 @@ impl Response {
     pub(crate) fn not_modified(opened: Rc<Opened>) -> Response {
         Response {
             status: StatusCode::NOT_MODIFIED,
+            closes: false,
             content_type: None,
             lines: Lines::NotModified(opened),
             body: Body::default(),
@@ -329,14 +333,20 @@ impl Response {
                 "the header field `{name}` is written by the server itself"
             )));
         }
-        let mut lines = match self.lines {
-            Lines::Own(lines) => lines,
-            Lines::Opened(_) | Lines::NotModified(_) => self.lines().to_vec(),
-        };
-        bucle_http::write_field(&mut lines, name, value.as_bytes())
-            .map_err(|error| invalid(error.to_string()))?;
-        self.lines = Lines::Own(lines);
+        self.append_header(name, value.as_bytes())?;
         Ok(self)
+    }
+
+    /// The same, in place, for a value that may be more than ASCII.
+    pub(crate) fn append_header(&mut self, name: &str, value: &[u8]) -> io::Result<()> {
+        if let Lines::Opened(_) | Lines::NotModified(_) = self.lines {
+            self.lines = Lines::Own(self.lines().to_vec());
+        }
+        if let Lines::Own(lines) = &mut self.lines {
+            bucle_http::write_field(lines, name, value)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
+        }
+        Ok(())
     }
 
     /// The same for a field that we know to be well-formed.
@@ -344,6 +354,18 @@ impl Response {
     pub(crate) fn field(self, name: &str, value: &str) -> Response {
         self.header(name, value)
             .unwrap_or_else(|_| Response::error(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
+    /// Ends the connection after this answer, which the client is told.
+    #[must_use]
+    pub fn close_connection(mut self) -> Response {
+        self.closes = true;
+        self
+    }
+
+    #[inline]
+    pub(crate) fn closes(&self) -> bool {
+        self.closes
     }
 
     /// The status.

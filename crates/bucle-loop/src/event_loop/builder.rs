@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bucle_sys::wake::WakeFd;
 
+use super::deadlock::DeadlockWatch;
 use super::{Core, EventLoop, LoopRef, SLOW_CALLBACK_DURATION, State};
 use crate::clock::Clock;
 use crate::counters::Counters;
@@ -83,11 +84,11 @@ impl EventLoop {
             simulation: None,
         };
         let event_loop = EventLoop::with(parts, debug);
-        let registered = event_loop.core.fds.borrow_mut().register(
-            wake.as_pollable(),
-            Interest::READ,
-            Rc::new(WakeSource(wake.clone())),
-        );
+        let mut fds = event_loop.core.fds.borrow_mut();
+        let source = Rc::new(WakeSource(wake.clone()));
+        let registered = fds.register(wake.as_pollable(), Interest::READ, source);
+        fds.own = Some(wake.as_pollable().number());
+        drop(fds);
         registered?.1.discard();
         Ok(event_loop)
     }
@@ -148,7 +149,8 @@ impl EventLoop {
                 messages: RefCell::default(),
                 state: Cell::new(State::Idle),
                 stopping: Cell::new(false),
-                deadlocked: Cell::new(false),
+                wait_places: Rc::default(),
+                deadlock: DeadlockWatch::default(),
                 ran_since_asked: Cell::new(0),
                 asked_at: Cell::new(u64::MAX),
                 ask_after: Cell::new(0),

@@ -93,7 +93,11 @@ impl LoopRef {
     }
 
     /// A handle with which other threads reach this loop.
+    ///
+    /// From the first call on, the loop takes it that another thread may wake it at any time, and
+    /// never ends because nothing could.
     pub fn remote(&self) -> Remote {
+        self.core.deadlock.note_remote();
         Remote {
             id: self.core.id,
             inbox: self.core.inbox,

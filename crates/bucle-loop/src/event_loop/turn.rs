@@ -1,12 +1,11 @@
 //! The turn: [`LoopRef::turn`] and its phases, and what is around them.
 
-use std::fmt::Write;
 use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Core, DEADLOCK, LoopRef, State};
+use super::{Core, LoopRef, State};
 use crate::exceptions::ExceptionContext;
 use crate::fds::{Interest, Owner, Readiness, Source, Watcher, split_token};
 use crate::handles::HandleCell;
@@ -24,9 +23,6 @@ const ASK_AFTER: usize = 64;
 /// The same while they are so short that the slow watch times them together: a tenth of a
 /// millisecond at most.
 const ASK_AFTER_SHORT: usize = 512;
-
-/// How many tasks the report of a deadlock names.
-const DEADLOCK_TASKS: usize = 20;
 
 /// Running: the turn and its phases.
 impl LoopRef {
@@ -91,7 +87,6 @@ impl LoopRef {
         self.expire();
         self.run_ready();
         self.flush();
-        self.core.counters.turns.add(1);
     }
 
     /// Phase 1: waits for the operating system; not at all if something is ready, else until the
@@ -103,6 +98,8 @@ impl LoopRef {
     /// before. Asking costs more than ten short steps of a task do.
     #[inline]
     pub fn select(&self) {
+        // Here, so that an embedder's turns count too.
+        self.core.counters.turns.add(1);
         if self.core.ready.is_empty() || !self.asked_lately() {
             self.ask();
         }
@@ -115,6 +112,9 @@ impl LoopRef {
             self.report_slow("step", None, None, slow);
         }
         let mut timeout = self.timeout();
+        if timeout != Some(Duration::ZERO) {
+            timeout = self.before_sleep(timeout);
+        }
         let asleep = timeout != Some(Duration::ZERO);
         if asleep && !core.inbox.prepare_sleep() {
             timeout = Some(Duration::ZERO);
@@ -134,7 +134,7 @@ impl LoopRef {
         match result {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::Deadlock => self.end_deadlock(),
+            Err(error) if error.kind() == io::ErrorKind::Deadlock => self.end_simulated(),
             Err(error) => self.call_exception_handler(ExceptionContext::new(
                 "selector",
                 format!("waiting for events failed: {error}"),
@@ -172,23 +172,6 @@ impl LoopRef {
             .map(|deadline| Duration::from_nanos(deadline.saturating_sub(core.clock.now())))
     }
 
-    /// Nothing can ever happen: says who waits for it in vain.
-    #[cold]
-    fn end_deadlock(&self) {
-        self.core.deadlocked.set(true);
-        let mut message = DEADLOCK.to_owned();
-        let waiting = self.core.tasks.all();
-        for task in waiting.iter().take(DEADLOCK_TASKS) {
-            let tag = task.tag();
-            let _ = write!(message, "\n  waits: `{tag}` from {}", tag.location());
-        }
-        if waiting.len() > DEADLOCK_TASKS {
-            let _ = write!(message, "\n  and {} more", waiting.len() - DEADLOCK_TASKS);
-        }
-        self.call_exception_handler(ExceptionContext::new("loop", message));
-        self.stop();
-    }
-
     /// Phase 2: puts what `select` saw, and what other threads sent, into the ready queue.
     #[inline]
     pub fn dispatch(&self) {
@@ -221,7 +204,9 @@ impl LoopRef {
         }
     }
 
-    /// Phase 3: puts the timers that are due into the ready queue.
+    /// Phase 3: puts the timers that are due into the ready queue, in the order of their deadlines
+    /// and, where these are equal, of arming: the callbacks, and the tasks whose sleeps have ended.
+    /// What becomes due meanwhile is for the next turn.
     #[inline]
     pub fn expire(&self) {
         // The clock is not read when nothing can be due.

@@ -45,6 +45,7 @@ mod count;
 mod current;
 mod home;
 mod join;
+mod seen;
 mod stage;
 mod waker;
 
@@ -119,6 +120,8 @@ struct Header {
     local_wakers: Cell<i32>,
     key: PlainCell<u32>,
     flags: Cell<u8>,
+    /// Others than its joiner were given the means to cancel it.
+    handed: PlainCell<bool>,
     /// A `RemoteTask` is on its way through the inbox, or was refused for ever because the loop is
     /// closed.
     remote_notified: AtomicBool,
@@ -207,6 +210,7 @@ impl TaskRef {
             local_wakers: Cell::new(0),
             key: PlainCell::new(0),
             flags: Cell::new(JOINED),
+            handed: PlainCell::new(false),
             remote_notified: AtomicBool::new(false),
             tracker: Tracker::new(),
         };

@@ -38,7 +38,7 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bucle_loop::{ExceptionContext, LoopRef, TimerHandle};
+use bucle_loop::{ExceptionContext, Interest, LoopRef, TimerHandle};
 
 use super::TlsInfo;
 use super::engine::{ServerContext, Session};
@@ -372,6 +372,18 @@ impl Protocol for TlsProtocol {
     fn resume_writing(&mut self) {
         self.0.clear(BELOW_PAUSED);
         self.0.pump();
+    }
+
+    fn waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {
+        if let Some(waiter) = &*self.0.waiter.borrow() {
+            tell(waiter, Interest::READ);
+        }
+        for waker in &*self.0.drained.borrow() {
+            tell(waker, Interest::WRITE);
+        }
+        if let Some(protocol) = &*self.0.protocol.borrow() {
+            protocol.waiting(tell);
+        }
     }
 }
 

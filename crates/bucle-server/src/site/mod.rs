@@ -301,7 +301,8 @@ impl SiteHandler {
             Err(errno) if is_missing(errno) => {}
             Err(errno) => return refuse(errno),
         }
-        match open(&path.relative()) {
+        // With a dot, so that a file is not found, nor kept for the next request.
+        match open(&path.join(b".")) {
             Ok(Found::Folder(folder)) if self.site.listing => {
                 match listing::page(files.root(), &self.site.prefix, &path, folder) {
                     Ok(page) => listed(page),

@@ -14,5 +14,8 @@ mod site;
 mod soak;
 mod streaming;
 mod support;
+mod tower_services;
 mod upgrades;
+#[cfg(feature = "websocket")]
+mod websockets;
 mod worlds;

@@ -1,6 +1,7 @@
 //! The façade: other crates' futures run on it; the examples run, and say what they should; tests
 //! find what was planted.
 
+mod asyncio;
 mod bridges;
 mod certificate;
 mod examples;

@@ -1,19 +1,15 @@
 //! The floor of echoing: an epoll loop that sends back what it reads, and keeps only what the socket did not take.
-//!
-//! `echo_bare` listens on any free port of 127.0.0.1 and prints `http://127.0.0.1:PORT`, as the servers of the other part do.
-
-#![forbid(unsafe_code)]
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use anyhow::Result;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send, sockopt};
 
-/// As much as Bucle's loop reads at once.
-const BUFFER: usize = 64 * 1024;
+use super::{BUFFER, announce};
 
 struct Connection {
     socket: OwnedFd,
@@ -21,10 +17,11 @@ struct Connection {
     left: Vec<u8>,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// Serves until it is killed.
+pub(crate) fn serve() -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;
-    println!("http://{}", listener.local_addr()?);
+    announce(listener.local_addr()?);
     let poll = epoll::create(CreateFlags::CLOEXEC)?;
     let accept_key = listener.as_raw_fd() as u64;
     epoll::add(

@@ -1,13 +1,9 @@
 //! Echo on Bucle as a task for each connection that reads and writes its streams.
-//!
-//! It listens on any free port of 127.0.0.1 and prints `http://127.0.0.1:PORT`, as the servers of the other part do.
 
-#![forbid(unsafe_code)]
-
+use anyhow::Result;
 use bucle::net::{StreamReader, StreamWriter, start_server};
 
-/// As much as Bucle's loop reads at once.
-const BUFFER: usize = 64 * 1024;
+use super::{BUFFER, announce};
 
 async fn echo(mut reader: StreamReader, writer: StreamWriter) {
     // A peer that goes away is no news to a benchmark.
@@ -22,10 +18,12 @@ async fn echo(mut reader: StreamReader, writer: StreamWriter) {
     }
 }
 
-#[bucle::main]
-async fn main() -> std::io::Result<()> {
-    let server = start_server("127.0.0.1:0", echo)?;
-    println!("http://{}", server.sockets()[0]);
-    server.serve_forever().await;
-    Ok(())
+/// Serves until it is killed.
+pub(crate) fn serve() -> Result<()> {
+    bucle::run(async {
+        let server = start_server("127.0.0.1:0", echo)?;
+        announce(&server.sockets()[0]);
+        server.serve_forever().await;
+        Ok(())
+    })?
 }

@@ -1,10 +1,9 @@
 //! Echo on Bucle as a protocol that is called back.
-//!
-//! It listens on any free port of 127.0.0.1 and prints `http://127.0.0.1:PORT`, as the servers of the other part do.
 
-#![forbid(unsafe_code)]
-
+use anyhow::Result;
 use bucle::net::{Protocol, ServerOptions, Transport, create_server};
+
+use super::announce;
 
 #[derive(Default)]
 struct Echo(Option<Transport>);
@@ -21,10 +20,12 @@ impl Protocol for Echo {
     }
 }
 
-#[bucle::main]
-async fn main() -> std::io::Result<()> {
-    let server = create_server("127.0.0.1:0", ServerOptions::default(), Echo::default)?;
-    println!("http://{}", server.sockets()[0]);
-    server.serve_forever().await;
-    Ok(())
+/// Serves until it is killed.
+pub(crate) fn serve() -> Result<()> {
+    bucle::run(async {
+        let server = create_server("127.0.0.1:0", ServerOptions::default(), Echo::default)?;
+        announce(&server.sockets()[0]);
+        server.serve_forever().await;
+        Ok(())
+    })?
 }
