@@ -63,7 +63,7 @@
 //! ```
 //!
 //! On a loop of your own it is [`serve`](server::Builder::serve) in place of `run`, and
-//! [`Server::drain`](server::Server::drain) to stop.
+//! [`Server::shutdown`](server::Server::shutdown) to stop.
 //!
 //! ## Answer piece by piece
 //!
