@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use bucle_loop::{EventLoop, get_running_loop};
 use bucle_net::tls::ServerContext;
-use bucle_net::{Address, ServerOptions, ToAddresses};
+use bucle_net::{Address, ToAddresses};
 
 use crate::access_log::{AccessLog, LogFormat, LogWriter};
 use crate::handler::Handler;
-use crate::http_server::Server;
+use crate::http_server::{Server, options_of_servers};
 use crate::listen::Listening;
 use crate::options::Options;
 use crate::stop::{Level, Stop};
@@ -206,9 +206,9 @@ impl Builder {
                 false => secure.push(address),
             }
         }
-        let mut addresses = vec![(plain, ServerOptions::default())];
+        let mut addresses = vec![(plain, options_of_servers())];
         if let Some(certificate) = &certificate {
-            let options = ServerOptions::default().tls(certificate.context.clone());
+            let options = options_of_servers().tls(certificate.context.clone());
             addresses.push((secure, options));
         }
         let mut server = Server::listening(addresses, handler, self.options, log)?;
