@@ -72,6 +72,7 @@ fn row(
     verdicts: &BTreeMap<String, BTreeMap<String, Verdict>>,
 ) {
     let what = match case.known {
+        Some("HTTP Garden") => case.what.to_owned(),
         Some(known) if case.what == "request smuggling" || case.what == "faults in chunks" => {
             known.to_owned()
         }
