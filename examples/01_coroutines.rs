@@ -5,7 +5,7 @@
 //! takes as long as the slowest one.
 //!
 //! ```text
-//! cargo run --example 01_coroutines
+//! cargo run --package bucle --example 01_coroutines
 //! ```
 
 use std::time::{Duration, Instant};

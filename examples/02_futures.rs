@@ -7,7 +7,7 @@
 //! future of another kind, one that crosses threads, and `wrap_future` ties it to the loop.
 //!
 //! ```text
-//! cargo run --example 02_futures
+//! cargo run --package bucle --example 02_futures
 //! ```
 
 use std::cell::RefCell;

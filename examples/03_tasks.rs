@@ -4,7 +4,7 @@
 //! every one of them begin and end.
 //!
 //! ```text
-//! cargo run --example 03_tasks
+//! cargo run --package bucle --example 03_tasks
 //! ```
 
 use std::cell::RefCell;

@@ -5,7 +5,7 @@
 //! takes its time takes nobody else's. Ctrl-C ends it, once the answers under way are finished.
 //!
 //! ```text
-//! cargo run --example 04_server -- 127.0.0.1:8080 examples
+//! cargo run --package bucle --example 04_server -- 127.0.0.1:8080 examples
 //! curl http://127.0.0.1:8080/echo --data hello
 //! curl http://127.0.0.1:8080/static/04_server.rs
 //! ```

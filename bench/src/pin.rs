@@ -10,6 +10,23 @@ pub(crate) fn this_thread(cpu: usize) -> Result<()> {
     sched_setaffinity(None, &only).with_context(|| format!("cannot run on CPU {cpu}"))
 }
 
+/// While it lives, the calling thread, and what it spawns, runs on one CPU; then where it could before.
+pub(crate) struct Only(CpuSet);
+
+/// See [`Only`].
+pub(crate) fn only(cpu: usize) -> Result<Only> {
+    let before = sched_getaffinity(None)?;
+    this_thread(cpu)?;
+    Ok(Only(before))
+}
+
+impl Drop for Only {
+    fn drop(&mut self) {
+        // It was allowed a moment ago.
+        let _ = sched_setaffinity(None, &self.0);
+    }
+}
+
 /// The CPUs this process may use: the last for servers, the first for load. An error with fewer than two.
 pub(crate) fn choose() -> Result<(usize, usize)> {
     let allowed = sched_getaffinity(None)?;

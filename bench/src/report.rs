@@ -224,14 +224,16 @@ pub(crate) fn bars(bars: &[Judged]) -> String {
     text
 }
 
-fn show(spread: &Spread, digits: usize) -> String {
+/// A spread for people.
+pub(crate) fn show(spread: &Spread, digits: usize) -> String {
     format!(
         "{:.digits$} ({:.digits$}-{:.digits$})",
         spread.median, spread.low, spread.high
     )
 }
 
-fn assemble(title: &str, table: &[Vec<String>], notes: &[String]) -> String {
+/// A table with its title and notes.
+pub(crate) fn assemble(title: &str, table: &[Vec<String>], notes: &[String]) -> String {
     let columns = table.first().map_or(0, Vec::len);
     let width = |column: usize| {
         table

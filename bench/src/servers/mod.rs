@@ -5,9 +5,12 @@
 
 mod bare;
 mod bucle;
+mod echo;
 mod hyper;
 mod lighttpd;
 mod nginx;
+
+pub(crate) use echo::ECHO;
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -4,9 +4,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bucle::net::{Address, ToAddresses};
+use bucle::net::ToAddresses;
 use bucle::server::{
-    DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LogFormat, Options, Outcome, Serve as Server, Site,
+    DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LogFormat, Options, Outcome, Serve as Server,
+    Site, Tls,
 };
 use clap::{Args, ValueEnum};
 
@@ -20,13 +21,26 @@ pub(crate) struct Serve {
     root: PathBuf,
 
     /// Where to listen: ADDRESS:PORT (port 0: any free one, which is printed), or unix:PATH. May be
-    /// given several times.
+    /// given several times. With a certificate, http://ADDRESS:PORT speaks plain HTTP all the same.
     #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_ADDRESS, value_parser = address)]
     listen: Vec<String>,
 
     /// How many threads serve, each with a loop of its own.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: u16,
+
+    /// Speak HTTPS with this chain of certificates, the server's own first (PEM). It is read again
+    /// when it changes, and at SIGHUP.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// The private key of the certificate (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Speak HTTPS with a certificate made now, for development: browsers warn of it.
+    #[arg(long, conflicts_with = "tls_cert")]
+    tls_self_signed: bool,
 
     /// Answer /echo: GET with the request line, POST with the body that was sent.
     #[arg(long)]
@@ -98,9 +112,12 @@ fn seconds_or_none(text: &str) -> Result<Seconds, String> {
         .ok_or_else(|| "it must be a number of seconds, such as 15 or 0.5".into())
 }
 
+/// What an address begins with that speaks plain HTTP in any case.
+const PLAIN: &str = "http://";
+
 /// An address, checked here so that the flag is named when it is none.
 fn address(text: &str) -> Result<String, String> {
-    match text.to_addresses() {
+    match text.strip_prefix(PLAIN).unwrap_or(text).to_addresses() {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(error.to_string()),
     }
@@ -121,15 +138,22 @@ impl Serve {
             .options(options)
             .access_log(self.access_log.into());
         for address in &self.listen {
-            server = server
-                .listen(address.as_str())
-                .map_err(|error| error.to_string())?;
+            server = match address.strip_prefix(PLAIN) {
+                Some(address) => server.listen_plain(address),
+                None => server.listen(address.as_str()),
+            }
+            .map_err(|error| error.to_string())?;
+        }
+        if let (Some(certificate), Some(key)) = (self.tls_cert, self.tls_key) {
+            server = server.tls(Tls::from_files(certificate, key));
+        } else if self.tls_self_signed {
+            server = server.tls(self_signed(&self.listen)?);
         }
         let root = self.root;
-        let outcome = server
-            .bind()
-            .map_err(|error| error.to_string())?
-            .when_ready(move |addresses| announce(&root, addresses))
+        let bound = server.bind().map_err(|error| error.to_string())?;
+        let urls = bound.urls();
+        let outcome = bound
+            .when_ready(move |_| announce(&root, &urls))
             .run(move || site.handler())
             .map_err(|error| format!("the server failed: {error}"))?;
         match outcome {
@@ -155,16 +179,34 @@ fn cannot_serve(root: &Path, error: &io::Error) -> String {
     }
 }
 
+/// A certificate for development: for this machine's own names, and the addresses listened at.
+fn self_signed(listen: &[String]) -> Result<Tls, String> {
+    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(String::from).into();
+    for address in listen {
+        let address = address.strip_prefix(PLAIN).unwrap_or(address);
+        for address in address.to_addresses().unwrap_or_default() {
+            let host = address.as_tcp().map(|address| address.ip());
+            names.extend(
+                host.filter(|ip| !ip.is_unspecified())
+                    .map(|ip| ip.to_string()),
+            );
+        }
+    }
+    let made = rcgen::generate_simple_self_signed(names)
+        .map_err(|error| format!("can't make a certificate: {error}"))?;
+    Ok(Tls::from_pem(
+        made.cert.pem(),
+        made.signing_key.serialize_pem(),
+    ))
+}
+
 /// Says where the server is, for people and for scripts. Where standard output is closed, nobody
 /// wants to know.
-fn announce(root: &Path, addresses: &[Address]) {
+fn announce(root: &Path, urls: &[String]) {
     let mut out = io::stdout().lock();
     let root = root.display();
-    for address in addresses {
-        let _ = match address {
-            Address::Tcp(address) => writeln!(out, "serving {root} at http://{address}"),
-            unix => writeln!(out, "serving {root} at {unix}"),
-        };
+    for url in urls {
+        let _ = writeln!(out, "serving {root} at {url}");
     }
     let _ = out.flush();
 }

@@ -1,27 +1,11 @@
 //! Plain counters behind what can be seen of a loop.
 
-use std::cell::Cell;
-
-/// A number that only grows.
-#[derive(Default)]
-pub(crate) struct Counter(Cell<u64>);
-
-impl Counter {
-    #[inline]
-    pub(crate) fn add(&self, n: u64) {
-        self.0.set(self.0.get() + n);
-    }
-
-    #[inline]
-    pub(crate) fn get(&self) -> u64 {
-        self.0.get()
-    }
-}
+use crate::counter::Counter;
 
 /// What one loop has done.
 #[derive(Default)]
 pub(crate) struct Counters {
-    /// Turns made.
+    /// Turns begun.
     pub(crate) turns: Counter,
     /// Times the system was asked what is ready.
     pub(crate) selects: Counter,
@@ -39,7 +23,7 @@ pub(crate) struct Counters {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoopCounters {
-    /// Turns made.
+    /// Turns begun: [`select`](crate::LoopRef::select) begins one.
     pub turns: u64,
     /// Times the system was asked what is ready: at most once a turn.
     pub selects: u64,

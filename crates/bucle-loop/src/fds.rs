@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use std::io;
 use std::panic::Location;
 use std::rc::Rc;
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::pollable::Pollable;
@@ -103,6 +104,12 @@ pub trait Source {
         None
     }
 
+    /// Tells of each task that waits here, by its waker, and for what. Asked only for a
+    /// [`WaitGraph`](crate::WaitGraph).
+    fn waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {
+        let _ = tell;
+    }
+
     /// The loop is closing, and forgets the source: what the source holds is to be let go, also
     /// what would keep the source itself alive. Nothing can be scheduled any more.
     fn closed(&self) {}
@@ -170,6 +177,8 @@ pub(crate) struct FdTable {
     pub(crate) selector: Box<dyn Selector>,
     /// Descriptors that have an owner.
     watched: usize,
+    /// The one that other threads wake the loop by.
+    pub(crate) own: Option<i32>,
 }
 
 /// Something taken out of the table, to be dropped when the table is no longer borrowed: its
@@ -198,6 +207,7 @@ impl FdTable {
             entries: Vec::new(),
             selector,
             watched: 0,
+            own: None,
         }
     }
 
@@ -211,6 +221,18 @@ impl FdTable {
             self.entries.resize_with(index + 1, || FdEntry::EMPTY);
         }
         &mut self.entries[index]
+    }
+
+    /// All descriptors but the loop's own, with what they are watched for and by whom.
+    pub(crate) fn all(&self) -> Vec<(i32, Interest, Owner)> {
+        let numbered = (0i32..).zip(&self.entries);
+        numbered
+            .filter(|(number, _)| Some(*number) != self.own)
+            .filter_map(|(number, entry)| {
+                let owner = self.owner(number, entry.generation)?;
+                Some((number, entry.interest, owner))
+            })
+            .collect()
     }
 
     /// Whom an event is for; `None` if its generation has passed.

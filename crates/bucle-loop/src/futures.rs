@@ -11,6 +11,8 @@ use std::task::{Context, Poll, Waker};
 
 use crate::exceptions::ExceptionContext;
 use crate::task::{CallbackId, Cancelled};
+use crate::wait_graph::{Needs, Survey, WaitKind, What};
+use crate::waits::{Member, Waited};
 use crate::{LoopRef, get_running_loop};
 
 /// A value that is to come: made empty, awaited by any number of tasks, set once. asyncio's
@@ -59,8 +61,54 @@ enum State<T, E> {
 
 struct Waiting<T, E> {
     next_ticket: u64,
-    wakers: Vec<(u64, Waker)>,
+    /// Made when somebody first waits.
+    line: Option<Rc<Line>>,
     callbacks: Vec<(u64, Callback<T, E>)>,
+}
+
+/// Those who wait. Apart from the future, as the loop knows it whatever the future's type.
+struct Line {
+    location: &'static Location<'static>,
+    wakers: RefCell<Wakers>,
+    member: Member,
+}
+
+/// By ticket, in the order they came. Most futures have one at most, which takes no vector.
+#[derive(Default)]
+struct Wakers {
+    first: Option<(u64, Waker)>,
+    others: Vec<(u64, Waker)>,
+}
+
+impl Wakers {
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut (u64, Waker)> {
+        self.first.iter_mut().chain(&mut self.others)
+    }
+
+    fn push(&mut self, ticket: u64, waker: Waker) {
+        if self.first.is_none() && self.others.is_empty() {
+            self.first = Some((ticket, waker));
+        } else {
+            self.others.push((ticket, waker));
+        }
+    }
+
+    fn remove(&mut self, ticket: u64) -> Option<(u64, Waker)> {
+        if let Some(first) = self.first.take_if(|(known, _)| *known == ticket) {
+            return Some(first);
+        }
+        let place = self.others.iter().position(|(known, _)| *known == ticket)?;
+        Some(self.others.remove(place))
+    }
+}
+
+impl Waited for Line {
+    fn tell(&self, survey: &mut Survey) {
+        for (_, waker) in self.wakers.borrow_mut().iter_mut() {
+            let what = What::new(WaitKind::Future, "Future").at(self.location);
+            survey.waits(waker, what, Needs::Anyone);
+        }
+    }
 }
 
 /// Puts an error into words.
@@ -129,7 +177,7 @@ impl<T, E> Future<T, E> {
                 location: Location::caller(),
                 state: RefCell::new(State::Pending(Waiting {
                     next_ticket: 0,
-                    wakers: Vec::new(),
+                    line: None,
                     callbacks: Vec::new(),
                 })),
                 describe: Cell::new(None),
@@ -189,7 +237,11 @@ impl<T, E> Future<T, E> {
             for (_, callback) in waiting.callbacks {
                 callback(self);
             }
-            for (_, waker) in waiting.wakers {
+            let Some(line) = waiting.line else {
+                return;
+            };
+            let Wakers { first, others } = line.wakers.take();
+            for (_, waker) in first.into_iter().chain(others) {
                 waker.wake();
             }
         }
@@ -216,8 +268,8 @@ impl<T, E> Future<T, E> {
         )
     }
 
-    /// Has `callback` run by the loop, as by `call_soon`, once the future is done; at once if it is
-    /// done already. Callbacks run in the order they were added.
+    /// Has `callback` run by the loop, as by `call_soon`, once the future is done: never inside this
+    /// call, but in the next turn if it is done already. Callbacks run in the order they were added.
     #[track_caller]
     pub fn add_done_callback(&self, callback: impl FnOnce(&Future<T, E>) + 'static) -> CallbackId
     where
@@ -272,16 +324,25 @@ impl<T, E> Future<T, E> {
         let waker = cx.waker().clone();
         let mut replaced = None;
         if let State::Pending(waiting) = &mut *self.shared.state.borrow_mut() {
+            let line = waiting.line.get_or_insert_with(|| {
+                Rc::new(Line {
+                    location: self.shared.location,
+                    wakers: RefCell::default(),
+                    member: Member::default(),
+                })
+            });
+            let mut wakers = line.wakers.borrow_mut();
             let known = self
                 .ticket
-                .and_then(|ticket| waiting.wakers.iter_mut().find(|(t, _)| *t == ticket));
+                .and_then(|ticket| wakers.iter_mut().find(|(t, _)| *t == ticket));
             match known {
                 Some((_, old)) => replaced = Some(std::mem::replace(old, waker)),
                 None => {
                     let ticket = waiting.next_ticket;
                     waiting.next_ticket += 1;
-                    waiting.wakers.push((ticket, waker));
+                    wakers.push(ticket, waker);
                     self.ticket = Some(ticket);
+                    line.member.begin(line);
                 }
             }
         }
@@ -358,8 +419,8 @@ impl<T, E> Drop for Future<T, E> {
             && let Ok(mut state) = self.shared.state.try_borrow_mut()
             && let State::Pending(waiting) = &mut *state
         {
-            let place = waiting.wakers.iter().position(|(t, _)| *t == ticket);
-            let waker = place.map(|place| waiting.wakers.remove(place));
+            let line = waiting.line.as_ref();
+            let waker = line.and_then(|line| line.wakers.borrow_mut().remove(ticket));
             drop(state);
             drop(waker);
         }

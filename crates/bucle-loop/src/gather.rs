@@ -22,6 +22,7 @@ use crate::wake_set::{PlaceWaker, WakeSet};
 /// futures were given, not that in which they ended. asyncio's `gather`.
 ///
 /// Takes anything that can be iterated over, or a tuple of up to twelve futures of different types.
+/// Of no futures it is done when first polled, with no results.
 /// [`Gather::of`] takes tasks that exist already.
 ///
 /// Awaited, it ends at the first task that fails (is cancelled, or panics), with that error; the

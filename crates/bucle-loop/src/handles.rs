@@ -4,18 +4,12 @@ use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
-use std::task::Waker;
 use std::time::Instant;
 
 use crate::timers::TimerQueue;
 
 /// What a handle does when its time has come.
-pub(crate) enum Action {
-    /// Goes through the ready queue, as a callback of `call_soon` does.
-    Call(Box<dyn FnOnce()>),
-    /// Wakes a task at once; the task is what goes through the ready queue.
-    Wake(Waker),
-}
+pub(crate) type Action = Box<dyn FnOnce()>;
 
 /// The shared part of a scheduled callback: the queue or the timer heap holds one reference, the
 /// user's handle another.
@@ -42,32 +36,8 @@ impl HandleCell {
         self.action.take()
     }
 
-    /// Undoes a [`take`](HandleCell::take).
-    pub(crate) fn put_back(&self, action: Action) {
-        self.action.set(Some(action));
-    }
-
-    /// Replaces the waker of a sleep that was polled by another task. Keeps the old one where it
-    /// wakes the same task.
-    pub(crate) fn set_waker(&self, waker: &Waker) {
-        match self.action.take() {
-            Some(Action::Wake(old)) if old.will_wake(waker) => {
-                self.action.set(Some(Action::Wake(old)));
-            }
-            Some(_) => self.action.set(Some(Action::Wake(waker.clone()))),
-            None => {}
-        }
-    }
-
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled.get()
-    }
-
-    pub(crate) fn is_done(&self) -> bool {
-        let action = self.action.take();
-        let done = action.is_none();
-        self.action.set(action);
-        done
     }
 
     pub(crate) fn location(&self) -> &'static Location<'static> {

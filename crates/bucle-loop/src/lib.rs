@@ -34,6 +34,8 @@
 //! | [`concurrent`], `executor` | results across threads, the thread pool; both tied to the loop |
 //! | [`sim`] | the simulated world: a network in memory, time that jumps |
 //! | `signals`, `exceptions`, `slow`, `counters` | signals, errors, and what can be seen |
+//! | `waits`, `wait_graph` | who waits for what, and deadlocks |
+//! | `without_hooks` | twins of `slow` and `counter` in a build of the benchmark's, which shows what these cost |
 #![deny(unsafe_code)]
 
 mod as_completed;
@@ -41,6 +43,11 @@ mod catch_cancel;
 mod clock;
 pub mod concurrent;
 mod context;
+#[cfg(not(bucle_bench_without_hooks))]
+mod counter;
+#[cfg(bucle_bench_without_hooks)]
+#[path = "without_hooks/counter.rs"]
+mod counter;
 mod counters;
 mod event_loop;
 mod exception_group;
@@ -64,6 +71,10 @@ mod shield;
 mod signals;
 pub mod sim;
 mod sleep;
+#[cfg(not(bucle_bench_without_hooks))]
+mod slow;
+#[cfg(bucle_bench_without_hooks)]
+#[path = "without_hooks/slow.rs"]
 mod slow;
 pub mod sync;
 mod task;
@@ -72,6 +83,8 @@ mod timeout;
 mod timers;
 mod wait;
 mod wait_for;
+mod wait_graph;
+mod waits;
 mod wake_set;
 
 pub use as_completed::{AsCompleted, as_completed};
@@ -111,3 +124,4 @@ pub use task_group::{GroupHandle, GroupTask, Outcome, TaskGroup};
 pub use timeout::{Timeout, TimeoutError, TimeoutHandle, TimeoutOver, timeout, timeout_at};
 pub use wait::{ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, ReturnWhen, Wait, Waitable, wait};
 pub use wait_for::wait_for;
+pub use wait_graph::{WaitGraph, WaitKind, WaitingTask, WaitsFor, WatchedDescriptor};

@@ -3,12 +3,13 @@
 //! An entry is at most two words, whatever it stands for, and queueing one allocates nothing once
 //! the queue has grown to its working size. The queue runs nothing itself.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use crate::fds::Readiness;
+use crate::fds::{Readiness, split_token};
 use crate::handles::HandleCell;
+use crate::sim::SimEventKind;
 use crate::task::cell::TaskRef;
 
 /// Something that is ready to run.
@@ -17,12 +18,42 @@ pub(crate) enum Entry {
     Task(TaskRef),
     /// A callback of `call_soon`, or of a timer that is due.
     Callback(Rc<HandleCell>),
-    /// An event of a file descriptor, for the owner it had when the selector saw it.
-    Io {
-        fd: i32,
-        generation: u32,
-        readiness: Readiness,
-    },
+    /// An event of a file descriptor, by the selector's token: for the owner it had when the
+    /// selector saw it. The readiness is in the variant, so that each carries one whole word: an
+    /// entry is then moved as two words, not as bytes, which the processor would have to put
+    /// together again.
+    Readable(u64),
+    Writable(u64),
+    Both(u64),
+}
+
+impl Entry {
+    /// What an event puts into the queue; nothing if there is nothing to be ready for.
+    pub(crate) fn io(token: u64, readiness: Readiness) -> Option<Entry> {
+        match (readiness.readable(), readiness.writable()) {
+            (true, true) => Some(Entry::Both(token)),
+            (true, false) => Some(Entry::Readable(token)),
+            (false, true) => Some(Entry::Writable(token)),
+            (false, false) => None,
+        }
+    }
+
+    /// What a trace says when it runs; nothing for a callback that was cancelled.
+    #[cold]
+    pub(crate) fn traced(&self) -> Option<SimEventKind> {
+        let ready = |token: &u64, readiness| {
+            let (socket, _) = split_token(*token);
+            Some(SimEventKind::Ready { socket, readiness })
+        };
+        match self {
+            Entry::Task(task) => Some(SimEventKind::Task(task.tag())),
+            Entry::Callback(cell) if cell.is_cancelled() => None,
+            Entry::Callback(cell) => Some(SimEventKind::Callback(cell.location())),
+            Entry::Readable(token) => ready(token, Readiness::READ),
+            Entry::Writable(token) => ready(token, Readiness::WRITE),
+            Entry::Both(token) => ready(token, Readiness::BOTH),
+        }
+    }
 }
 
 const _: () = assert!(size_of::<Entry>() <= 2 * size_of::<usize>());
@@ -31,13 +62,17 @@ const _: () = assert!(size_of::<Entry>() <= 2 * size_of::<usize>());
 #[derive(Default)]
 pub(crate) struct ReadyQueue {
     entries: RefCell<VecDeque<Entry>>,
+    /// A task began to wait for another, or in a line, since this was last asked.
+    waits: Cell<bool>,
 }
 
 impl ReadyQueue {
+    #[inline]
     pub(crate) fn push(&self, entry: Entry) {
         self.entries.borrow_mut().push_back(entry);
     }
 
+    #[inline]
     pub(crate) fn pop(&self) -> Option<Entry> {
         self.entries.borrow_mut().pop_front()
     }
@@ -64,10 +99,29 @@ impl ReadyQueue {
         }));
     }
 
+    /// Notes that the wait-for graph may have a new edge.
+    #[inline]
+    pub(crate) fn note_wait(&self) {
+        self.waits.set(true);
+    }
+
+    /// Whether it may.
+    #[inline]
+    pub(crate) fn has_new_waits(&self) -> bool {
+        self.waits.get()
+    }
+
+    /// They were looked at.
+    pub(crate) fn forget_new_waits(&self) {
+        self.waits.set(false);
+    }
+
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.entries.borrow().len()
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.borrow().is_empty()
     }

@@ -24,7 +24,8 @@ use crate::{EventLoop, Future as SettableFuture, LoopRef, try_get_running_loop};
 /// # Errors
 /// The system's when it can't give the descriptors a loop needs; `InvalidInput` when
 /// `BUCLE_SELECTOR` names no selector; `Interrupted` when the loop was stopped, or the task of
-/// `future` cancelled, before it was done.
+/// `future` cancelled, before it was done; `Deadlock` when nothing could ever have woken it, in which
+/// case the error tells which task waits for what.
 ///
 /// # Panics
 /// When the future panics, with its panic; when a loop is running in this thread already.
@@ -43,7 +44,11 @@ where
             None => panic!("{panic}"),
         },
         Err(TaskError::Cancelled(cancelled)) => {
-            Err(io::Error::new(io::ErrorKind::Interrupted, cancelled))
+            let kind = match cancelled.is_deadlock() {
+                true => io::ErrorKind::Deadlock,
+                false => io::ErrorKind::Interrupted,
+            };
+            Err(io::Error::new(kind, cancelled))
         }
         Err(error) => Err(io::Error::other(error)),
     }

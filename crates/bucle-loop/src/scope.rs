@@ -17,6 +17,8 @@ use std::task::{Context, Poll, Waker};
 use slab::Slab;
 
 use crate::task::Cancelled;
+use crate::wait_graph::{Needs, Survey, WaitKind, What};
+use crate::waits::{Member, Waited};
 use crate::wake_set::{PlaceWaker, WakeSet};
 
 /// Runs `body` and all that it spawns into its [`Scope`], in the caller's task, until everything has
@@ -260,15 +262,36 @@ struct Slot<T> {
 }
 
 enum SlotState<T> {
-    Waiting(Option<Waker>),
+    Waiting(Option<Rc<Line>>),
     Value(T),
     /// The child was dropped, or its value was taken.
     Gone,
 }
 
+/// Who waits for a child. Apart from the slot, as the loop knows it whatever the value's type.
+#[derive(Default)]
+struct Line {
+    waker: Cell<Option<Waker>>,
+    member: Member,
+}
+
+impl Waited for Line {
+    fn tell(&self, survey: &mut Survey) {
+        let waker = self.waker.take();
+        if let Some(waker) = &waker {
+            // The child is polled by the same task.
+            let what = What::new(WaitKind::ScopedTask, "");
+            survey.waits(waker, what, Needs::Itself);
+        }
+        self.waker.set(waker);
+    }
+}
+
 impl<T> Slot<T> {
     fn set(&self, state: SlotState<T>) {
-        if let SlotState::Waiting(Some(waker)) = self.state.replace(state) {
+        if let SlotState::Waiting(Some(line)) = self.state.replace(state)
+            && let Some(waker) = line.waker.take()
+        {
             waker.wake();
         }
     }
@@ -317,8 +340,11 @@ impl<T> Future for ScopedTask<'_, T> {
             SlotState::Gone => Poll::Ready(Err(Cancelled::new(
                 "the child was cancelled, or its scope is over, or its value was taken",
             ))),
-            SlotState::Waiting(old) => {
-                *state = SlotState::Waiting(Some(waker));
+            SlotState::Waiting(line) => {
+                let line = line.unwrap_or_default();
+                line.member.begin(&line);
+                let old = line.waker.replace(Some(waker));
+                *state = SlotState::Waiting(Some(line));
                 drop(state);
                 drop(old);
                 Poll::Pending

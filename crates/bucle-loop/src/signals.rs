@@ -1,9 +1,9 @@
 //! Signals as events of the loop: one socket pair a signal, written by the signal handler, read by
 //! the loop.
 //!
-//! What a process does at a signal is the process's, not a loop's, so the one static of this crate
-//! is here: for each signal ever handled, whether anybody handles it now. Where nobody does, the
-//! signal has its default effect again.
+//! What a process does at a signal is the process's, not a loop's, so the list is a static: for each
+//! signal ever handled, whether anybody handles it now. Where nobody does, the signal has its default
+//! effect again.
 
 use std::collections::HashMap;
 use std::io::{self, Read};

@@ -5,9 +5,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crate::event_loop::far;
+use crate::clock::nanos;
+use crate::event_loop::FAR;
 use crate::get_running_loop;
-use crate::handles::TimerHandle;
+use crate::timers::SleepTimer;
 
 /// Waits for `duration`, on the running loop's clock; never less, also below a millisecond.
 /// asyncio's `sleep`; one of [`Duration::ZERO`] lets everything else run once, new events of the
@@ -20,8 +21,7 @@ use crate::handles::TimerHandle;
 /// When polled where no loop is running.
 pub fn sleep(duration: Duration) -> Sleep {
     Sleep {
-        until: Until::After(duration),
-        timer: None,
+        stage: Stage::After(duration),
     }
 }
 
@@ -32,62 +32,70 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// When polled where no loop is running.
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep {
-        until: Until::At(deadline),
-        timer: None,
+        stage: Stage::Until(deadline),
     }
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Until {
-    After(Duration),
-    At(Instant),
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
 #[must_use = "a sleep does nothing unless awaited"]
 #[derive(Debug)]
 pub struct Sleep {
-    until: Until,
-    timer: Option<TimerHandle>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Not polled yet.
+    After(Duration),
+    Until(Instant),
+    Armed(SleepTimer),
+    /// Ready when it is polled again.
+    Over,
 }
 
 impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(timer) = &self.timer {
-            if timer.cell.is_done() {
-                return Poll::Ready(());
+        let event_loop;
+        let deadline = match &self.stage {
+            Stage::Armed(timer) => {
+                return match timer.poll(cx.waker()) {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                };
             }
-            timer.cell.set_waker(cx.waker());
-            return Poll::Pending;
-        }
-        let event_loop = get_running_loop();
-        let now = event_loop.time();
-        let when = match self.until {
-            Until::After(duration) => far(now, duration),
-            Until::At(deadline) => deadline,
-        };
-        if when <= now {
-            // asyncio's `sleep(0)`: others run first, once, and the system is asked.
-            if let Until::After(_) = self.until {
-                self.until = Until::At(now);
-                event_loop.ask_next_turn();
+            Stage::Over => return Poll::Ready(()),
+            Stage::After(Duration::ZERO) => {
+                // asyncio's `sleep(0)`: others run first, once, and the system is asked.
+                get_running_loop().ask_next_turn();
+                self.stage = Stage::Over;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            return Poll::Ready(());
-        }
-        self.timer = Some(event_loop.wake_at(when, cx.waker().clone()));
+            Stage::After(duration) => {
+                event_loop = get_running_loop();
+                let delay = nanos((*duration).min(FAR));
+                event_loop.core.clock.now().saturating_add(delay)
+            }
+            Stage::Until(when) => {
+                event_loop = get_running_loop();
+                let clock = &event_loop.core.clock;
+                let deadline = clock.deadline(*when);
+                if deadline <= clock.now() {
+                    return Poll::Ready(());
+                }
+                deadline
+            }
+        };
+        self.stage = if event_loop.is_closed() {
+            // Nothing is woken any more.
+            Stage::Over
+        } else {
+            let timers = &event_loop.core.timers;
+            Stage::Armed(timers.arm_sleep(deadline, cx.waker().clone()))
+        };
         Poll::Pending
-    }
-}
-
-impl Drop for Sleep {
-    fn drop(&mut self) {
-        if let Some(timer) = &self.timer {
-            timer.cancel();
-        }
     }
 }
 
@@ -96,6 +104,7 @@ impl Drop for Sleep {
 /// That is, what the loop knows to be ready: the system is asked for new events every so often (see
 /// [`select`](crate::LoopRef::select)), not at each yield, which makes a yield ten times cheaper.
 /// `sleep(Duration::ZERO)`, as asyncio's `sleep(0)`, has it asked.
+#[inline]
 pub fn yield_now() -> YieldNow {
     YieldNow { yielded: false }
 }
@@ -110,6 +119,7 @@ pub struct YieldNow {
 impl Future for YieldNow {
     type Output = ();
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if self.yielded {
             return Poll::Ready(());

@@ -1,8 +1,12 @@
 //! The watch over slow callbacks.
 //!
-//! The clock is read once a callback: the end of one is the beginning of the next. By default it is
-//! the system's coarse clock, which costs a few nanoseconds and is as fine as the scheduler's tick;
-//! that is enough to tell 100 ms from nothing.
+//! The clock is read once a step (a callback, or a task to its next await): the end of one is the
+//! beginning of the next. By default it is the system's coarse clock, which is as fine as the
+//! scheduler's tick; that is enough to tell 100 ms from nothing. It costs a few nanoseconds, which
+//! is much only where a step costs not many more: as long as steps took under [`SHORT`] nanoseconds
+//! on average in the tick before, [`GROUP`] of them are timed together. A step that is slow after so
+//! many that were short is then reported with the few before it, and those that follow are timed one
+//! by one again.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -15,12 +19,32 @@ type Handler = Box<dyn Fn(&ExceptionContext)>;
 /// Coarser than this, the coarse clock would miss or invent slow callbacks.
 const PRECISE_BELOW: Duration = Duration::from_millis(50);
 
+/// How many short steps are timed together.
+const GROUP: u32 = 8;
+
+/// The average below which a step is short, in nanoseconds: reading the clock takes a thirtieth.
+const SHORT: u64 = 200;
+
+/// What took too long.
+pub(crate) struct Slow {
+    pub(crate) took: Duration,
+    /// How many steps took it together; the last of them is the one that has just ended.
+    pub(crate) steps: u32,
+}
+
 pub(crate) struct SlowWatch {
     threshold: Cell<u64>,
     precise: Cell<bool>,
     /// Under virtual time nothing takes time.
     off: bool,
+    /// The last reading: the end of the last step, or group of steps.
     since: Cell<u64>,
+    /// How many steps are timed together, and how many of these are still to come.
+    group: Cell<u32>,
+    left: Cell<u32>,
+    /// When the clock last ticked, and how many steps have ended since.
+    ticked: Cell<u64>,
+    steps: Cell<u64>,
     pub(crate) handler: RefCell<Option<Handler>>,
 }
 
@@ -31,6 +55,10 @@ impl SlowWatch {
             precise: Cell::new(false),
             off,
             since: Cell::new(0),
+            group: Cell::new(1),
+            left: Cell::new(if off { u32::MAX } else { 1 }),
+            ticked: Cell::new(0),
+            steps: Cell::new(0),
             handler: RefCell::new(None),
         }
     }
@@ -41,42 +69,161 @@ impl SlowWatch {
 
     pub(crate) fn set_threshold(&self, threshold: Duration) {
         self.threshold.set(nanos(threshold));
+        self.start(true);
     }
 
     pub(crate) fn set_precise(&self, precise: bool) {
         self.precise.set(precise);
+        self.start(true);
+    }
+
+    fn is_precise(&self) -> bool {
+        self.precise.get() || self.threshold.get() < nanos(PRECISE_BELOW)
     }
 
     fn now(&self) -> u64 {
-        if self.precise.get() || self.threshold.get() < nanos(PRECISE_BELOW) {
+        if self.is_precise() {
             bucle_sys::clock::monotonic()
         } else {
             bucle_sys::clock::monotonic_coarse()
         }
     }
 
-    /// The first callback after a wait begins.
+    /// A step begins, and the time before it is nobody's. After a `pause` nothing is known of how
+    /// long steps take.
     #[inline]
-    pub(crate) fn start(&self) {
-        if !self.off {
-            self.since.set(self.now());
+    pub(crate) fn start(&self, pause: bool) {
+        if self.off {
+            return;
         }
+        let now = self.now();
+        self.since.set(now);
+        if pause {
+            self.ticked.set(now);
+            self.steps.set(0);
+            self.group.set(1);
+        }
+        self.left.set(self.group.get());
     }
 
-    /// What the clock was when it was last read: the end of the last callback.
+    /// What the clock was when it was last read.
     #[inline]
     pub(crate) fn last_reading(&self) -> u64 {
         self.since.get()
     }
 
-    /// A callback has ended, and the next begins: how long it took, if that was too long.
+    /// Whether steps took under [`SHORT`] on average of late.
     #[inline]
-    pub(crate) fn check(&self) -> Option<Duration> {
+    pub(crate) fn finds_steps_short(&self) -> bool {
+        self.group.get() != 1
+    }
+
+    /// A step has ended, and the next begins: how long it took, if that was too long.
+    #[inline]
+    pub(crate) fn check(&self) -> Option<Slow> {
+        let left = self.left.get() - 1;
+        self.left.set(left);
+        if left != 0 {
+            return None;
+        }
+        self.read()
+    }
+
+    /// As [`check`](SlowWatch::check), for what of a group has run when the loop turns to other
+    /// things.
+    #[inline]
+    pub(crate) fn check_begun(&self) -> Option<Slow> {
+        if self.off || self.left.get() == self.group.get() {
+            return None;
+        }
+        self.read()
+    }
+
+    #[inline(never)]
+    fn read(&self) -> Option<Slow> {
         if self.off {
+            self.left.set(u32::MAX);
             return None;
         }
         let now = self.now();
+        let group = self.group.get();
+        let steps = group - self.left.get();
         let took = now.saturating_sub(self.since.replace(now));
-        (took >= self.threshold.get()).then(|| Duration::from_nanos(took))
+        let ended = self.steps.get() + u64::from(steps);
+        self.steps.set(ended);
+        if took != 0 {
+            let passed = now.saturating_sub(self.ticked.replace(now));
+            let short = !self.is_precise() && passed < ended * SHORT;
+            self.group.set(if short { GROUP } else { 1 });
+            self.steps.set(0);
+        }
+        self.left.set(self.group.get());
+        (took >= self.threshold.get()).then(|| Slow {
+            took: Duration::from_nanos(took),
+            steps,
+        })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Pretends that `passed` nanoseconds have passed since the last reading.
+    fn pass(watch: &SlowWatch, passed: u64) {
+        watch.since.set(watch.since.get().saturating_sub(passed));
+        watch.ticked.set(watch.ticked.get().saturating_sub(passed));
+    }
+
+    const TICK: u64 = 1_000_000;
+
+    #[test]
+    fn short_steps_are_timed_together_and_a_slow_one_ends_that() {
+        let watch = SlowWatch::new(Duration::from_millis(100), false);
+        watch.start(true);
+        for _ in 0..TICK {
+            assert!(watch.check().is_none());
+        }
+        // A million steps since the tick before: short ones. (The clock itself may tick meanwhile.)
+        pass(&watch, TICK);
+        while watch.group.get() == 1 {
+            assert!(watch.check().is_none());
+            pass(&watch, TICK);
+            watch.steps.set(TICK);
+        }
+        assert_eq!(watch.group.get(), GROUP);
+        assert_eq!(watch.left.get(), GROUP);
+
+        // What has run of a group is looked at when the loop turns to something else.
+        assert!(watch.check_begun().is_none(), "nothing has");
+        pass(&watch, 200 * TICK);
+        assert!(watch.check().is_none(), "it is not read yet");
+        assert!(watch.check().is_none());
+        let slow = watch.check_begun().expect("it took 200 ms");
+        assert_eq!(slow.steps, 2);
+        assert!(slow.took >= Duration::from_millis(200));
+
+        // Few steps in a long time: one by one from here.
+        assert_eq!(watch.group.get(), 1);
+        pass(&watch, 200 * TICK);
+        assert_eq!(watch.check().expect("it took 200 ms").steps, 1);
+    }
+
+    #[test]
+    fn a_precise_watch_times_each_step() {
+        let watch = SlowWatch::new(Duration::from_millis(1), false);
+        watch.start(true);
+        for _ in 0..100_000 {
+            let _ = watch.check();
+            assert_eq!(watch.group.get(), 1);
+        }
+    }
+
+    #[test]
+    fn virtual_time_is_not_watched() {
+        let watch = SlowWatch::new(Duration::from_nanos(1), true);
+        watch.start(true);
+        assert!((0..1000).all(|_| watch.check().is_none()));
+        assert!(watch.check_begun().is_none());
     }
 }

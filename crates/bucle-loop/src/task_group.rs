@@ -33,6 +33,8 @@ use crate::task::{
     CancelPlace, Cancelled, Panic, Task, TaskBuilder, TaskError, TaskHandle, TaskTag, current_tag,
     unwinding,
 };
+use crate::wait_graph::{Needs, Survey, WaitKind, What};
+use crate::waits::{Member, Waited};
 use crate::{LoopRef, get_running_loop};
 
 /// Tasks that can't outlive the group, the first error of which cancels the others, and all errors
@@ -72,6 +74,7 @@ struct Shared {
     event_loop: LoopRef,
     location: &'static Location<'static>,
     state: RefCell<State>,
+    member: Member,
 }
 
 struct State {
@@ -156,7 +159,7 @@ impl TaskGroup {
     }
 
     fn at(location: &'static Location<'static>) -> TaskGroup {
-        TaskGroup {
+        let group = TaskGroup {
             shared: Rc::new(Shared {
                 event_loop: get_running_loop(),
                 location,
@@ -166,8 +169,11 @@ impl TaskGroup {
                     stopped: None,
                     waker: None,
                 }),
+                member: Member::default(),
             }),
-        }
+        };
+        group.shared.member.begin(&group.shared);
+        group
     }
 
     /// Runs `body` in the caller's task with a new group, and returns what the body returned once
@@ -438,6 +444,7 @@ impl Shared {
     fn register(&self, cx: &mut Context<'_>) {
         let waker = cx.waker().clone();
         let old = self.state.borrow_mut().waker.replace(waker);
+        self.event_loop.core.ready.note_wait();
         drop(old);
     }
 
@@ -454,6 +461,24 @@ impl Shared {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+}
+
+impl Waited for Shared {
+    fn tell(&self, survey: &mut Survey) {
+        let state = self.state.borrow();
+        let Some(waker) = &state.waker else {
+            return;
+        };
+        let what = What::new(WaitKind::TaskGroup, "TaskGroup").at(self.location);
+        // One that is being spawned has no number yet.
+        let ids = |task: &Option<TaskRef>| task.as_ref().map_or(0, TaskRef::id);
+        let left: Vec<u64> = state.tasks.iter().map(|(_, task)| ids(task)).collect();
+        let needs = match left.is_empty() {
+            true => Needs::Itself,
+            false => Needs::Tasks(left),
+        };
+        survey.waits(waker, what, needs);
     }
 }
 

@@ -22,6 +22,8 @@ use crate::event_loop::far;
 use crate::get_running_loop;
 use crate::sleep::{Sleep, sleep, sleep_until};
 use crate::task::{CancelPlace, unwinding};
+use crate::wait_graph::{Needs, Survey, WaitKind, What};
+use crate::waits::{Member, Waited};
 
 /// The time of a [`timeout`] was up. asyncio's `TimeoutError`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +53,8 @@ impl Error for TimeoutError {}
 /// Runs `future` for at most `duration`, counted from the first poll. asyncio's `wait_for`, and its
 /// `timeout` around one await.
 ///
-/// If its value and the end of the time come together, the value wins. When the time is up the
+/// If its value and the end of the time come together, the value wins. Of a duration of zero that
+/// leaves the future two polls, between which whatever else was ready has run once. When the time is up the
 /// future is dropped before this returns. Cancelling this drops the future too. A
 /// [`Task`](crate::Task) given to it is let go when the time is up, as whenever its handle is
 /// dropped: see [`Task::wait_for`](crate::Task::wait_for).
@@ -168,6 +171,7 @@ struct Shared {
     stage: Cell<Stage>,
     /// The task that runs it, to be told of another end.
     waker: Cell<Option<Waker>>,
+    member: Member,
     location: &'static Location<'static>,
 }
 
@@ -200,6 +204,7 @@ impl Timeout {
                     when: Cell::new(when.into()),
                     stage: Cell::new(Stage::Created),
                     waker: Cell::new(None),
+                    member: Member::default(),
                     location: Location::caller(),
                 }),
             },
@@ -223,6 +228,7 @@ impl Timeout {
         let shared = &*self.handle.shared;
         let begun = get_running_loop().time();
         shared.stage.set(Stage::Active);
+        shared.member.begin(&self.handle.shared);
         let mut ending = Ending {
             shared,
             passing: Passing(Some(shared.location)),
@@ -254,6 +260,18 @@ impl Timeout {
             unwinding::by_timeout(after, shared.location, || future.set(None));
             TimeoutError { after }
         })
+    }
+}
+
+impl Waited for Shared {
+    fn tell(&self, survey: &mut Survey) {
+        let waker = self.waker.take();
+        if let Some(waker) = &waker {
+            // Who has the handle can move the end.
+            let what = What::new(WaitKind::Cancellation, "");
+            survey.waits(waker, what, Needs::Anyone);
+        }
+        self.waker.set(waker);
     }
 }
 

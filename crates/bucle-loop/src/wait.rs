@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::concurrent;
+use crate::executor::WrapFuture;
 use crate::sleep::{Sleep, sleep};
 use crate::task::{CancelOnDrop, Task};
 use crate::wake_set::{PlaceWaker, WakeSet};
@@ -87,7 +89,8 @@ where
 }
 
 /// What [`wait`] can wait for: a [`Task`], a [`CancelOnDrop`], a settable
-/// [`Future`](crate::Future), or a `&mut` to one.
+/// [`Future`](crate::Future), a job of an executor ([`WrapFuture`], [`concurrent::Future`]), or a
+/// `&mut` to one.
 pub trait Waitable: sealed::Sealed {
     #[doc(hidden)]
     fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<()>;
@@ -100,6 +103,8 @@ mod sealed {
     impl<T> Sealed for crate::Task<T> {}
     impl<T> Sealed for crate::CancelOnDrop<T> {}
     impl<T, E> Sealed for crate::Future<T, E> {}
+    impl<T, E> Sealed for crate::concurrent::Future<T, E> {}
+    impl<T, E> Sealed for crate::WrapFuture<T, E> {}
     impl<W: Sealed> Sealed for &mut W {}
 }
 
@@ -130,6 +135,26 @@ impl<T, E> Waitable for crate::Future<T, E> {
 
     fn has_failed(&self) -> bool {
         self.failed()
+    }
+}
+
+impl<T, E> Waitable for concurrent::Future<T, E> {
+    fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        concurrent::Future::poll_done(self, cx)
+    }
+
+    fn has_failed(&self) -> bool {
+        concurrent::Future::has_failed(self)
+    }
+}
+
+impl<T, E> Waitable for WrapFuture<T, E> {
+    fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        WrapFuture::poll_done(self, cx)
+    }
+
+    fn has_failed(&self) -> bool {
+        WrapFuture::has_failed(self)
     }
 }
 

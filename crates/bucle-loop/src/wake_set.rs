@@ -5,15 +5,28 @@
 //! its children at each wake. Wakers may be used on any thread, so the queue is behind a lock; it
 //! is held for a push or a pop and never while foreign code runs.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::primitives::{AtomicBool, Mutex, Ordering, lock};
+use crate::wait_graph::Survey;
+use crate::waits::{Member, Waited, WakerKey};
 
 /// The places of one owner.
 pub(crate) struct WakeSet {
     shared: Arc<Shared>,
+    seen: Rc<Seen>,
+}
+
+/// What the loop sees of a set, on its own thread.
+struct Seen {
+    shared: Arc<Shared>,
+    /// By their numbers. A weak reference keeps the address of an ended one from being used again.
+    places: RefCell<Vec<Weak<Place>>>,
+    member: Member,
 }
 
 struct Shared {
@@ -42,11 +55,15 @@ pub(crate) struct PlaceWaker {
 
 impl WakeSet {
     pub(crate) fn new() -> WakeSet {
-        WakeSet {
-            shared: Arc::new(Shared {
-                state: Mutex::new(State::default()),
-            }),
-        }
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State::default()),
+        });
+        let seen = Rc::new(Seen {
+            shared: shared.clone(),
+            places: RefCell::default(),
+            member: Member::default(),
+        });
+        WakeSet { shared, seen }
     }
 
     /// The waker of the child with this number. Wakes nobody yet.
@@ -56,6 +73,11 @@ impl WakeSet {
             number,
             queued: AtomicBool::new(false),
         });
+        let mut places = self.seen.places.borrow_mut();
+        if number >= places.len() {
+            places.resize_with(number + 1, Weak::new);
+        }
+        places[number] = Arc::downgrade(&place);
         PlaceWaker {
             waker: Waker::from(place.clone()),
             place,
@@ -74,6 +96,7 @@ impl WakeSet {
         drop(old);
         let waker = cx.waker().clone();
         lock(&self.shared.state).owner = Some(waker);
+        self.seen.member.begin(&self.seen);
     }
 
     /// The number of a child that was woken.
@@ -84,6 +107,19 @@ impl WakeSet {
     /// How many children were woken and not taken out.
     pub(crate) fn len(&self) -> usize {
         lock(&self.shared.state).woken.len()
+    }
+}
+
+impl Waited for Seen {
+    fn tell(&self, survey: &mut Survey) {
+        let places = self.places.borrow();
+        let of_places = places.iter().filter_map(|place| {
+            // The set's own references: the place's, and its waker's; and this one.
+            let place = place.upgrade()?;
+            let wakers = Arc::strong_count(&place) as i64 - 3;
+            Some((WakerKey::at(Arc::as_ptr(&place).addr()), wakers))
+        });
+        survey.set(lock(&self.shared.state).owner.as_ref(), of_places);
     }
 }
 

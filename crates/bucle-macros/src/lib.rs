@@ -38,13 +38,16 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | | |
 /// |---|---|
-/// | `#[bucle::test]` | with seed 0 |
-/// | `#[bucle::test(seed = 7)]` | with another seed, by which the simulation varies what the real world may vary |
-/// | `#[bucle::test(seeds = 0..100)]` | once for each of these seeds |
+/// | `#[bucle::test]` | with seed 0: what is ready runs first in, first out |
+/// | `#[bucle::test(seed = 7)]` | with another seed, by which the simulation varies what the real world may vary: the order of tasks and sockets that are ready together, how much arrives at once, and when |
+/// | `#[bucle::test(seeds = 1000)]` | once for each of seeds 0 to 999, several at once; `seeds = 500..1000` is a range of them |
+/// | `#[bucle::test(seeds = 1000, faults)]` | and connections are reset, segments lost, ways cut, as the seed says |
 /// | `#[bucle::test(real)]` | under the real clock and with the real network |
 ///
-/// A failure in the simulated world prints its seed. `BUCLE_SEED` in the environment replays it: it
-/// overrides what the attribute says. What else fails a test is told in `bucle::testing`.
+/// A failure in the simulated world prints the last that happened there, its seed, and the command
+/// that has it again: `BUCLE_SEED` in the environment overrides what the attribute says, and
+/// `BUCLE_TRACE` names a file for all that happens. What else fails a test, and how seeds are tried,
+/// is told in `bucle::testing`.
 ///
 /// ```ignore
 /// #[bucle::test]

@@ -2,10 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{ItemFn, Meta, Token};
+use syn::{Expr, ExprLit, ItemFn, Lit, Meta, Token};
 
 pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<TokenStream> {
     let ItemFn {
@@ -15,7 +16,9 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
         block,
     } = function;
     sig.asyncness = None;
-    let run = run(arguments, quote!(async move #block))?;
+    let ident = sig.ident.unraw().to_string();
+    let name = quote!(::core::concat!(::core::module_path!(), "::", #ident));
+    let run = Arguments::parse(arguments)?.run(&name, &quote!(async move #block));
     Ok(quote! {
         #[::core::prelude::v1::test]
         #(#attrs)*
@@ -25,32 +28,116 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
     })
 }
 
-/// The call that runs `body` as the arguments of the attribute say.
-fn run(arguments: TokenStream, body: TokenStream) -> syn::Result<TokenStream> {
-    let arguments = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(arguments)?;
-    if let Some(second) = arguments.iter().nth(1) {
-        let message = "`#[bucle::test]` takes one of `seed`, `seeds` and `real`, not several";
-        return Err(syn::Error::new(second.span(), message));
-    }
-    match arguments.first() {
-        None => Ok(quote! {
-            ::bucle::testing::run_test(::bucle::testing::World::simulated(), #body)
-        }),
-        Some(Meta::Path(path)) if path.is_ident("real") => Ok(quote! {
-            ::bucle::testing::run_test(::bucle::testing::World::real(), #body)
-        }),
-        Some(Meta::NameValue(pair)) if pair.path.is_ident("seed") => {
-            let seed = &pair.value;
-            let world = quote_spanned!(seed.span()=> ::bucle::testing::World::seeded(#seed));
-            Ok(quote!(::bucle::testing::run_test(#world, #body)))
+/// What the attribute was given.
+#[derive(Default)]
+struct Arguments {
+    real: bool,
+    faults: bool,
+    seed: Option<Expr>,
+    seeds: Option<Expr>,
+}
+
+impl Arguments {
+    fn parse(arguments: TokenStream) -> syn::Result<Arguments> {
+        let given = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(arguments)?;
+        let mut arguments = Arguments::default();
+        for argument in &given {
+            arguments.add(argument)?;
         }
-        Some(Meta::NameValue(pair)) if pair.path.is_ident("seeds") => {
-            let seeds = &pair.value;
-            Ok(quote!(::bucle::testing::run_seeds(#seeds, || #body)))
+        if let Some(faults) = given.iter().find(|meta| meta.path().is_ident("faults"))
+            && arguments.seed.is_none()
+            && arguments.seeds.is_none()
+        {
+            let message =
+                "`faults` are drawn from a seed that is not 0; say `seeds = 1000, faults`";
+            return Err(syn::Error::new(faults.span(), message));
         }
-        Some(other) => Err(syn::Error::new(
-            other.span(),
-            "unknown argument; `#[bucle::test]` takes `seed = <number>`, `seeds = <range>` or `real`",
-        )),
+        Ok(arguments)
     }
+
+    fn add(&mut self, argument: &Meta) -> syn::Result<()> {
+        let refuse = |message| Err(syn::Error::new(argument.span(), message));
+        let has_world = self.real || self.seed.is_some() || self.seeds.is_some();
+        match argument {
+            Meta::Path(path) if path.is_ident("faults") => {
+                if self.real {
+                    return refuse(
+                        "the real network has its own faults; leave `real` or `faults` out",
+                    );
+                }
+                if self.faults {
+                    return refuse("`faults` stands here twice");
+                }
+                self.faults = true;
+            }
+            Meta::Path(path) if path.is_ident("real") => {
+                if has_world || self.faults {
+                    return refuse("`real` stands alone: no seed decides what the real world does");
+                }
+                self.real = true;
+            }
+            Meta::NameValue(pair) if pair.path.is_ident("seed") => {
+                if has_world {
+                    return refuse(
+                        "`#[bucle::test]` takes one of `seed`, `seeds` and `real`, not several",
+                    );
+                }
+                self.seed = Some(pair.value.clone());
+            }
+            Meta::NameValue(pair) if pair.path.is_ident("seeds") => {
+                if has_world {
+                    return refuse(
+                        "`#[bucle::test]` takes one of `seed`, `seeds` and `real`, not several",
+                    );
+                }
+                check_seeds(&pair.value)?;
+                self.seeds = Some(pair.value.clone());
+            }
+            _ => {
+                return refuse(
+                    "unknown argument; `#[bucle::test]` takes `seed = <number>`, `seeds = <number or \
+                     range>`, each with `faults` if wanted, or `real`",
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The call that runs `body` as the arguments say.
+    fn run(&self, name: &TokenStream, body: &TokenStream) -> TokenStream {
+        if let Some(seeds) = &self.seeds {
+            let options = if self.faults {
+                quote!(::bucle::SimOptions::faulty)
+            } else {
+                quote!(::bucle::SimOptions::varied)
+            };
+            return quote_spanned! {seeds.span()=>
+                ::bucle::testing::run_seeds(#name, #seeds, #options, || #body)
+            };
+        }
+        let world = match &self.seed {
+            Some(seed) if self.faults => {
+                quote_spanned!(seed.span()=> ::bucle::testing::World::faulty(#seed))
+            }
+            Some(seed) => quote_spanned!(seed.span()=> ::bucle::testing::World::seeded(#seed)),
+            None if self.real => quote!(::bucle::testing::World::real()),
+            None => quote!(::bucle::testing::World::simulated()),
+        };
+        quote!(::bucle::testing::run_test(#name, #world, #body))
+    }
+}
+
+/// What can be seen to be wrong here already; the compiler sees the rest.
+fn check_seeds(seeds: &Expr) -> syn::Result<()> {
+    let Expr::Lit(ExprLit { lit, .. }) = seeds else {
+        return Ok(());
+    };
+    let message = match lit {
+        Lit::Int(number) if number.base10_digits() == "0" => {
+            "with no seed there is no test; `seeds = 1` is seed 0 alone"
+        }
+        Lit::Int(_) => return Ok(()),
+        _ => "`seeds` is a number of them, as `1000`, or a range, as `500..1000`",
+    };
+    Err(syn::Error::new(lit.span(), message))
 }

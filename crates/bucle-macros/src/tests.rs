@@ -35,6 +35,7 @@ fn a_test_is_an_ordinary_one_with_its_attributes_and_result() {
         #[should_panic]
         fn it_works() -> Result<(), Error> {
             ::bucle::testing::run_test(
+                ::core::concat!(::core::module_path!(), "::", "it_works"),
                 ::bucle::testing::World::simulated(),
                 async move { body().await }
             )
@@ -49,7 +50,14 @@ fn the_arguments_choose_the_world() {
     let seeded = of(quote!(seed = 3 + 4));
     assert!(seeded.contains("seeded (3 + 4)"), "{seeded}");
     let seeds = of(quote!(seeds = 0..9));
-    assert!(seeds.contains("run_seeds (0 .. 9 , ||"), "{seeds}");
+    assert!(seeds.contains("run_seeds ("), "{seeds}");
+    let varied = "0 .. 9 , :: bucle :: SimOptions :: varied , || async move";
+    assert!(seeds.contains(varied), "{seeds}");
+    let faults = of(quote!(seeds = 1000, faults));
+    let faulty = "1000 , :: bucle :: SimOptions :: faulty , || async move";
+    assert!(faults.contains(faulty), "{faults}");
+    let one = of(quote!(faults, seed = 7));
+    assert!(one.contains("World :: faulty (7)"), "{one}");
     let real = of(quote!(real));
     assert!(real.contains("World :: real ()"), "{real}");
 }
@@ -64,8 +72,21 @@ fn wrong_arguments_say_which_are_right() {
     ] {
         assert_error(&test_of(wrong, good()), "`real`");
     }
-    let several = test_of(quote!(seed = 1, real), good());
-    assert_error(&several, "not several");
+    for (wrong, right) in [
+        (quote!(seed = 1, seeds = 2), "not several"),
+        (quote!(seeds = 1, seeds = 2), "not several"),
+        (quote!(real, seed = 1), "not several"),
+        (quote!(seed = 1, real), "`real` stands alone"),
+        (quote!(faults, real), "`real` stands alone"),
+        (quote!(real, faults), "leave `real` or `faults` out"),
+        (quote!(faults), "say `seeds = 1000, faults`"),
+        (quote!(seeds = 1, faults, faults), "twice"),
+        (quote!(seeds = 0), "with no seed there is no test"),
+        (quote!(seeds = "many"), "as `500..1000`"),
+        (quote!(seeds = true), "as `500..1000`"),
+    ] {
+        assert_error(&test_of(wrong, good()), right);
+    }
     assert_error(&main_of(quote!(flavor = "x"), good()), "takes no arguments");
 }
 

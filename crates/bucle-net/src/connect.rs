@@ -176,6 +176,16 @@ impl Source for Waiting {
             waker.wake();
         }
     }
+
+    fn describe(&self) -> Option<String> {
+        Some("a connection that is being made".into())
+    }
+
+    fn waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {
+        if let Some(waker) = &*self.waker.borrow() {
+            tell(waker, Interest::WRITE);
+        }
+    }
 }
 
 impl Attempt {

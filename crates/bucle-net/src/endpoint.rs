@@ -158,6 +158,10 @@ impl<P: Protocol> Source for Connection<P> {
     fn describe(&self) -> Option<String> {
         (self as &dyn Endpoint).describe_ends()
     }
+
+    fn waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {
+        (self as &dyn Endpoint).tell_waiting(tell);
+    }
 }
 
 /// A connection that does not run yet.
@@ -473,6 +477,24 @@ impl dyn Endpoint {
 
     pub(crate) fn event_loop(&self) -> &LoopRef {
         &self.state().event_loop
+    }
+
+    /// Tells of the tasks that wait. A protocol that runs just now is left out.
+    fn tell_waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {
+        let rare = self.state().rare.borrow();
+        let rare = rare.as_deref();
+        for waker in rare.into_iter().flat_map(|rare| &rare.drained) {
+            tell(waker, Interest::WRITE);
+        }
+        if let Some(protocol) = rare.and_then(|rare| rare.protocol.clone()) {
+            if let Ok(protocol) = protocol.try_borrow() {
+                protocol.waiting(tell);
+            }
+        } else if let Ok(mut slot) = self.protocol().try_borrow_mut()
+            && let Some(protocol) = slot.get()
+        {
+            protocol.waiting(tell);
+        }
     }
 
     /// Drops the protocol that the connection was made with.

@@ -105,7 +105,8 @@ pub use server::{
     Server, ServerOptions, create_server, create_server_from, create_server_from_with,
 };
 pub use stream::{
-    DEFAULT_LIMIT, ReadError, StreamReader, StreamWriter, open_connection, open_connection_with,
-    open_read_pipe, open_read_pipe_with, open_write_pipe, start_server, start_server_with,
+    DEFAULT_LIMIT, ReadError, StreamProtocol, StreamReader, StreamWriter, open_connection,
+    open_connection_with, open_read_pipe, open_read_pipe_with, open_write_pipe, start_server,
+    start_server_with,
 };
 pub use transport::{ExtraInfo, HIGH_WATER, LOW_WATER, SEND_LIMIT, Transport};

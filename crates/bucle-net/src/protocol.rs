@@ -1,6 +1,9 @@
 //! [`Protocol`]: what is told of a connection.
 
 use std::io;
+use std::task::Waker;
+
+use bucle_loop::Interest;
 
 use crate::Transport;
 
@@ -68,6 +71,12 @@ pub trait Protocol: 'static {
 
     /// The queue has drained to the low water mark.
     fn resume_writing(&mut self) {}
+
+    /// Tells of each task that waits for this connection, by its waker, and for what: a protocol
+    /// behind which tasks wait, as streams are. Asked only for a [`WaitGraph`](bucle_loop::WaitGraph).
+    fn waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {
+        let _ = tell;
+    }
 }
 
 impl<P: Protocol + ?Sized> Protocol for Box<P> {
@@ -93,5 +102,9 @@ impl<P: Protocol + ?Sized> Protocol for Box<P> {
 
     fn resume_writing(&mut self) {
         (**self).resume_writing();
+    }
+
+    fn waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {
+        (**self).waiting(tell);
     }
 }

@@ -14,10 +14,13 @@ mod start_tls;
 mod writer;
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+
+use bucle_loop::Interest;
 
 pub use error::ReadError;
 pub use pipes::{open_read_pipe, open_read_pipe_with, open_write_pipe};
@@ -255,8 +258,31 @@ impl Shared {
     }
 }
 
-/// Feeds the streams of a connection.
-struct StreamProtocol {
+/// The protocol below streams: what it is told of a connection, its [`StreamReader`] and
+/// [`StreamWriter`] give out. asyncio's `StreamReaderProtocol`.
+///
+/// [`open_connection`] and [`start_server`] make one for each connection. It is made by hand where a
+/// connection begins with another protocol and goes on as streams, as after an upgrade of HTTP:
+///
+/// ```
+/// use bucle_net::{Protocol, StreamProtocol, Transport};
+///
+/// /// Goes on as streams, beginning with `rest`, which came in already.
+/// fn upgrade(transport: &Transport, rest: &[u8]) {
+///     let (mut protocol, mut reader, writer) = StreamProtocol::attach(transport, 64 * 1024);
+///     protocol.data_received(rest);
+///     transport.set_protocol(protocol);
+///     let echo = async move {
+///         while let Ok(line) = reader.readline().await
+///             && !line.is_empty()
+///         {
+///             writer.write(&line);
+///         }
+///     };
+///     bucle_loop::spawn(echo).detach();
+/// }
+/// ```
+pub struct StreamProtocol {
     shared: Rc<Shared>,
     /// On the listening side: who gets the streams.
     on_connection: Option<OnConnection>,
@@ -268,6 +294,31 @@ impl StreamProtocol {
             shared: shared.clone(),
             on_connection: None,
         }
+    }
+
+    /// The streams of a connection that stands already, with this
+    /// [limit](ConnectOptions::limit), and the protocol that feeds them: it is given to
+    /// [`Transport::set_protocol`], by itself or within another that passes on what it is told.
+    ///
+    /// What was told before is told to it by its callbacks: bytes by `data_received`, an end by
+    /// `eof_received`, a queue over its mark by `pause_writing`.
+    pub fn attach(
+        transport: &Transport,
+        limit: usize,
+    ) -> (StreamProtocol, StreamReader, StreamWriter) {
+        let shared = Rc::new(Shared::new(limit));
+        shared.transport.replace(Some(transport.clone()));
+        let (reader, writer) = shared.streams(transport);
+        (StreamProtocol::new(&shared), reader, writer)
+    }
+}
+
+impl fmt::Debug for StreamProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamProtocol")
+            .field("limit", &self.shared.limit)
+            .field("lost", &self.shared.lost.get())
+            .finish_non_exhaustive()
     }
 }
 
@@ -308,5 +359,14 @@ impl Protocol for StreamProtocol {
     fn resume_writing(&mut self) {
         self.shared.writing_paused.set(false);
         self.shared.wake_writers();
+    }
+
+    fn waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {
+        if let Some(reader) = &*self.shared.reader.borrow() {
+            tell(reader, Interest::READ);
+        }
+        for writer in &*self.shared.writers.borrow() {
+            tell(writer, Interest::WRITE);
+        }
     }
 }

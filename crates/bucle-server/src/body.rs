@@ -164,6 +164,11 @@ impl RequestBody {
         }
     }
 
+    /// Whether the request has none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.channel.is_none()
+    }
+
     /// The next piece, never an empty one; `None` at the end. Cancel-safe: a piece is given out or
     /// stays.
     ///
@@ -193,7 +198,10 @@ impl RequestBody {
         Ok(whole)
     }
 
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+    pub(crate) fn poll_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BodyError>>> {
         match &self.channel {
             Some(channel) => channel.poll_chunk(cx),
             None => Poll::Ready(None),

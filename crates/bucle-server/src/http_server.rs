@@ -1,4 +1,6 @@
-//! [`HttpServer`]: an HTTP server on the running loop.
+//! [`Server`]: an HTTP server on the running loop.
+//!
+//! What it is told before it begins, and how it is a whole program, is the [`Builder`]'s.
 
 use std::cell::Cell;
 use std::fmt;
@@ -7,19 +9,22 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bucle_loop::{get_running_loop, sleep, timeout, yield_now};
+use bucle_loop::{CancelOnDrop, get_running_loop, sleep, timeout, yield_now};
+use bucle_net::tls::ServerContext;
 use bucle_net::{
-    Address, Server, ServerOptions, ToAddresses, Transport, create_server, create_server_from,
+    Address, ServerOptions, ToAddresses, Transport, create_server, create_server_from_with,
 };
 
-use crate::access_log::AccessLog;
+use crate::access_log::{AccessLog, LogWriter};
 use crate::connection::{Connection, Driver};
 use crate::handler::Handler;
 use crate::options::Options;
-use crate::serve::Outcome;
+use crate::serve::{Builder, LOG_PATIENCE, Outcome};
 use crate::stop::either;
+use crate::tls::Certificate;
 use crate::worker::Worker;
 
 /// Long enough for a loop to run out of what is ready, and to ask the system for more.
@@ -27,25 +32,30 @@ const LAST_LOOK: Duration = Duration::from_millis(1);
 
 /// An HTTP server on the running loop: its connections, and the way to end them.
 ///
-/// Dropping it cuts its connections and takes no more.
+/// [`bind`](Server::bind) makes one with an address and a handler; [`builder`](Server::builder) has
+/// all that can be said, and serves with several threads too. Dropping it cuts its connections and
+/// takes no more.
 ///
 /// ```
-/// use bucle_server::{HttpServer, Options, Request, Response};
+/// use bucle_server::{Server, Options, Request, Response};
 ///
 /// bucle_loop::run(async {
 ///     let hello = |request: Request| async move {
 ///         Response::text(format!("hello from {}\n", request.path()))
 ///     };
-///     let server = HttpServer::bind("127.0.0.1:0", hello, Options::default())?;
+///     let server = Server::bind("127.0.0.1:0", hello, Options::default())?;
 ///     println!("listening at {}", server.addresses()[0]);
 ///     Ok::<(), std::io::Error>(())
 /// })??;
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct HttpServer {
-    listener: Option<Server>,
+pub struct Server {
+    listeners: Vec<bucle_net::Server>,
     connections: Rc<dyn Connections>,
     ended: Cell<bool>,
+    /// Whose last lines are waited for at the end.
+    log: Option<LogWriter>,
+    watch: Option<CancelOnDrop<()>>,
 }
 
 /// The connections of a server, whatever its handler.
@@ -88,7 +98,27 @@ fn driver<H: Handler>(worker: &Rc<Worker<H>>) -> Driver<H> {
     Driver::new(Connection::new(worker.clone()))
 }
 
-impl HttpServer {
+impl Server {
+    /// A server to be: addresses, options, access log, threads.
+    ///
+    /// ```no_run
+    /// use bucle_server::{Request, Response, Routes, Server};
+    ///
+    /// fn hello(_: Request) -> Response {
+    ///     Response::text("hello\n")
+    /// }
+    ///
+    /// // With two threads, until SIGINT or SIGTERM.
+    /// Server::builder()
+    ///     .listen("127.0.0.1:8080")?
+    ///     .workers(2)
+    ///     .run(|| Routes::new().get("/", hello))?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
     /// Listens at `address`, and answers by `handler`.
     ///
     /// # Errors
@@ -101,51 +131,84 @@ impl HttpServer {
         address: impl ToAddresses,
         handler: H,
         options: Options,
-    ) -> io::Result<HttpServer> {
-        let worker = Worker::new(get_running_loop(), handler, options, None);
-        let factory = worker.clone();
-        let listener = create_server(address, ServerOptions::default(), move || driver(&factory))?;
-        Ok(HttpServer::from(Some(listener), worker))
+    ) -> io::Result<Server> {
+        let addresses = [(address.to_addresses()?, ServerOptions::default())];
+        Server::listening(addresses, handler, options, None)
+    }
+
+    /// Listens at several addresses, each in its way.
+    #[track_caller]
+    pub(crate) fn listening<H: Handler>(
+        addresses: impl IntoIterator<Item = (Vec<Address>, ServerOptions)>,
+        handler: H,
+        options: Options,
+        log: Option<(Rc<AccessLog>, LogWriter)>,
+    ) -> io::Result<Server> {
+        let (log, writer) = log.unzip();
+        let worker = Worker::new(get_running_loop(), handler, options, log);
+        let mut listeners = Vec::new();
+        for (addresses, options) in addresses {
+            let factory = worker.clone();
+            listeners.push(create_server(addresses, options, move || driver(&factory))?);
+        }
+        let mut server = Server::from(listeners, worker);
+        server.log = writer;
+        Ok(server)
+    }
+
+    /// Looks after the files of `certificate` for as long as the server lives.
+    pub(crate) fn watch(&mut self, certificate: Arc<Certificate>) {
+        let watch = get_running_loop().spawn_named("certificate", certificate.watch());
+        self.watch = Some(watch.cancel_on_drop());
     }
 
     /// A server that listens nowhere: it answers the connections that are
-    /// [given](HttpServer::serve_connection) to it.
+    /// [given](Server::serve_connection) to it.
     ///
     /// # Panics
     /// If no loop is running in this thread.
     #[track_caller]
-    pub fn unbound<H: Handler>(handler: H, options: Options) -> HttpServer {
+    pub fn unbound<H: Handler>(handler: H, options: Options) -> Server {
         let worker = Worker::new(get_running_loop(), handler, options, None);
-        HttpServer::from(None, worker)
+        Server::from(Vec::new(), worker)
     }
 
-    /// Answers what comes in at sockets that listen already.
+    /// Answers what comes in at sockets that listen already, each in plain text or by TLS.
     pub(crate) fn start<H: Handler>(
-        sockets: Vec<OwnedFd>,
+        sockets: Vec<(OwnedFd, bool)>,
+        tls: Option<ServerContext>,
         handler: H,
         options: Options,
         log: Option<Rc<AccessLog>>,
-    ) -> io::Result<HttpServer> {
+    ) -> io::Result<Server> {
         let worker = Worker::new(get_running_loop(), handler, options, log);
-        let factory = worker.clone();
-        let listener = create_server_from(sockets, move || driver(&factory))?;
-        Ok(HttpServer::from(Some(listener), worker))
+        let serve = |sockets: Vec<(OwnedFd, bool)>, options| {
+            let sockets = sockets.into_iter().map(|(socket, _)| socket).collect();
+            let factory = worker.clone();
+            create_server_from_with(sockets, options, move || driver(&factory))
+        };
+        let (secure, plain): (Vec<_>, _) = sockets.into_iter().partition(|(_, secure)| *secure);
+        let mut listeners = vec![serve(plain, ServerOptions::default())?];
+        if let Some(tls) = tls {
+            listeners.push(serve(secure, ServerOptions::default().tls(tls))?);
+        }
+        Ok(Server::from(listeners, worker))
     }
 
-    fn from(listener: Option<Server>, connections: Rc<dyn Connections>) -> HttpServer {
-        HttpServer {
-            listener,
+    fn from(listeners: Vec<bucle_net::Server>, connections: Rc<dyn Connections>) -> Server {
+        Server {
+            listeners,
             connections,
             ended: Cell::new(false),
+            log: None,
+            watch: None,
         }
     }
 
     /// Where it listens.
     pub fn addresses(&self) -> Vec<Address> {
-        self.listener
-            .as_ref()
-            .map(Server::sockets)
-            .unwrap_or_default()
+        let listeners = self.listeners.iter();
+        listeners.flat_map(bucle_net::Server::sockets).collect()
     }
 
     /// How many connections it has.
@@ -190,24 +253,25 @@ impl HttpServer {
     }
 
     fn close(&self) {
-        if let Some(listener) = &self.listener {
-            listener.close();
-        }
+        self.listeners.iter().for_each(bucle_net::Server::close);
     }
 }
 
-impl Drop for HttpServer {
+impl Drop for Server {
     fn drop(&mut self) {
         self.close();
         if !self.ended.get() {
             self.connections.abort();
         }
+        if let Some(log) = self.log.take() {
+            log.finish(LOG_PATIENCE);
+        }
     }
 }
 
-impl fmt::Debug for HttpServer {
+impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpServer")
+        f.debug_struct("Server")
             .field("addresses", &self.addresses())
             .field("connections", &self.connections())
             .finish_non_exhaustive()

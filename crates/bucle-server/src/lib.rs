@@ -2,13 +2,15 @@
 //! your [`Handler`], and static files on top of it.
 //!
 //! ```no_run
-//! use bucle_server::{HttpServer, Options, Request, Response};
+//! use bucle_server::{Request, Response, Routes, Server};
+//!
+//! async fn hello(request: Request) -> String {
+//!     format!("hello from {}\n", request.path())
+//! }
 //!
 //! bucle_loop::run(async {
-//!     let hello = |request: Request| async move {
-//!         Response::text(format!("hello from {}\n", request.path()))
-//!     };
-//!     let server = HttpServer::bind("127.0.0.1:8080", hello, Options::default())?;
+//!     let routes = Routes::new().get("/hello", hello);
+//!     let server = Server::builder().listen("127.0.0.1:8080")?.serve(routes)?;
 //!     server.serve_forever().await;
 //!     Ok::<(), std::io::Error>(())
 //! })??;
@@ -21,11 +23,17 @@
 //! |---|---|
 //! | `connection` | one connection: from bytes to a request, from an answer to bytes |
 //! | `worker` | what the connections of one loop share |
-//! | `request`, `body`, `response`, `handler` | what handlers see |
+//! | `request`, `body`, `response`, `handler`, `into_response` | what handlers see |
+//! | `tower` | tower services as handlers: [`TowerHandler`] |
+//! | `websocket` | WebSockets: [`WebSocket`] |
+//! | `upgrade` | connections that leave HTTP for another protocol |
+//! | `body_writer`, `sse` | bodies written by an `async` block; Server-Sent Events |
+//! | `routes` | handlers by path and method: [`Routes`] |
 //! | `encode`, `date` | heads of answers |
 //! | `site` | static files: [`Site`] |
-//! | `http_server` | a server on the running loop: [`HttpServer`] |
-//! | `serve`, `listen`, `stop` | a server as a whole program: [`Serve`] |
+//! | `http_server` | a server on the running loop: [`Server`] |
+//! | `serve`, `listen`, `stop` | before it begins, and as a whole program: [`Builder`] |
+//! | `tls` | HTTPS: [`Tls`], a certificate that is renewed while it is in use |
 //! | `access_log` | a line a request |
 //!
 //! Nothing here blocks the loop but the disk, and nothing trusts a client: what is ambiguous is
@@ -37,33 +45,55 @@
 
 mod access_log;
 mod body;
+mod body_writer;
 mod connection;
 mod date;
 mod echo;
 mod encode;
 mod handler;
 mod http_server;
+mod into_response;
 mod listen;
 mod options;
 mod request;
 mod response;
+mod routes;
 mod serve;
 mod site;
+mod sse;
 mod stop;
+mod tls;
+mod tower;
+mod upgrade;
+#[cfg(feature = "websocket")]
+mod websocket;
 mod worker;
 
 pub use access_log::{LOG_BUFFER, LogFormat};
 pub use body::{BODY_BUFFER, BodyError, RequestBody};
+pub use body_writer::BodyWriter;
 pub use bucle_http::{Limits, Method, RequestHead, StatusCode, Version};
-pub use handler::Handler;
-pub use http_server::HttpServer;
+pub use handler::{Answer, Handler};
+pub use http_server::Server;
+pub use into_response::IntoResponse;
 pub use options::{
     BODY_TIMEOUT, DISCARD_LIMIT, DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LINGER_TIMEOUT,
     Options, WRITE_TIMEOUT,
 };
 pub use request::Request;
 pub use response::{Body, Response};
-pub use serve::{Bound, Outcome, Serve};
+pub use routes::{RouteFuture, Routes};
+pub use serve::{Bound, Builder, Outcome};
 pub use site::{
     KEPT_BYTES, KEPT_DESCRIPTORS, KEPT_FILES, LISTED_NAMES, SMALL_FILE, Site, SiteHandler,
 };
+pub use sse::{Event, EventWriter, KEEP_ALIVE, Sse};
+pub use tls::Tls;
+pub use tower::{Incoming, TowerHandler};
+pub use upgrade::{Draining, Upgraded};
+#[cfg(feature = "websocket")]
+pub use websocket::{
+    CLOSE_TIMEOUT, CloseFrame, MAX_MESSAGE, Message, WebSocket, WebSocketError, WebSocketOptions,
+};
+#[doc(hidden)]
+pub use {http_server::Server as HttpServer, serve::Builder as Serve};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
@@ -12,7 +13,9 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::RequestBody;
+use crate::body_writer::{BodyWriter, written};
 use crate::site::Opened;
+use crate::upgrade::Start;
 
 /// Header fields that the server alone writes.
 const OURS: [&str; 4] = ["content-length", "transfer-encoding", "connection", "date"];
@@ -31,6 +34,7 @@ const OURS: [&str; 4] = ["content-length", "transfer-encoding", "connection", "d
 /// ```
 pub struct Response {
     status: StatusCode,
+    closes: bool,
     content_type: Option<&'static str>,
     lines: Lines,
     body: Body,
@@ -60,6 +64,8 @@ pub(crate) enum Content {
     Static(&'static [u8]),
     Bytes(Bytes),
     Opened(Rc<Opened>),
+    /// The connection goes on in another protocol.
+    Upgrade(Start),
     File {
         file: Rc<OwnedFd>,
         length: u64,
@@ -93,6 +99,30 @@ impl Body {
         })
     }
 
+    /// What `block` writes, as it writes it: a stream for which nothing has to be implemented. The
+    /// block is polled as part of the answer and needs no task of its own; it waits in
+    /// [`BodyWriter::write`] while the client has not read what was written before, and is dropped
+    /// when the client goes away. It is not begun for a request of HEAD. An error ends the connection.
+    ///
+    /// ```
+    /// use bucle_server::{Body, Request, Response};
+    ///
+    /// async fn squares(_: Request) -> Response {
+    ///     Response::text(Body::from_writer(|mut writer| async move {
+    ///         for n in 0..1_000_000u64 {
+    ///             writer.write(format!("{}\n", n * n)).await?;
+    ///         }
+    ///         Ok(())
+    ///     }))
+    /// }
+    /// ```
+    pub fn from_writer<F>(block: impl FnOnce(BodyWriter) -> F + 'static) -> Body
+    where
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        Body::stream(written(block))
+    }
+
     /// A file from its beginning to where it ends now, sent by the kernel.
     ///
     /// # Errors
@@ -115,7 +145,7 @@ impl Body {
     #[inline]
     pub fn length(&self) -> Option<u64> {
         match &self.0 {
-            Content::Empty => Some(0),
+            Content::Empty | Content::Upgrade(_) => Some(0),
             Content::Static(bytes) => Some(bytes.len() as u64),
             Content::Bytes(bytes) => Some(bytes.len() as u64),
             Content::Opened(opened) => Some(opened.length()),
@@ -181,6 +211,7 @@ impl Response {
     pub fn new(status: StatusCode) -> Response {
         Response {
             status,
+            closes: false,
             content_type: None,
             lines: Lines::Own(Vec::new()),
             body: Body::default(),
@@ -224,6 +255,7 @@ impl Response {
     pub(crate) fn opened(opened: Rc<Opened>) -> Response {
         Response {
             status: StatusCode::OK,
+            closes: false,
             content_type: None,
             lines: Lines::Opened(opened.clone()),
             body: Body(Content::Opened(opened)),
@@ -234,10 +266,35 @@ impl Response {
     pub(crate) fn not_modified(opened: Rc<Opened>) -> Response {
         Response {
             status: StatusCode::NOT_MODIFIED,
+            closes: false,
             content_type: None,
             lines: Lines::NotModified(opened),
             body: Body::default(),
         }
+    }
+
+    /// 101: the connection goes on in `protocol`.
+    pub(crate) fn switching(protocol: &str, start: Start) -> Response {
+        let mut response = Response::new(StatusCode::SWITCHING_PROTOCOLS).upgrade_field(protocol);
+        if !response.status.is_informational() {
+            return response;
+        }
+        response.body = Body(Content::Upgrade(start));
+        response
+    }
+
+    /// With the name of another protocol, and what must stand beside it.
+    pub(crate) fn upgrade_field(self, protocol: &str) -> Response {
+        let mut response = self.field("Upgrade", protocol);
+        if let Lines::Own(lines) = &mut response.lines {
+            lines.extend_from_slice(b"Connection: Upgrade\r\n");
+        }
+        response
+    }
+
+    #[inline]
+    pub(crate) fn is_upgrade(&self) -> bool {
+        matches!(self.body.0, Content::Upgrade(_))
     }
 
     /// With another status.
@@ -276,14 +333,20 @@ impl Response {
                 "the header field `{name}` is written by the server itself"
             )));
         }
-        let mut lines = match self.lines {
-            Lines::Own(lines) => lines,
-            Lines::Opened(_) | Lines::NotModified(_) => self.lines().to_vec(),
-        };
-        bucle_http::write_field(&mut lines, name, value.as_bytes())
-            .map_err(|error| invalid(error.to_string()))?;
-        self.lines = Lines::Own(lines);
+        self.append_header(name, value.as_bytes())?;
         Ok(self)
+    }
+
+    /// The same, in place, for a value that may be more than ASCII.
+    pub(crate) fn append_header(&mut self, name: &str, value: &[u8]) -> io::Result<()> {
+        if let Lines::Opened(_) | Lines::NotModified(_) = self.lines {
+            self.lines = Lines::Own(self.lines().to_vec());
+        }
+        if let Lines::Own(lines) = &mut self.lines {
+            bucle_http::write_field(lines, name, value)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
+        }
+        Ok(())
     }
 
     /// The same for a field that we know to be well-formed.
@@ -291,6 +354,18 @@ impl Response {
     pub(crate) fn field(self, name: &str, value: &str) -> Response {
         self.header(name, value)
             .unwrap_or_else(|_| Response::error(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
+    /// Ends the connection after this answer, which the client is told.
+    #[must_use]
+    pub fn close_connection(mut self) -> Response {
+        self.closes = true;
+        self
+    }
+
+    #[inline]
+    pub(crate) fn closes(&self) -> bool {
+        self.closes
     }
 
     /// The status.

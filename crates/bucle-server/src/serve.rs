@@ -1,4 +1,4 @@
-//! [`Serve`]: a server as a whole program: addresses, workers, signals, a clean end.
+//! [`Builder`]: a server as a whole program: addresses, workers, signals, a clean end.
 
 use std::fmt;
 use std::io;
@@ -7,39 +7,48 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use bucle_loop::EventLoop;
-use bucle_net::{Address, ToAddresses};
+use bucle_loop::{EventLoop, get_running_loop};
+use bucle_net::tls::ServerContext;
+use bucle_net::{Address, ServerOptions, ToAddresses};
 
 use crate::access_log::{AccessLog, LogFormat, LogWriter};
 use crate::handler::Handler;
-use crate::http_server::HttpServer;
+use crate::http_server::Server;
 use crate::listen::Listening;
 use crate::options::Options;
 use crate::stop::{Level, Stop};
+use crate::tls::{Certificate, Tls};
 
+const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
 
 /// How long the end waits for the last lines of the log to be taken.
-const LOG_PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const LOG_PATIENCE: Duration = Duration::from_secs(1);
 
-/// A server to be: addresses, number of workers, options.
+/// A server to be: addresses, number of workers, options. [`Server::builder`] makes one.
+///
+/// It ends in one of two: [`serve`](Builder::serve) is a server on the running loop; [`run`](Builder::run),
+/// or [`bind`](Builder::bind) and [`Bound::run`], is a whole program, with signals and several threads.
 ///
 /// One loop a thread. Each worker has listening sockets of its own on the same addresses
 /// (`SO_REUSEPORT`), among which the system spreads the connections; a Unix socket is shared.
 ///
 /// ```no_run
-/// use bucle_server::{Serve, Site};
+/// use bucle_server::{Server, Site};
 ///
 /// let site = Site::open("public")?;
-/// let server = Serve::new().listen("127.0.0.1:8080")?.workers(2).bind()?;
+/// let server = Server::builder().listen("127.0.0.1:8080")?.workers(2).bind()?;
 /// println!("listening at {}", server.addresses()[0]);
 /// server.run(move || site.handler())?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Serve {
+pub struct Builder {
     listen: Vec<Address>,
+    /// One for each address.
+    plain: Vec<bool>,
+    tls: Option<Tls>,
     workers: usize,
     options: Options,
     log: LogFormat,
@@ -69,17 +78,19 @@ impl Outcome {
     }
 }
 
-impl Default for Serve {
-    fn default() -> Serve {
-        Serve::new()
+impl Default for Builder {
+    fn default() -> Builder {
+        Builder::new()
     }
 }
 
-impl Serve {
+impl Builder {
     /// A server without an address, with one worker and no access log.
-    pub fn new() -> Serve {
-        Serve {
+    pub fn new() -> Builder {
+        Builder {
             listen: Vec::new(),
+            plain: Vec::new(),
+            tls: None,
             workers: 1,
             options: Options::default(),
             log: LogFormat::Off,
@@ -87,34 +98,156 @@ impl Serve {
     }
 
     /// Listens at one more address: `127.0.0.1:8080`, `localhost:8080`, `unix:/run/x.sock`; port 0
-    /// takes any free one.
+    /// takes any free one. With [`tls`](Builder::tls), all but Unix sockets speak HTTPS.
     ///
     /// # Errors
     /// `InvalidInput` for what is no address.
-    pub fn listen(mut self, address: impl ToAddresses) -> io::Result<Serve> {
-        self.listen.extend(address.to_addresses()?);
+    pub fn listen(self, address: impl ToAddresses) -> io::Result<Builder> {
+        self.listen_at(address, false)
+    }
+
+    /// Listens at one more address, and speaks plain HTTP there, also with [`tls`](Builder::tls).
+    ///
+    /// # Errors
+    /// `InvalidInput` for what is no address.
+    pub fn listen_plain(self, address: impl ToAddresses) -> io::Result<Builder> {
+        self.listen_at(address, true)
+    }
+
+    fn listen_at(mut self, address: impl ToAddresses, plain: bool) -> io::Result<Builder> {
+        for address in address.to_addresses()? {
+            self.plain.push(plain || address.as_tcp().is_none());
+            self.listen.push(address);
+        }
         Ok(self)
+    }
+
+    /// Speaks HTTPS: TLS 1.2 and 1.3.
+    ///
+    /// ```no_run
+    /// use bucle_server::{Server, Site, Tls};
+    ///
+    /// let site = Site::open("public")?;
+    /// Server::builder()
+    ///     .listen("0.0.0.0:443")?
+    ///     .tls(Tls::from_files("cert.pem", "key.pem"))
+    ///     .run(move || site.handler())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Builder {
+        self.tls = Some(tls);
+        self
     }
 
     /// Serves with so many threads, at least one.
     #[must_use]
-    pub fn workers(mut self, workers: usize) -> Serve {
+    pub fn workers(mut self, workers: usize) -> Builder {
         self.workers = workers.max(1);
         self
     }
 
     /// Changes the options.
     #[must_use]
-    pub fn options(mut self, options: Options) -> Serve {
+    pub fn options(mut self, options: Options) -> Builder {
         self.options = options;
         self
     }
 
     /// Logs every request to standard output.
     #[must_use]
-    pub fn access_log(mut self, format: LogFormat) -> Serve {
+    pub fn access_log(mut self, format: LogFormat) -> Builder {
         self.log = format;
         self
+    }
+
+    /// Listens, and answers by `handler` on the running loop. Signals are the caller's.
+    ///
+    /// ```
+    /// use bucle_server::{Request, Response, Server};
+    ///
+    /// bucle_loop::run(async {
+    ///     let hello = |_: Request| Response::text("hello\n");
+    ///     let server = Server::builder().listen("127.0.0.1:0")?.serve(hello)?;
+    ///     println!("listening at {}", server.addresses()[0]);
+    ///     Ok::<(), std::io::Error>(())
+    /// })??;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The system's; `InvalidInput` when there is no address, for a certificate that can't be used,
+    /// and for more than one worker: one loop is one thread, and [`run`](Builder::run) starts
+    /// several.
+    ///
+    /// # Panics
+    /// If no loop is running in this thread.
+    #[track_caller]
+    pub fn serve<H: Handler>(self, handler: H) -> io::Result<Server> {
+        self.check()?;
+        if self.workers > 1 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the running loop is one thread; `run` starts several workers",
+            ));
+        }
+        let log = match self.log {
+            LogFormat::Off => None,
+            format => {
+                let writer = LogWriter::start(io::stdout())?;
+                Some((AccessLog::new(format, writer.clone()), writer))
+            }
+        };
+        let certificate = self.certificate()?;
+        let (mut plain, mut secure) = (Vec::new(), Vec::new());
+        for (address, is_plain) in self.listen.into_iter().zip(self.plain) {
+            match is_plain || certificate.is_none() {
+                true => plain.push(address),
+                false => secure.push(address),
+            }
+        }
+        let mut addresses = vec![(plain, ServerOptions::default())];
+        if let Some(certificate) = &certificate {
+            let options = ServerOptions::default().tls(certificate.context.clone());
+            addresses.push((secure, options));
+        }
+        let mut server = Server::listening(addresses, handler, self.options, log)?;
+        if let Some(certificate) = certificate {
+            server.watch(certificate);
+        }
+        Ok(server)
+    }
+
+    /// [`bind`](Builder::bind) and [`Bound::run`] in one.
+    ///
+    /// # Errors
+    /// Those of both.
+    ///
+    /// # Panics
+    /// If a loop is running in this thread.
+    pub fn run<H, F>(self, make_handler: F) -> io::Result<Outcome>
+    where
+        H: Handler,
+        F: Fn() -> H + Send + Sync + 'static,
+    {
+        self.bind()?.run(make_handler)
+    }
+
+    fn certificate(&self) -> io::Result<Option<Arc<Certificate>>> {
+        match &self.tls {
+            Some(tls) => Ok(Some(Arc::new(tls.clone().open(&self.options)?))),
+            None => Ok(None),
+        }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match self.listen.is_empty() {
+            false => Ok(()),
+            true => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "no address to listen at was given; 127.0.0.1:8080 is one",
+            )),
+        }
     }
 
     /// Takes the addresses. From now on the system queues connections; they are answered by
@@ -124,17 +257,17 @@ impl Serve {
     /// it. A Unix socket left behind by a server that is gone is replaced.
     ///
     /// # Errors
-    /// The system's, with the address in question and what can be done; `InvalidInput` when there
-    /// is no address.
+    /// The system's, with the address or file in question and what can be done; `InvalidInput` when
+    /// there is no address, and for a certificate that can't be used.
     pub fn bind(self) -> io::Result<Bound> {
-        if self.listen.is_empty() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "no address to listen at was given; 127.0.0.1:8080 is one",
-            ));
-        }
+        self.check()?;
+        let certificate = self.certificate()?;
+        let plain = self.plain.iter();
+        let secure = plain.map(|plain| !plain && certificate.is_some());
         Ok(Bound {
+            secure: secure.collect(),
             listening: Listening::at(&self.listen, self.workers)?,
+            certificate,
             options: self.options,
             log: self.log,
             ready: None,
@@ -145,6 +278,9 @@ impl Serve {
 /// A server that has its addresses and does not answer yet. Dropping it gives them back.
 pub struct Bound {
     listening: Listening,
+    /// Whether an address speaks TLS, one for each.
+    secure: Vec<bool>,
+    certificate: Option<Arc<Certificate>>,
     options: Options,
     log: LogFormat,
     ready: Option<Ready>,
@@ -156,6 +292,19 @@ impl Bound {
     /// Where the server listens; port 0 has become the port taken.
     pub fn addresses(&self) -> &[Address] {
         &self.listening.addresses
+    }
+
+    /// Where the server listens, as its clients say it: `http://127.0.0.1:8080`,
+    /// `https://[::1]:8443`, `unix:/run/x.sock`.
+    pub fn urls(&self) -> Vec<String> {
+        let addresses = self.addresses().iter().zip(&self.secure);
+        addresses
+            .map(|(address, secure)| match (address, secure) {
+                (Address::Unix(_), _) => address.to_string(),
+                (address, true) => format!("https://{address}"),
+                (address, false) => format!("http://{address}"),
+            })
+            .collect()
     }
 
     /// Has `ready` called with the addresses once all workers serve and signals are heeded: the
@@ -189,6 +338,7 @@ impl Bound {
             paths,
         } = self.listening;
         let ready = self.ready;
+        let certificate = self.certificate;
         // Not worth failing for: running out is survived.
         let _ = bucle_sys::limits::raise_open_files();
         let writer = match self.log {
@@ -200,6 +350,8 @@ impl Bound {
             make_handler,
             options: self.options,
             log: writer.clone().map(|writer| (self.log, writer)),
+            secure: self.secure,
+            tls: (certificate.as_ref()).map(|certificate| certificate.context.clone()),
             stop: stop.clone(),
         });
         let first = sockets.remove(0);
@@ -208,6 +360,17 @@ impl Bound {
             for signal in [SIGINT, SIGTERM] {
                 let stop = stop.clone();
                 event_loop.add_signal_handler(signal, move || stop.raise_more())?;
+            }
+            if let Some(certificate) = certificate {
+                event_loop
+                    .spawn_named("certificate", certificate.clone().watch())
+                    .detach();
+                event_loop.add_signal_handler(SIGHUP, move || {
+                    let renewal = certificate.clone().renew(false);
+                    get_running_loop()
+                        .spawn_named("certificate", renewal)
+                        .detach();
+                })?;
             }
             if let Some(ready) = ready
                 && failure.is_none()
@@ -301,6 +464,9 @@ struct Job<F> {
     make_handler: F,
     options: Options,
     log: Option<(LogFormat, LogWriter)>,
+    /// One for each socket of a worker.
+    secure: Vec<bool>,
+    tls: Option<ServerContext>,
     stop: Arc<Stop>,
 }
 
@@ -311,9 +477,11 @@ impl<H: Handler, F: Fn() -> H> Job<F> {
         let log = self.log.clone();
         let log = log.map(|(format, writer)| AccessLog::new(format, writer));
         let (stop, limit) = (self.stop.clone(), self.options.drain_timeout);
+        let tls = self.tls.clone();
+        let sockets = sockets.into_iter().zip(self.secure.clone()).collect();
         event_loop
             .run_until_complete(async move {
-                let server = HttpServer::start(sockets, handler, options, log)?;
+                let server = Server::start(sockets, tls, handler, options, log)?;
                 stop.reached(Level::Drain).await;
                 Ok(server.drain(limit, stop.reached(Level::Force)).await)
             })

@@ -25,6 +25,8 @@
 //! | threads | [`to_thread`], [`run_coroutine_threadsafe`], [`ThreadPoolExecutor`], [`concurrent`] |
 //! | bytes | [`net`], [`server`] |
 //!
+//! Whoever knows asyncio finds every function and class of it in a table: [`asyncio`].
+//!
 //! Tests run in a world of their own, in which a day of sleep takes no time and a failure can be
 //! replayed: [`macro@test`], [`testing`].
 #![forbid(unsafe_code)]
@@ -34,6 +36,8 @@
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+#[doc = include_str!("asyncio.md")]
+pub mod asyncio {}
 pub mod testing;
 
 pub use bucle_loop::*;

@@ -1,8 +1,8 @@
-//! What `#[bucle::test]` stands on: one body, in the simulated world or in the real one.
+//! What `#[bucle::test]` stands on: one body, in simulated worlds or in the real one.
 //!
-//! In the simulated world the clock jumps, the network is in memory, and every accident is drawn
-//! from a seed: see [`sim`](crate::sim). A test that fails there tells its seed, and runs exactly
-//! the same again with `BUCLE_SEED` in the environment.
+//! In a simulated world the clock jumps, the network is in memory, and every accident is drawn from a
+//! seed: see [`sim`](crate::sim). A test that fails there tells its seed and the last that happened,
+//! and runs exactly the same again with `BUCLE_SEED` in the environment.
 //!
 //! ```
 //! use bucle::testing::{self, World};
@@ -15,18 +15,74 @@
 //! });
 //! assert_eq!(took, Duration::from_secs(86_400));
 //! ```
+//!
+//! # Seeds
+//!
+//! Seed 0 is the plain world: what is ready runs first in, first out. Every other seed runs ready
+//! tasks in an order of its own, and has a network of its own: see
+//! [`SimOptions::varied`]. `#[bucle::test(seeds = 1000)]` tries seeds 0 to 999, as
+//! many at once as the machine has cores; the lowest that fails is told, run again in the test's own
+//! thread, where its output and its panic are the test's, and the others are left. `seeds = 1000,
+//! faults` has resets, losses and time-outs too: [`SimOptions::faulty`].
+//!
+//! Each seed runs in a thread of its own, so that a `thread_local` begins anew. A `static` does not:
+//! what seeds that run at once change there, no seed can repeat. What a test prints while it is swept
+//! goes where the test's output goes, and comes before that of the seed that is run again.
+//!
+//! A bug that has a window of one turn between two awaits is often found within ten seeds:
+//!
+//! ```
+//! use bucle::sync::Event;
+//! use bucle::{SimOptions, spawn, testing};
+//! use std::rc::Rc;
+//!
+//! let failure = testing::sweep(1000, SimOptions::varied, || async {
+//!     let closed = Rc::new(Event::new());
+//!     let watcher = spawn({
+//!         let closed = closed.clone();
+//!         async move {
+//!             bucle::yield_now().await;
+//!             assert!(!closed.is_set(), "it was closed before it was used");
+//!         }
+//!     });
+//!     let closer = spawn(async move {
+//!         bucle::yield_now().await;
+//!         closed.set();
+//!     });
+//!     watcher.await.unwrap();
+//!     closer.await.unwrap();
+//! });
+//! let failure = failure.expect("one order of the two fails");
+//! assert!(failure.seed < 50);
+//! assert!(failure.message.contains("closed before it was used"));
+//! ```
 
-use std::cell::RefCell;
+mod failure;
+mod outcome;
+mod quiet;
+mod record;
+mod running;
+mod sweep;
+
 use std::future::Future;
-use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::process::ExitCode;
-use std::rc::Rc;
 
-use bucle_loop::{EventLoop, SimOptions, TaskError};
+use bucle_loop::SimOptions;
+
+pub use failure::Failure;
+#[doc(hidden)]
+pub use outcome::Outcome;
+pub use record::{Recorded, record};
+use running::Run;
+#[doc(hidden)]
+pub use sweep::run_seeds;
+pub use sweep::{Seeds, sweep};
 
 /// The environment variable that replays a seed, whatever a test says.
 pub const SEED_VARIABLE: &str = "BUCLE_SEED";
+
+/// The environment variable that names a file for all that happens in a simulated run, one event a
+/// line. Meant for one test at a time: each writes the file anew.
+pub const TRACE_VARIABLE: &str = "BUCLE_TRACE";
 
 /// The world a test runs in.
 #[derive(Clone, Debug)]
@@ -44,13 +100,22 @@ impl World {
         World::seeded(0)
     }
 
-    /// The same with another seed, unless `BUCLE_SEED` says one.
+    /// The world of another seed, unless `BUCLE_SEED` says one: [`SimOptions::varied`].
     ///
     /// # Panics
     /// If `BUCLE_SEED` is no whole number.
     #[track_caller]
     pub fn seeded(seed: u64) -> World {
-        World::with(SimOptions::seeded(seed))
+        World::exactly(SimOptions::varied(seed_from_env().unwrap_or(seed)))
+    }
+
+    /// The same with a network that fails: [`SimOptions::faulty`].
+    ///
+    /// # Panics
+    /// If `BUCLE_SEED` is no whole number.
+    #[track_caller]
+    pub fn faulty(seed: u64) -> World {
+        World::exactly(SimOptions::faulty(seed_from_env().unwrap_or(seed)))
     }
 
     /// A simulated world with these options, but for the seed if `BUCLE_SEED` says one.
@@ -62,6 +127,10 @@ impl World {
         if let Some(seed) = seed_from_env() {
             options.seed = seed;
         }
+        World::exactly(options)
+    }
+
+    fn exactly(options: SimOptions) -> World {
         World {
             simulation: Some(options),
         }
@@ -90,140 +159,21 @@ fn seed_from_env() -> Option<u64> {
 /// # Panics
 /// When the body panics, with its panic; when an error reached the loop's exception handler; when
 /// the body can never end (a deadlock, seen in the simulated world); when the loop can't be made.
-/// A failure in the simulated world tells the seed on standard error.
+/// A failure in the simulated world tells on standard error the last that happened, and the seed.
 #[track_caller]
 pub fn run<F>(world: World, body: F) -> F::Output
 where
     F: Future + 'static,
 {
-    let seed = world.simulation.as_ref().map(|options| options.seed);
-    let tell_seed = TellSeed(seed);
-    let value = run_silently(world, body);
-    tell_seed.not();
-    value
+    Run::of(world, None).complete(body, |_| false)
 }
 
-/// [`run`] for a test function: what it returns may be a failure as well.
+/// [`run`] for the test function `name` (with its path): what it returns may be a failure as well.
 #[doc(hidden)]
 #[track_caller]
-pub fn run_test<F>(world: World, body: F) -> F::Output
+pub fn run_test<F>(name: &str, world: World, body: F) -> F::Output
 where
     F: Future<Output: Outcome> + 'static,
 {
-    let seed = world.simulation.as_ref().map(|options| options.seed);
-    let tell_seed = TellSeed(seed);
-    let value = run_silently(world, body);
-    if !value.is_failure() {
-        tell_seed.not();
-    }
-    value
-}
-
-/// [`run_test`] once for each seed of `seeds`, or once only where `BUCLE_SEED` says which; ends with
-/// the first failure.
-#[doc(hidden)]
-#[track_caller]
-pub fn run_seeds<F>(seeds: Range<u64>, mut body: impl FnMut() -> F) -> F::Output
-where
-    F: Future<Output: Outcome> + 'static,
-{
-    assert!(!seeds.is_empty(), "no seed is in {seeds:?}");
-    let mut seeds = match seed_from_env() {
-        Some(seed) => seed..=seed,
-        None => seeds.start..=seeds.end - 1,
-    };
-    loop {
-        let Some(seed) = seeds.next() else {
-            unreachable!("the last one returns");
-        };
-        let value = run_test(World::seeded(seed), body());
-        if value.is_failure() || seeds.is_empty() {
-            return value;
-        }
-    }
-}
-
-/// What a test function may return.
-#[doc(hidden)]
-pub trait Outcome {
-    /// Whether the test failed.
-    fn is_failure(&self) -> bool;
-}
-
-impl Outcome for () {
-    fn is_failure(&self) -> bool {
-        false
-    }
-}
-
-impl<T: Outcome, E> Outcome for Result<T, E> {
-    fn is_failure(&self) -> bool {
-        self.as_ref().map_or(true, Outcome::is_failure)
-    }
-}
-
-impl Outcome for ExitCode {
-    fn is_failure(&self) -> bool {
-        *self != ExitCode::SUCCESS
-    }
-}
-
-/// Tells the seed when dropped, as it is when a test fails by a panic.
-struct TellSeed(Option<u64>);
-
-impl TellSeed {
-    /// Nothing failed.
-    fn not(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for TellSeed {
-    fn drop(&mut self) {
-        if let Some(seed) = self.0 {
-            eprintln!("failed with seed {seed}; {SEED_VARIABLE}={seed} runs the same again");
-        }
-    }
-}
-
-#[track_caller]
-fn run_silently<F>(world: World, body: F) -> F::Output
-where
-    F: Future + 'static,
-{
-    let mut builder = EventLoop::builder();
-    if let Some(options) = world.simulation {
-        builder = builder.simulated(options);
-    }
-    let event_loop = match builder.build() {
-        Ok(event_loop) => event_loop,
-        Err(error) => panic!("the event loop can't be made: {error}"),
-    };
-    let errors = Rc::new(RefCell::new(Vec::new()));
-    event_loop.set_exception_handler({
-        let errors = errors.clone();
-        move |_, context| {
-            eprintln!("bucle: {context}");
-            errors.borrow_mut().push(context.to_string());
-        }
-    });
-    let result = event_loop.run_until_complete(body);
-    // What is left is dropped now, so that an error in a destructor counts too.
-    let closed = catch_unwind(AssertUnwindSafe(|| event_loop.close()));
-    match result {
-        Err(TaskError::Panicked(panic)) => match panic.take_payload() {
-            Some(payload) => resume_unwind(payload),
-            None => panic!("{panic}"),
-        },
-        Err(error) => panic!("the test did not end: {error}"),
-        Ok(value) => {
-            if let Err(payload) = closed {
-                resume_unwind(payload);
-            }
-            if let Some(first) = errors.borrow().first() {
-                panic!("an error reached the loop's exception handler: {first}");
-            }
-            value
-        }
-    }
+    Run::of(world, Some(name)).complete(body, |value| value.failure().is_some())
 }

@@ -5,3 +5,4 @@ mod refusals;
 mod serving;
 mod stopping;
 mod support;
+mod tls;

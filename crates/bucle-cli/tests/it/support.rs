@@ -65,8 +65,8 @@ impl Serving {
             })
             .collect();
         let address = told.iter().find_map(|line| {
-            let (_, address) = line.split_once(" at http://")?;
-            address.parse().ok()
+            let (_, url) = line.split_once(" at http")?;
+            url.split_once("://")?.1.parse().ok()
         });
         let address = address.unwrap_or_else(|| {
             let mut error = String::new();

@@ -197,6 +197,18 @@ impl<T, E> future::Future for Future<T, E> {
     }
 }
 
+impl<T, E> Future<T, E> {
+    /// Ready when it is done; the result stays. Otherwise has `cx`'s waker woken when it is.
+    pub(crate) fn poll_done(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.cell.state().poll_done(cx)
+    }
+
+    /// Whether it has an error in place of a value, and no cancellation.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.cell.state().phase() == Phase::Failed
+    }
+}
+
 // Nothing in it is ever pinned.
 impl<T, E> Unpin for Future<T, E> {}
 

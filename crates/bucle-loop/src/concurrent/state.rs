@@ -322,11 +322,22 @@ impl<T, E> State<T, E> {
     /// # Panics
     /// If it was taken before.
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome<T, E>> {
-        let mut inner = lock(&self.inner);
+        let mut inner = std::task::ready!(self.poll_inner(cx));
+        let outcome = inner.outcome.take();
+        drop(inner);
+        Poll::Ready(outcome.expect("a future was polled after its result was taken"))
+    }
+
+    /// Ready when the future is done; the outcome stays. Otherwise has `cx`'s waker woken when it
+    /// is.
+    pub(super) fn poll_done(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_inner(cx).map(drop)
+    }
+
+    fn poll_inner(&self, cx: &mut Context<'_>) -> Poll<MutexGuard<'_, Inner<T, E>>> {
+        let inner = lock(&self.inner);
         if inner.phase.is_done() {
-            let outcome = inner.outcome.take();
-            drop(inner);
-            return Poll::Ready(outcome.expect("a future was polled after its result was taken"));
+            return Poll::Ready(inner);
         }
         if matches!(&inner.waker, Some(known) if known.will_wake(cx.waker())) {
             return Poll::Pending;
@@ -336,9 +347,7 @@ impl<T, E> State<T, E> {
         let waker = cx.waker().clone();
         let mut inner = lock(&self.inner);
         if inner.phase.is_done() {
-            let outcome = inner.outcome.take();
-            drop(inner);
-            return Poll::Ready(outcome.expect("a future was polled after its result was taken"));
+            return Poll::Ready(inner);
         }
         let old = inner.waker.replace(waker);
         drop(inner);

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bucle_sys::wake::WakeFd;
 
+use super::deadlock::DeadlockWatch;
 use super::{Core, EventLoop, LoopRef, SLOW_CALLBACK_DURATION, State};
 use crate::clock::Clock;
 use crate::counters::Counters;
@@ -15,7 +16,6 @@ use crate::executor::DefaultExecutor;
 use crate::fds::{FdTable, Interest, Readiness, Source};
 use crate::inbox::{Inbox, Notify};
 use crate::pollable::AsPollable;
-use crate::ready::ReadyQueue;
 use crate::selector::SelectorKind;
 use crate::selector::sim::SimSelector;
 use crate::sim::options::Stream;
@@ -84,11 +84,11 @@ impl EventLoop {
             simulation: None,
         };
         let event_loop = EventLoop::with(parts, debug);
-        let registered = event_loop.core.fds.borrow_mut().register(
-            wake.as_pollable(),
-            Interest::READ,
-            Rc::new(WakeSource(wake.clone())),
-        );
+        let mut fds = event_loop.core.fds.borrow_mut();
+        let source = Rc::new(WakeSource(wake.clone()));
+        let registered = fds.register(wake.as_pollable(), Interest::READ, source);
+        fds.own = Some(wake.as_pollable().number());
+        drop(fds);
         registered?.1.discard();
         Ok(event_loop)
     }
@@ -122,6 +122,10 @@ impl EventLoop {
             Some((_, options)) => DefaultExecutor::simulated(options),
             None => DefaultExecutor::default(),
         };
+        let tasks = match &simulation {
+            Some(_) => TaskTable::simulated(),
+            None => TaskTable::default(),
+        };
         let shuffle = simulation.as_ref().and_then(|(_, options)| {
             let rng = options.stream(Stream::Schedule);
             options.shuffle_ready_tasks.then(|| RefCell::new(rng))
@@ -129,12 +133,12 @@ impl EventLoop {
         let handle = LoopRef {
             core: Rc::new(Core {
                 id,
-                ready: Rc::new(ReadyQueue::default()),
+                ready: Rc::default(),
                 timers: Rc::new(TimerQueue::default()),
                 slow: SlowWatch::new(SLOW_CALLBACK_DURATION, parts.clock.is_virtual()),
                 clock: parts.clock,
                 inbox: Inbox::acquire(id, notify),
-                tasks: TaskTable::default(),
+                tasks,
                 counters: Counters::default(),
                 executor,
                 fds: RefCell::new(parts.fds),
@@ -145,7 +149,8 @@ impl EventLoop {
                 messages: RefCell::default(),
                 state: Cell::new(State::Idle),
                 stopping: Cell::new(false),
-                deadlocked: Cell::new(false),
+                wait_places: Rc::default(),
+                deadlock: DeadlockWatch::default(),
                 ran_since_asked: Cell::new(0),
                 asked_at: Cell::new(u64::MAX),
                 ask_after: Cell::new(0),

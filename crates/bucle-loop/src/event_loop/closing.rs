@@ -4,6 +4,7 @@ use std::io;
 
 use super::{LoopRef, State};
 use crate::running;
+use crate::timers::Due;
 
 impl LoopRef {
     /// Whether the loop was closed.
@@ -33,9 +34,17 @@ impl LoopRef {
         core.tasks.abandon_all(self);
         core.executor.close();
         let discard = |drop_it: &mut dyn FnMut()| self.guard("close", None, drop_it);
-        for cell in core.timers.clear() {
-            let mut action = cell.take();
-            discard(&mut || drop(action.take()));
+        for due in core.timers.clear() {
+            match due {
+                Due::Callback(cell) => {
+                    let mut action = cell.take();
+                    discard(&mut || drop(action.take()));
+                }
+                Due::Sleep(waker) => {
+                    let mut waker = Some(waker);
+                    discard(&mut || drop(waker.take()));
+                }
+            }
         }
         for source in core.to_flush.take() {
             let mut source = Some(source);
@@ -67,6 +76,7 @@ impl LoopRef {
         let handler = core.exception_handler.take();
         drop(handler);
         core.fds.borrow_mut().close();
+        core.ready.close();
         core.state.set(State::Closed);
         drop(entered);
     }

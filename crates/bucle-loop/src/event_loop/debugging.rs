@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use super::LoopRef;
 use crate::exceptions::{ExceptionContext, panic_message};
+use crate::fds::Owner;
+use crate::slow::Slow;
+use crate::wait_graph::{Needs, Survey, WaitKind, WatchedDescriptor, What};
 
 impl LoopRef {
     /// Sets who is told of panics and errors that reach the loop; without one they are printed to
@@ -57,6 +60,9 @@ impl LoopRef {
 
     /// Sets how long a callback or a step of a task may run before it is reported to standard
     /// error; 100 ms until set. [`Duration::MAX`] switches the report off.
+    ///
+    /// While steps take under 200 ns on average, eight are timed together, and the report says so
+    /// ("or one of the 7 short steps before it"); under 50 ms, or in debug mode, never.
     pub fn set_slow_callback_duration(&self, duration: Duration) {
         self.core.slow.set_threshold(duration);
     }
@@ -72,17 +78,21 @@ impl LoopRef {
         source: &'static str,
         name: Option<String>,
         location: Option<&'static Location<'static>>,
-        took: Duration,
+        slow: Slow,
     ) {
         self.core.counters.slow_callbacks.add(1);
+        let who = match slow.steps {
+            1 => String::new(),
+            steps => format!("or one of the {} short steps before it ", steps - 1),
+        };
         let context = ExceptionContext {
             name,
             location,
             ..ExceptionContext::new(
                 source,
                 format!(
-                    "held the loop for {} ms; move long work to a thread, or yield in between",
-                    took.as_millis()
+                    "{who}held the loop for {} ms; move long work to a thread, or yield in between",
+                    slow.took.as_millis()
                 ),
             )
         };
@@ -100,6 +110,49 @@ impl LoopRef {
     /// The name of the selector in use: `epoll`, `poll`, `sim`.
     pub fn selector_name(&self) -> &'static str {
         self.core.fds.borrow().selector.name()
+    }
+
+    /// The descriptors that are watched, for a graph.
+    pub(crate) fn watched_descriptors(&self) -> Vec<WatchedDescriptor> {
+        let all = self.core.fds.borrow().all();
+        all.into_iter()
+            .map(|(number, interest, owner)| WatchedDescriptor {
+                number,
+                reads: interest.reads(),
+                writes: interest.writes(),
+                owner: match owner {
+                    Owner::Source(source) => source
+                        .describe()
+                        .unwrap_or_else(|| "a transport".to_owned()),
+                    Owner::Callbacks { reader, writer } => {
+                        let added = reader.or(writer).map(|watcher| watcher.location);
+                        added.map_or_else(String::new, |at| format!("a callback added at {at}"))
+                    }
+                },
+            })
+            .collect()
+    }
+
+    /// Tells of the tasks that wait for a descriptor. Runs the transports' code.
+    pub(crate) fn tell_of_descriptors(&self, survey: &mut Survey) {
+        let all = self.core.fds.borrow().all();
+        for (number, _, owner) in all {
+            if let Owner::Source(source) = owner {
+                source.waiting(&mut |waker, interest| {
+                    let side = match interest.reads() {
+                        true => "readable",
+                        false => "writable",
+                    };
+                    let mut text = format!("fd {number} to be {side}");
+                    if let Some(owner) = source.describe() {
+                        text = format!("{text}, of {owner}");
+                    }
+                    let mut what = What::new(WaitKind::Descriptor, "fd");
+                    what.name = Some(text.into());
+                    survey.waits(waker, what, Needs::Anyone);
+                });
+            }
+        }
     }
 
     /// How many descriptors are watched, the loop's own one not counted.

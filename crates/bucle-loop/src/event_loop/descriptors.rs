@@ -149,8 +149,8 @@ impl LoopRef {
         result
     }
 
-    /// The number of turns this loop has made: what was looked at in this turn need not be looked
-    /// at again.
+    /// The number of the turn this loop is in, or made last: what was looked at in this turn need
+    /// not be looked at again. A turn begins with [`select`](LoopRef::select).
     pub fn turn_number(&self) -> u64 {
         self.core.counters.turns.get()
     }

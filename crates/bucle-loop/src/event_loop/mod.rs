@@ -21,6 +21,7 @@
 
 mod builder;
 mod closing;
+mod deadlock;
 mod debugging;
 mod descriptors;
 mod scheduling;
@@ -34,7 +35,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 pub use builder::LoopBuilder;
-pub(crate) use scheduling::far;
+pub(crate) use scheduling::{FAR, far};
 pub use turn::Entered;
 
 use crate::clock::Clock;
@@ -43,27 +44,24 @@ use crate::exceptions::ExceptionContext;
 use crate::executor::DefaultExecutor;
 use crate::fds::{FdTable, Source};
 use crate::inbox::{Inbox, Message};
-use crate::ready::ReadyQueue;
 use crate::selector::Event;
 use crate::signals::Signals;
 use crate::sim::SimNetwork;
 use crate::slow::SlowWatch;
+use crate::task::cell::Home;
 use crate::task::table::TaskTable;
 use crate::task::{Cancelled, Task, TaskError};
 use crate::timers::TimerQueue;
+use crate::waits::WaitPlaces;
+use deadlock::DeadlockWatch;
 
 /// How long a callback may run before it is reported (asyncio's `slow_callback_duration`).
 pub const SLOW_CALLBACK_DURATION: Duration = Duration::from_millis(100);
 
-/// The size of the one buffer that all reads of a loop go through.
+/// The size in bytes of the one buffer that all reads of a loop go through.
 pub const READ_BUFFER: usize = 64 * 1024;
 
 type ExceptionHandler = Rc<dyn Fn(&LoopRef, ExceptionContext)>;
-
-/// Why a loop ended by itself: no event can ever come.
-const DEADLOCK: &str = "deadlock: nothing is ready, no timer is armed and no traffic is under way, \
-                        so nothing of this simulated loop can ever be woken (threads outside of \
-                        it are not waited for)";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -76,7 +74,7 @@ enum State {
 /// All that a loop owns. Shared by the owner and its references, never by threads.
 pub(crate) struct Core {
     pub(crate) id: u64,
-    pub(crate) ready: Rc<ReadyQueue>,
+    pub(crate) ready: Rc<Home>,
     pub(crate) timers: Rc<TimerQueue>,
     pub(crate) clock: Rc<Clock>,
     pub(crate) inbox: &'static Inbox,
@@ -92,8 +90,9 @@ pub(crate) struct Core {
     messages: RefCell<Vec<Message>>,
     state: Cell<State>,
     stopping: Cell<bool>,
-    /// The simulated selector found that nothing can ever happen.
-    deadlocked: Cell<bool>,
+    /// Where tasks wait.
+    pub(crate) wait_places: Rc<WaitPlaces>,
+    deadlock: DeadlockWatch,
     /// When the system was asked last: entries run since, and the slow watch's reading then.
     ran_since_asked: Cell<usize>,
     asked_at: Cell<u64>,
@@ -157,7 +156,9 @@ impl EventLoop {
     ///
     /// # Errors
     /// [`TaskError::Panicked`] when the future panicked; [`TaskError::Cancelled`] when its task was
-    /// cancelled, or the loop stopped by [`stop`](LoopRef::stop) before it was done.
+    /// cancelled, or the loop stopped by [`stop`](LoopRef::stop) before it was done, or ended
+    /// because the future can never be done: then the cancellation is a
+    /// [deadlock](Cancelled::is_deadlock), whose reason tells which task waits for what.
     ///
     /// # Panics
     /// If the loop is closed, or a loop is running in this thread already.
@@ -171,21 +172,23 @@ impl EventLoop {
     }
 
     /// [`run_until_complete`](EventLoop::run_until_complete) for a task of this loop.
+    #[doc(hidden)]
     #[track_caller]
-    pub(crate) fn run_task<T>(&self, mut main: Task<T>) -> Result<T, TaskError> {
+    pub fn run_task<T>(&self, mut main: Task<T>) -> Result<T, TaskError> {
         let stop = self.handle.clone();
-        main.add_done_callback(move || stop.stop());
+        let done = main.add_done_callback(move || stop.stop());
+        let watched = self.core.deadlock.watch(main.task_ref());
         self.run_forever();
+        let deadlock = watched.end();
         if let Some(result) = main.try_result() {
             return result;
         }
-        let why = Cancelled::new(if self.core.deadlocked.take() {
-            DEADLOCK
-        } else {
-            "the loop was stopped before the future was done"
-        });
-        let task = main.handle();
-        self.core.tasks.abandon(self, task.task_ref(), why.clone());
+        let why = deadlock
+            .unwrap_or_else(|| Cancelled::new("the loop was stopped before the future was done"));
+        // Lest it stop the next run.
+        main.remove_done_callback(done);
+        let task = main.task_ref().clone();
+        self.core.tasks.abandon(self, &task, why.clone());
         main.try_result().unwrap_or(Err(TaskError::Cancelled(why)))
     }
 

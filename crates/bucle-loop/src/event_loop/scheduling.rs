@@ -3,14 +3,13 @@
 use std::future::Future;
 use std::panic::Location;
 use std::rc::Rc;
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::LoopRef;
-use crate::handles::{Action, Handle, HandleCell, TimerHandle};
+use crate::handles::{Handle, HandleCell, TimerHandle};
 use crate::ready::Entry;
 use crate::remote::Remote;
-use crate::sim::SimNetwork;
+use crate::sim::{SimEventKind, SimNetwork};
 use crate::task::Task;
 
 impl LoopRef {
@@ -20,7 +19,7 @@ impl LoopRef {
     /// On a closed loop the callback is dropped and the handle says it was cancelled.
     #[track_caller]
     pub fn call_soon(&self, callback: impl FnOnce() + 'static) -> Handle {
-        let cell = HandleCell::new(Action::Call(Box::new(callback)), Location::caller());
+        let cell = HandleCell::new(Box::new(callback), Location::caller());
         if self.is_closed() {
             cell.cancel();
         } else {
@@ -40,14 +39,7 @@ impl LoopRef {
     /// nanosecond run in the order they were scheduled; a time that has passed is the next turn.
     #[track_caller]
     pub fn call_at(&self, when: Instant, callback: impl FnOnce() + 'static) -> TimerHandle {
-        let cell = HandleCell::new(Action::Call(Box::new(callback)), Location::caller());
-        self.arm(when, cell)
-    }
-
-    /// A timer that wakes a task instead of calling something.
-    #[track_caller]
-    pub(crate) fn wake_at(&self, when: Instant, waker: Waker) -> TimerHandle {
-        let cell = HandleCell::new(Action::Wake(waker), Location::caller());
+        let cell = HandleCell::new(Box::new(callback), Location::caller());
         self.arm(when, cell)
     }
 
@@ -58,7 +50,7 @@ impl LoopRef {
         location: &'static Location<'static>,
     ) {
         if !self.is_closed() {
-            let cell = HandleCell::new(Action::Call(callback), location);
+            let cell = HandleCell::new(callback, location);
             self.core.ready.push(Entry::Callback(cell));
         }
     }
@@ -85,7 +77,14 @@ impl LoopRef {
     /// A random number: from the seed under simulation, else not to be foreseen (and not for secrets
     /// either). What a program draws here is the same in every replay.
     pub fn random_u64(&self) -> u64 {
-        self.core.random.borrow_mut().u64(..)
+        let drawn = self.core.random.borrow_mut().u64(..);
+        if let Some(network) = &self.core.sim {
+            network
+                .net
+                .borrow_mut()
+                .note_of_loop(SimEventKind::Drew(drawn));
+        }
+        drawn
     }
 
     /// The network of a simulated loop; `None` in the real world.
@@ -94,7 +93,11 @@ impl LoopRef {
     }
 
     /// A handle with which other threads reach this loop.
+    ///
+    /// From the first call on, the loop takes it that another thread may wake it at any time, and
+    /// never ends because nothing could.
     pub fn remote(&self) -> Remote {
+        self.core.deadlock.note_remote();
         Remote {
             id: self.core.id,
             inbox: self.core.inbox,
@@ -127,8 +130,10 @@ impl LoopRef {
     }
 }
 
+/// As far as the clock reaches.
+pub(crate) const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 100);
+
 /// `now + delay`, or as far as the clock reaches.
 pub(crate) fn far(now: Instant, delay: Duration) -> Instant {
-    const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 100);
     now.checked_add(delay).unwrap_or_else(|| now + FAR)
 }

@@ -1,26 +1,28 @@
 //! The turn: [`LoopRef::turn`] and its phases, and what is around them.
 
-use std::fmt::Write;
 use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Core, DEADLOCK, LoopRef, State};
+use super::{Core, LoopRef, State};
 use crate::exceptions::ExceptionContext;
-use crate::fds::{Interest, Owner, Source, Watcher, split_token};
-use crate::handles::{Action, HandleCell};
+use crate::fds::{Interest, Owner, Readiness, Source, Watcher, split_token};
+use crate::handles::HandleCell;
 use crate::inbox::Message;
 use crate::ready::Entry;
 use crate::running;
+use crate::sim::SimNetwork;
+use crate::timers::Due;
 
 /// Under `run_forever`, as long as something is ready: how many entries may run between two times
 /// that the system is asked. What waits there waits so much longer at most, if they are short; if
 /// they are not, the clock's tick comes first.
 const ASK_AFTER: usize = 64;
 
-/// How many tasks the report of a deadlock names.
-const DEADLOCK_TASKS: usize = 20;
+/// The same while they are so short that the slow watch times them together: a tenth of a
+/// millisecond at most.
+const ASK_AFTER_SHORT: usize = 512;
 
 /// Running: the turn and its phases.
 impl LoopRef {
@@ -85,22 +87,34 @@ impl LoopRef {
         self.expire();
         self.run_ready();
         self.flush();
-        self.core.counters.turns.add(1);
     }
 
     /// Phase 1: waits for the operating system; not at all if something is ready, else until the
     /// next timer is due.
     ///
     /// Under [`run_forever`](LoopRef::run_forever) the system is not even asked where something is
-    /// ready and it was asked a moment ago: fewer than 64 entries of the ready queue and not one
-    /// tick of the system's clock (a few milliseconds) before. Asking costs more than ten short
-    /// steps of a task do.
+    /// ready and it was asked a moment ago: fewer than 64 entries of the ready queue (512 as long as
+    /// they take under 200 ns each) and not one tick of the system's clock (a few milliseconds)
+    /// before. Asking costs more than ten short steps of a task do.
+    #[inline]
     pub fn select(&self) {
+        // Here, so that an embedder's turns count too.
+        self.core.counters.turns.add(1);
+        if self.core.ready.is_empty() || !self.asked_lately() {
+            self.ask();
+        }
+    }
+
+    #[inline(never)]
+    fn ask(&self) {
         let core = &*self.core;
-        if !core.ready.is_empty() && self.asked_lately() {
-            return;
+        if let Some(slow) = core.slow.check_begun() {
+            self.report_slow("step", None, None, slow);
         }
         let mut timeout = self.timeout();
+        if timeout != Some(Duration::ZERO) {
+            timeout = self.before_sleep(timeout);
+        }
         let asleep = timeout != Some(Duration::ZERO);
         if asleep && !core.inbox.prepare_sleep() {
             timeout = Some(Duration::ZERO);
@@ -114,13 +128,13 @@ impl LoopRef {
             core.inbox.awake();
         }
         core.counters.selects.add(1);
-        core.slow.start();
+        core.slow.start(asleep);
         core.asked_at.set(core.slow.last_reading());
         core.ran_since_asked.set(0);
         match result {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::Deadlock => self.end_deadlock(),
+            Err(error) if error.kind() == io::ErrorKind::Deadlock => self.end_simulated(),
             Err(error) => self.call_exception_handler(ExceptionContext::new(
                 "selector",
                 format!("waiting for events failed: {error}"),
@@ -128,10 +142,14 @@ impl LoopRef {
         }
     }
 
+    #[inline]
     fn asked_lately(&self) -> bool {
         let core = &*self.core;
-        core.ran_since_asked.get() < core.ask_after.get()
-            && core.asked_at.get() == core.slow.last_reading()
+        let after = match core.ask_after.get() {
+            ASK_AFTER if core.slow.finds_steps_short() => ASK_AFTER_SHORT,
+            after => after,
+        };
+        core.ran_since_asked.get() < after && core.asked_at.get() == core.slow.last_reading()
     }
 
     /// Has the next turn ask the system, whatever it has ready.
@@ -154,33 +172,22 @@ impl LoopRef {
             .map(|deadline| Duration::from_nanos(deadline.saturating_sub(core.clock.now())))
     }
 
-    /// Nothing can ever happen: says who waits for it in vain.
-    #[cold]
-    fn end_deadlock(&self) {
-        self.core.deadlocked.set(true);
-        let mut message = DEADLOCK.to_owned();
-        let waiting = self.core.tasks.all();
-        for task in waiting.iter().take(DEADLOCK_TASKS) {
-            let tag = task.tag();
-            let _ = write!(message, "\n  waits: `{tag}` from {}", tag.location());
-        }
-        if waiting.len() > DEADLOCK_TASKS {
-            let _ = write!(message, "\n  and {} more", waiting.len() - DEADLOCK_TASKS);
-        }
-        self.call_exception_handler(ExceptionContext::new("loop", message));
-        self.stop();
-    }
-
     /// Phase 2: puts what `select` saw, and what other threads sent, into the ready queue.
+    #[inline]
     pub fn dispatch(&self) {
         let core = &*self.core;
+        if core.inbox.has_pending() || !core.events.borrow().is_empty() {
+            self.dispatch_events();
+        }
+    }
+
+    #[inline(never)]
+    fn dispatch_events(&self) {
+        let core = &*self.core;
         for event in core.events.borrow_mut().drain(..) {
-            let (fd, generation) = split_token(event.token);
-            core.ready.push(Entry::Io {
-                fd,
-                generation,
-                readiness: event.readiness,
-            });
+            if let Some(entry) = Entry::io(event.token, event.readiness) {
+                core.ready.push(entry);
+            }
         }
         if core.inbox.has_pending() {
             let mut messages = core.messages.take();
@@ -188,34 +195,35 @@ impl LoopRef {
             for message in messages.drain(..) {
                 match message {
                     Message::Task(task) => task.wake_from_inbox(),
-                    Message::Call(callback, location) => core.ready.push(Entry::Callback(
-                        HandleCell::new(Action::Call(callback), location),
-                    )),
+                    Message::Call(callback, location) => core
+                        .ready
+                        .push(Entry::Callback(HandleCell::new(callback, location))),
                 }
             }
             core.messages.replace(messages);
         }
     }
 
-    /// Phase 3: puts the timers that are due into the ready queue.
+    /// Phase 3: puts the timers that are due into the ready queue, in the order of their deadlines
+    /// and, where these are equal, of arming: the callbacks, and the tasks whose sleeps have ended.
+    /// What becomes due meanwhile is for the next turn.
+    #[inline]
     pub fn expire(&self) {
-        let core = &*self.core;
         // The clock is not read when nothing can be due.
-        if core.timers.len() == 0 {
-            return;
+        if self.core.timers.len() != 0 {
+            self.expire_timers();
         }
+    }
+
+    #[inline(never)]
+    fn expire_timers(&self) {
+        let core = &*self.core;
         let now = core.clock.now();
-        while let Some(cell) = core.timers.pop_due(now) {
-            // A sleep wakes its task here; a callback goes through the queue like any other.
-            match cell.take() {
-                Some(Action::Wake(waker)) => {
-                    self.guard("waker", Some(cell.location()), || waker.wake())
-                }
-                Some(action) => {
-                    cell.put_back(action);
-                    core.ready.push(Entry::Callback(cell));
-                }
-                None => {}
+        while let Some(due) = core.timers.pop_due(now) {
+            match due {
+                // A sleep wakes its task here; a callback goes through the queue like any other.
+                Due::Sleep(waker) => self.guard("waker", None, || waker.wake()),
+                Due::Callback(cell) => core.ready.push(Entry::Callback(cell)),
             }
         }
     }
@@ -227,6 +235,27 @@ impl LoopRef {
         if count == 0 {
             return;
         }
+        match &core.sim {
+            None => {
+                for _ in 0..count {
+                    let Some(entry) = core.ready.pop() else {
+                        break;
+                    };
+                    self.run_entry(entry);
+                }
+            }
+            Some(network) => self.run_simulated(count, network),
+        }
+        core.ran_since_asked
+            .set(core.ran_since_asked.get().saturating_add(count));
+        core.counters.ran.add(count as u64);
+    }
+
+    /// [`run_ready`](LoopRef::run_ready) in an order of the seed, where that is asked for, and with
+    /// a trace of what ran.
+    #[cold]
+    fn run_simulated(&self, count: usize, network: &SimNetwork) {
+        let core = &*self.core;
         if let Some(rng) = &core.shuffle {
             core.ready.shuffle(&mut rng.borrow_mut());
         }
@@ -234,19 +263,26 @@ impl LoopRef {
             let Some(entry) = core.ready.pop() else {
                 break;
             };
+            if network.net.borrow().is_traced()
+                && let Some(kind) = entry.traced()
+            {
+                network.net.borrow_mut().note_of_loop(kind);
+            }
             self.run_entry(entry);
         }
-        core.ran_since_asked
-            .set(core.ran_since_asked.get().saturating_add(count));
-        core.counters.ran.add(count as u64);
     }
 
     /// Phase 5: lets the sources that asked for it write what they gathered during the turn.
+    #[inline]
     pub fn flush(&self) {
-        let core = &*self.core;
-        if core.to_flush.borrow().is_empty() {
-            return;
+        if !self.core.to_flush.borrow().is_empty() {
+            self.flush_sources();
         }
+    }
+
+    #[inline(never)]
+    fn flush_sources(&self) {
+        let core = &*self.core;
         let mut sources = core.to_flush.take();
         for source in sources.drain(..) {
             self.guard_source(&*source, || source.flush());
@@ -264,46 +300,49 @@ impl LoopRef {
         match entry {
             Entry::Task(task) => {
                 core.tasks.run(self, &task);
-                if let Some(took) = core.slow.check() {
+                if let Some(slow) = core.slow.check() {
                     let name = Some(task.tag().to_string());
-                    self.report_slow("task", name, Some(task.location()), took);
+                    self.report_slow("task", name, Some(task.location()), slow);
                 }
             }
-            Entry::Callback(cell) => {
-                if let Some(action) = cell.take() {
-                    let location = cell.location();
-                    self.guard("callback", Some(location), || match action {
-                        Action::Call(callback) => callback(),
-                        Action::Wake(waker) => waker.wake(),
-                    });
-                    if let Some(took) = core.slow.check() {
-                        self.report_slow("callback", None, Some(location), took);
-                    }
+            Entry::Callback(cell) => self.run_callback(&cell),
+            Entry::Readable(token) => self.run_io(token, Readiness::READ),
+            Entry::Writable(token) => self.run_io(token, Readiness::WRITE),
+            Entry::Both(token) => self.run_io(token, Readiness::BOTH),
+        }
+    }
+
+    fn run_callback(&self, cell: &HandleCell) {
+        let Some(action) = cell.take() else {
+            return;
+        };
+        let location = cell.location();
+        self.guard("callback", Some(location), action);
+        if let Some(slow) = self.core.slow.check() {
+            self.report_slow("callback", None, Some(location), slow);
+        }
+    }
+
+    /// Hands an event to the owner of its descriptor.
+    fn run_io(&self, token: u64, readiness: Readiness) {
+        let core = &*self.core;
+        let (fd, generation) = split_token(token);
+        // The table is not borrowed while the owner runs.
+        let owner = core.fds.borrow().owner(fd, generation);
+        match owner {
+            None => core.counters.stale_events.add(1),
+            Some(Owner::Source(source)) => {
+                self.guard_source(&*source, || source.ready(readiness));
+                if let Some(slow) = core.slow.check() {
+                    self.report_slow("transport", source.describe(), None, slow);
                 }
             }
-            Entry::Io {
-                fd,
-                generation,
-                readiness,
-            } => {
-                // The table is not borrowed while the owner runs.
-                let owner = core.fds.borrow().owner(fd, generation);
-                match owner {
-                    None => core.counters.stale_events.add(1),
-                    Some(Owner::Source(source)) => {
-                        self.guard_source(&*source, || source.ready(readiness));
-                        if let Some(took) = core.slow.check() {
-                            self.report_slow("transport", source.describe(), None, took);
-                        }
-                    }
-                    Some(Owner::Callbacks { reader, writer }) => {
-                        if let Some(reader) = reader.filter(|_| readiness.readable()) {
-                            self.run_watcher("reader", fd, generation, Interest::READ, &reader);
-                        }
-                        if let Some(writer) = writer.filter(|_| readiness.writable()) {
-                            self.run_watcher("writer", fd, generation, Interest::WRITE, &writer);
-                        }
-                    }
+            Some(Owner::Callbacks { reader, writer }) => {
+                if let Some(reader) = reader.filter(|_| readiness.readable()) {
+                    self.run_watcher("reader", fd, generation, Interest::READ, &reader);
+                }
+                if let Some(writer) = writer.filter(|_| readiness.writable()) {
+                    self.run_watcher("writer", fd, generation, Interest::WRITE, &writer);
                 }
             }
         }
@@ -329,8 +368,8 @@ impl LoopRef {
                 callback();
             }
         });
-        if let Some(took) = core.slow.check() {
-            self.report_slow(source, None, Some(watcher.location), took);
+        if let Some(slow) = core.slow.check() {
+            self.report_slow(source, None, Some(watcher.location), slow);
         }
     }
 

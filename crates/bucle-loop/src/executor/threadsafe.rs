@@ -106,8 +106,9 @@ fn start<F, Fut>(
             Some(Ok(value)) => Ok(value),
             Some(Err(TaskError::Panicked(panic))) => Err(FutureError::Panicked(panic.into())),
             Some(Err(TaskError::Cancelled(why))) => Err(FutureError::Cancelled(why)),
-            // The task is done, and only a task group's own ones fail by an error.
-            Some(Err(TaskError::Failed(_))) | None => return,
+            // Neither comes: the task is done and its result is ours, and only a task group's own
+            // ones fail by an error, which the group keeps.
+            Some(Err(TaskError::Failed(_))) | None => Err(FutureError::Abandoned),
         };
         answer.0.set(outcome);
     });

@@ -18,6 +18,24 @@ use crate::get_running_loop;
 /// the job if it has not begun; a job that runs can't be stopped, it runs on and its result is
 /// dropped. Under the simulated loop the job runs as a task of the loop, not in a thread; see there.
 ///
+/// Context variables don't reach the job, as they do in asyncio, which copies the context: here a
+/// value need not be `Send`, and a context can't tell which of its values are. The closure takes
+/// along what the job needs, and the job may set variables of its own for what it calls:
+///
+/// ```
+/// use bucle_loop::{ContextVar, to_thread};
+///
+/// static REQUEST: ContextVar<u32> = ContextVar::new("request");
+///
+/// bucle_loop::run(async {
+///     REQUEST.set(7);
+///     let request = REQUEST.get().unwrap();
+///     let seen = to_thread(move || (REQUEST.get(), request)).await.unwrap();
+///     assert_eq!(seen, (None, 7));
+/// })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// ```
 /// bucle_loop::run(async {
 ///     let hosts = bucle_loop::to_thread(|| std::fs::read_to_string("/etc/hosts")).await;

@@ -58,6 +58,20 @@ impl<T, E> WrapFuture<T, E> {
             .expect("a wrapped future was untied after its result was taken")
     }
 
+    /// Ready when the job is done, or its result was given out.
+    pub(crate) fn poll_done(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.future {
+            Some(future) => future.poll_done(cx),
+            None => Poll::Ready(()),
+        }
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.future
+            .as_ref()
+            .is_some_and(concurrent::Future::has_failed)
+    }
+
     /// A handle to watch and cancel the job by; `None` once the result was given out.
     pub fn handle(&self) -> Option<FutureHandle> {
         self.future.as_ref().map(concurrent::Future::handle)

@@ -45,6 +45,8 @@ pub(super) enum Phase {
 
 pub(super) struct Connection {
     pub(super) family: Family,
+    /// Nothing that is sent from now on arrives, in either direction.
+    pub(super) cut: bool,
     ends: [End; 2],
 }
 
@@ -57,6 +59,7 @@ impl Connection {
     ) -> Connection {
         Connection {
             family,
+            cut: false,
             ends: [End::new(phase, client), End::new(phase, server)],
         }
     }
@@ -91,6 +94,8 @@ pub(super) struct End {
     /// What the next call is to be told, once (`SO_ERROR`).
     error: Option<Errno>,
     pub(super) reset_on_close: bool,
+    /// It has sent what can't arrive, and will give up in time.
+    pub(super) giving_up: bool,
     /// When the last thing on its way here arrives: nothing overtakes.
     pub(super) last_arrival: u64,
 }
@@ -109,6 +114,7 @@ impl End {
             unread: 0,
             error: None,
             reset_on_close: false,
+            giving_up: false,
             last_arrival: 0,
         }
     }
@@ -210,7 +216,7 @@ impl End {
         self.read_shut = true;
     }
 
-    /// The connection attempt failed.
+    /// The connection attempt failed, or what was sent is given up.
     pub(super) fn fail(&mut self, error: Errno) {
         self.error = Some(error);
         self.phase = Phase::Dead;

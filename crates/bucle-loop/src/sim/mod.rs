@@ -6,6 +6,12 @@
 //! network ([`SimNetwork`]) is made of sockets that behave as the kernel's do, errors included, with
 //! latencies, partial reads and writes, and faults that the seed decides.
 //!
+//! **What a seed changes.** Only what the loop and a network leave open: which of the tasks and
+//! sockets that are ready in one turn come first, when what was sent arrives, and in which pieces.
+//! What is promised stays: callbacks and timers in their order, locks and queues first come, first
+//! served, bytes in order. Under [`SimOptions::seeded`] tasks run first in, first out all the same;
+//! [`SimOptions::varied`] is the world of a sweep over seeds, [`SimOptions::faulty`] one with faults.
+//!
 //! **Replay.** The same program with the same [`SimOptions`] does the same, to the nanosecond and
 //! the byte, as long as it takes its randomness from
 //! [`LoopRef::random_u64`](crate::LoopRef::random_u64), its time from

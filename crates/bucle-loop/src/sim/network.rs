@@ -14,9 +14,9 @@ use std::time::Duration;
 use bucle_sys::Errno;
 
 use super::address::SimAddress;
-use super::connection::{Connection, End, Phase, Side};
+use super::connection::{Connection, End, Family, Phase, Side};
 use super::options::SimOptions;
-use super::trace::{SimEvent, SimEventKind};
+use super::trace::{SimEvent, SimEventKind, Trace};
 use crate::clock::{Clock, nanos};
 use crate::fds::{Interest, Readiness};
 use crate::selector::Event;
@@ -27,6 +27,18 @@ const FIRST_EPHEMERAL_PORT: u16 = 49_152;
 /// How often a connection attempt that nobody answers is repeated: after 1, 2, 4, ... seconds, as
 /// Linux does (`tcp_syn_retries`), 127 seconds in all.
 const SYN_RETRIES: u32 = 6;
+
+/// How long the last of these attempts is waited for.
+const LAST_ATTEMPT: Duration = Duration::from_secs(1 << SYN_RETRIES);
+
+/// How long a connection attempt is waited for that can't be answered: all of that.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs((1 << (SYN_RETRIES + 1)) - 1);
+
+/// When a segment is sent again that was not acknowledged, how often, and how long is waited for at
+/// most each time; Linux's `TCP_RTO_MIN`, `tcp_retries2` and `TCP_RTO_MAX`.
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+const RETRIES: u32 = 15;
+const LAST_RETRY: Duration = Duration::from_secs(120);
 
 /// As nothing takes time here, a program that spins until time has passed would spin for ever. After
 /// this many turns in which the loop never waited, each further one takes [`SPIN_COST`].
@@ -50,7 +62,7 @@ pub(crate) struct Net {
     /// Sockets that may be ready: all that are, and some that were.
     candidates: BTreeSet<u32>,
     busy_turns: u32,
-    trace: Vec<SimEvent>,
+    trace: Trace,
 }
 
 struct Socket {
@@ -110,6 +122,10 @@ enum Arrival {
         to: Side,
         unread: bool,
     },
+    /// The end that sent something has waited long enough for it to arrive.
+    GiveUp {
+        to: Side,
+    },
 }
 
 impl Ord for Flight {
@@ -151,7 +167,7 @@ impl Net {
             partitioned: false,
             candidates: BTreeSet::new(),
             busy_turns: 0,
-            trace: Vec::new(),
+            trace: Trace::default(),
         }
     }
 
@@ -276,7 +292,15 @@ impl Net {
 
     /// Sends `what` towards one end; it overtakes nothing that is on its way there.
     fn launch(&mut self, connection: u64, to: Side, what: Arrival) {
-        let now = self.clock.now();
+        self.launch_after(Duration::ZERO, connection, to, what);
+    }
+
+    fn launch_after(&mut self, delay: Duration, connection: u64, to: Side, what: Arrival) {
+        if self.connections.get(&connection).is_some_and(|c| c.cut) {
+            self.launch_into_the_void(connection, to, &what);
+            return;
+        }
+        let now = self.clock.now().saturating_add(nanos(delay));
         let latency = &self.options.latency;
         let (least, most) = (nanos(*latency.start()), nanos(*latency.end()));
         let latency = if least < most {
@@ -291,6 +315,63 @@ impl Net {
             *last = at;
         }
         self.launch_at(at, connection, what);
+    }
+
+    /// What is sent on a connection that was cut arrives nowhere. Who needs it acknowledged gives up
+    /// in the end.
+    fn launch_into_the_void(&mut self, id: u64, to: Side, what: &Arrival) {
+        let patience = match what {
+            Arrival::Syn { .. } => ATTEMPT_TIMEOUT,
+            Arrival::Bytes { .. } | Arrival::Eof { .. } => patience(),
+            _ => return,
+        };
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let to = to.other();
+        let sender = connection.end_mut(to);
+        if !sender.closed && !std::mem::replace(&mut sender.giving_up, true) {
+            let at = self.clock.now().saturating_add(nanos(patience));
+            self.launch_at(at, id, Arrival::GiveUp { to });
+        }
+    }
+
+    /// Whether, by the seed, the way between the ends of a TCP connection is cut now.
+    fn draw_cut(&mut self, id: u64) {
+        let connection = self.connections.get(&id);
+        let may_be_cut = connection.is_some_and(|c| c.family == Family::Tcp && !c.cut);
+        if may_be_cut && self.draw(self.options.cut_probability) {
+            self.cut(id);
+        }
+    }
+
+    fn cut(&mut self, id: u64) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.cut = true;
+            self.note(id, SimEventKind::Cut);
+        }
+    }
+
+    /// Sends one segment, as often as it takes.
+    fn launch_segment(&mut self, id: u64, to: Side, bytes: Box<[u8]>) {
+        self.draw_cut(id);
+        let tcp = |connection: &Connection| connection.family == Family::Tcp && !connection.cut;
+        let mut delay = Duration::ZERO;
+        if self.connections.get(&id).is_some_and(tcp) {
+            let mut waits = retries();
+            while self.draw(self.options.loss_probability) {
+                let (to_server, bytes) = (to == Side::Server, bytes.len());
+                self.note(id, SimEventKind::Lost { to_server, bytes });
+                match waits.next() {
+                    Some(wait) => delay += wait,
+                    None => {
+                        self.cut(id);
+                        break;
+                    }
+                }
+            }
+        }
+        self.launch_after(delay, id, to, Arrival::Bytes { to, bytes });
     }
 
     fn launch_at(&mut self, at: u64, connection: u64, what: Arrival) {
@@ -371,6 +452,7 @@ impl Net {
                 self.note(id, SimEventKind::Eof { to_server });
                 self.at_end(id, to, |end| end.peer_gone(unread));
             }
+            Arrival::GiveUp { to } => self.give_up(id, to),
         }
     }
 
@@ -397,8 +479,29 @@ impl Net {
         self.at_end(id, to, End::reset);
     }
 
-    /// A connection attempt reaches the place it was meant for.
+    /// One end has heard nothing of what it sent, for as long as it waits.
+    fn give_up(&mut self, id: u64, to: Side) {
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
+        let kind = match connection.end(to).phase {
+            Phase::Dead => return,
+            Phase::Connecting => SimEventKind::TimedOut,
+            Phase::Open => SimEventKind::GaveUp {
+                to_server: to == Side::Client,
+            },
+        };
+        self.note(id, kind);
+        self.at_end(id, to, |end| end.fail(Errno::TIMEDOUT));
+    }
+
+    /// A connection attempt reaches the place it was meant for, unless it is lost.
     fn knock(&mut self, id: u64, attempt: u32) {
+        if self.draw(self.options.loss_probability) {
+            self.note(id, SimEventKind::AttemptLost);
+            self.knock_again(id, attempt);
+            return;
+        }
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -411,15 +514,21 @@ impl Net {
         };
         if self.enqueue(listener, id) {
             self.launch(id, Side::Client, Arrival::Established);
-        } else if attempt < SYN_RETRIES {
-            // Not answered; it is sent again.
-            let wait = nanos(Duration::from_secs(1 << attempt));
-            let attempt = attempt + 1;
-            self.launch_at(self.clock.now() + wait, id, Arrival::Syn { attempt });
         } else {
-            self.note(id, SimEventKind::TimedOut);
-            self.at_end(id, Side::Client, |end| end.fail(Errno::TIMEDOUT));
+            self.knock_again(id, attempt);
         }
+    }
+
+    /// An attempt was not answered.
+    fn knock_again(&mut self, id: u64, attempt: u32) {
+        let (wait, what) = if attempt < SYN_RETRIES {
+            let wait = Duration::from_secs(1 << attempt);
+            let attempt = attempt + 1;
+            (wait, Arrival::Syn { attempt })
+        } else {
+            (LAST_ATTEMPT, Arrival::GiveUp { to: Side::Client })
+        };
+        self.launch_at(self.clock.now() + nanos(wait), id, what);
     }
 
     fn listener_at(&self, address: &SimAddress) -> Option<u32> {
@@ -463,13 +572,42 @@ impl Net {
     }
 
     fn note(&mut self, connection: u64, kind: SimEventKind) {
+        self.keep(Some(connection), kind);
+    }
+
+    fn keep(&mut self, connection: Option<u64>, kind: SimEventKind) {
         if self.options.trace {
-            self.trace.push(SimEvent {
-                at: Duration::from_nanos(self.clock.now()),
+            let at = Duration::from_nanos(self.clock.now());
+            let event = SimEvent {
+                at,
                 connection,
                 kind,
-            });
+            };
+            self.trace.push(event, self.options.trace_limit);
         }
+    }
+}
+
+/// How long is waited for each transmission of a segment, the first and those that repeat it.
+fn retries() -> impl Iterator<Item = Duration> {
+    (0..=RETRIES).map(|n| (FIRST_RETRY * (1 << n)).min(LAST_RETRY))
+}
+
+/// How long that is in all.
+fn patience() -> Duration {
+    retries().sum()
+}
+
+/// The trace of what is no event of the network.
+impl Net {
+    /// Whether what happens is kept.
+    pub(crate) fn is_traced(&self) -> bool {
+        self.options.trace
+    }
+
+    /// Keeps what the loop did.
+    pub(crate) fn note_of_loop(&mut self, kind: SimEventKind) {
+        self.keep(None, kind);
     }
 }
 
@@ -493,6 +631,6 @@ impl Net {
     }
 
     pub(crate) fn take_trace(&mut self) -> Vec<SimEvent> {
-        std::mem::take(&mut self.trace)
+        self.trace.take()
     }
 }

@@ -10,6 +10,10 @@ pub(crate) enum Stream {
     Schedule,
     Program,
     Jobs,
+    /// What kind of world a seed has: see [`SimOptions::varied`].
+    World,
+    /// And what goes wrong in it: see [`SimOptions::faulty`].
+    Faults,
 }
 
 /// How a simulated world behaves. `Send`, as the builder that takes it is.
@@ -47,6 +51,16 @@ pub struct SimOptions {
     /// How likely (0 to 1) it is that a segment is lost for good and its connection reset, at both
     /// ends. 0 until set.
     pub reset_probability: f64,
+    /// How likely (0 to 1) it is that a segment of a TCP connection, or an attempt to connect, is
+    /// lost and sent again as Linux does: after 200 ms, twice that, and so on (an attempt after 1 s).
+    /// A sender that has failed 15 times (an attempt that has failed 7 times) gives up with
+    /// `ETIMEDOUT`. 0 until set.
+    pub loss_probability: f64,
+    /// How likely (0 to 1) it is that a segment of a TCP connection, or an attempt to connect, finds
+    /// the way cut for good: nothing arrives any more in either direction. Who sends learns it by
+    /// `ETIMEDOUT`, 924.6 s later (127 s for an attempt); who only waits never does, as on a real
+    /// network. 0 until set.
+    pub cut_probability: f64,
     /// Whether connections that are ready in the same turn are reported in an order that the seed
     /// decides, instead of by number. On until changed.
     pub reorder_ready_sockets: bool,
@@ -60,6 +74,8 @@ pub struct SimOptions {
     /// Whether to keep what happens for [`take_trace`](crate::sim::SimNetwork::take_trace). Off
     /// until set.
     pub trace: bool,
+    /// How many events of the trace are kept; the oldest go first. All until set.
+    pub trace_limit: usize,
 }
 
 impl Default for SimOptions {
@@ -72,10 +88,13 @@ impl Default for SimOptions {
             partial_probability: 0.25,
             send_buffer: 64 * 1024,
             reset_probability: 0.0,
+            loss_probability: 0.0,
+            cut_probability: 0.0,
             reorder_ready_sockets: true,
             shuffle_ready_tasks: false,
             max_sockets: usize::MAX,
             trace: false,
+            trace_limit: usize::MAX,
         }
     }
 }
@@ -86,6 +105,54 @@ impl SimOptions {
         SimOptions {
             seed,
             ..SimOptions::default()
+        }
+    }
+
+    /// The world of a sweep over seeds: what the loop and the network are free to vary, this seed
+    /// varies.
+    ///
+    /// Seed 0 is the default world: ready tasks run first in, first out. Under every other seed they
+    /// run in an order of the seed, and the seed also says what the network is like: how slow (never
+    /// slower than in the default world), how finely it cuts, how much it holds. So one seed has a
+    /// fast network and another one that delivers a few bytes at a time, and a sweep sees both.
+    ///
+    /// ```
+    /// use bucle_loop::sim::SimOptions;
+    ///
+    /// assert_eq!(SimOptions::varied(0), SimOptions::default());
+    /// assert!(SimOptions::varied(7).shuffle_ready_tasks);
+    /// ```
+    pub fn varied(seed: u64) -> SimOptions {
+        let plain = SimOptions::seeded(seed);
+        if seed == 0 {
+            return plain;
+        }
+        let mut random = plain.stream(Stream::World);
+        SimOptions {
+            latency: latency(&mut random),
+            job_latency: latency(&mut random),
+            max_segment: *pick(&mut random, &[1_460, 1_460, 536, 64 * 1024]),
+            partial_probability: *pick(&mut random, &[0.0, 0.25, 0.75]),
+            send_buffer: *pick(&mut random, &[64 * 1024, 64 * 1024, 16 * 1024, 4 * 1024]),
+            shuffle_ready_tasks: true,
+            ..plain
+        }
+    }
+
+    /// [`varied`](SimOptions::varied), with faults: connections are reset, segments are lost and sent
+    /// again, ways are cut. How often is the seed's; in a part of the worlds one or another doesn't
+    /// happen. Seed 0 is the default world still, without any.
+    pub fn faulty(seed: u64) -> SimOptions {
+        let varied = SimOptions::varied(seed);
+        if seed == 0 {
+            return varied;
+        }
+        let mut random = varied.stream(Stream::Faults);
+        SimOptions {
+            reset_probability: *pick(&mut random, &[0.0, 0.001, 0.01, 0.1]),
+            loss_probability: *pick(&mut random, &[0.0, 0.01, 0.1, 0.3]),
+            cut_probability: *pick(&mut random, &[0.0, 0.001, 0.01, 0.1]),
+            ..varied
         }
     }
 
@@ -110,4 +177,15 @@ impl SimOptions {
             ..SimOptions::default()
         }
     }
+}
+
+/// One of `choices`.
+fn pick<'a, T>(random: &mut fastrand::Rng, choices: &'a [T]) -> &'a T {
+    &choices[random.usize(..choices.len())]
+}
+
+/// From nothing to what the default world has.
+fn latency(random: &mut fastrand::Rng) -> RangeInclusive<Duration> {
+    let (least, most) = pick(random, &[(0, 0), (20, 100), (20, 500), (20, 2_000)]);
+    Duration::from_micros(*least)..=Duration::from_micros(*most)
 }

@@ -102,7 +102,10 @@ impl SimNetwork {
     }
 
     /// What happened since this was last asked, where [`trace`](super::SimOptions::trace) is on.
-    /// Two runs with equal traces are the same run.
+    /// Two runs with equal traces are the same run. Each event displays as one line.
+    ///
+    /// It has each task, callback and socket that ran, what happened on the network, and each random
+    /// number that was drawn from the loop; not the bytes that were sent, only how many they were.
     pub fn take_trace(&self) -> Vec<SimEvent> {
         self.net.borrow_mut().take_trace()
     }

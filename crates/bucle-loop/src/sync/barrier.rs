@@ -8,7 +8,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::label::Label;
-use super::waiters::{Place, Waiters};
+use super::waiters::{Place, Role, Waiters};
+use crate::wait_graph::WaitKind;
 
 /// Holds tasks back until a number of them have come. asyncio's `Barrier` (Python 3.11).
 ///
@@ -165,7 +166,7 @@ impl Barrier {
     fn enter(&self, place: &mut Option<Place>, cx: &mut Context<'_>) -> Poll<usize> {
         let number = self.inside.len();
         if number + 1 < self.parties {
-            self.inside.wait(place, cx);
+            self.wait_inside(place, cx);
             return Poll::Pending;
         }
         if number > 0 {
@@ -174,6 +175,14 @@ impl Barrier {
         }
         self.balance();
         Poll::Ready(number)
+    }
+
+    fn wait_inside(&self, place: &mut Option<Place>, cx: &mut Context<'_>) {
+        let role = Role {
+            kind: WaitKind::Barrier,
+            parties: Some(self.parties),
+        };
+        self.inside.wait(place, cx, &self.label, role);
     }
 
     /// Somebody left. The last one of those that were let go makes room for others.
@@ -239,7 +248,7 @@ impl Future for BarrierWait<'_> {
             return Poll::Ready(result);
         }
         if this.inside.is_some() {
-            barrier.inside.wait(&mut this.inside, cx);
+            barrier.wait_inside(&mut this.inside, cx);
             return Poll::Pending;
         }
         let granted = barrier.entering.claim(&mut this.entering).is_some();
@@ -251,7 +260,8 @@ impl Future for BarrierWait<'_> {
                 return barrier.enter(&mut this.inside, cx).map(Ok);
             }
         }
-        barrier.entering.wait(&mut this.entering, cx);
+        let (entering, label) = (&barrier.entering, &barrier.label);
+        entering.wait(&mut this.entering, cx, label, WaitKind::Barrier);
         // There may be room for this one behind those that were woken and didn't run.
         barrier.balance();
         Poll::Pending

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use super::label::Label;
 use super::lock::{Lock, LockAcquire, LockGuard, NotAcquired};
 use super::waiters::{Place, Waiters};
+use crate::wait_graph::WaitKind;
 
 /// Lets tasks wait, under a lock, until another one says that something changed. asyncio's
 /// `Condition`.
@@ -256,12 +257,12 @@ impl<'a, T> Future for ConditionWait<'a, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<LockGuard<'a, T>> {
         let this = &mut *self;
-        let waiters = &this.condition.waiters;
+        let Condition { waiters, label, .. } = this.condition;
         loop {
             match &mut this.phase {
                 Phase::Holding(_) => {
                     let mut place = None;
-                    waiters.wait(&mut place, cx);
+                    waiters.wait(&mut place, cx, label, WaitKind::Condition);
                     // In the list before the lock is given up, which wakes others.
                     let before = std::mem::replace(&mut this.phase, Phase::Waiting(place));
                     if let Phase::Holding(guard) = before {
@@ -271,7 +272,7 @@ impl<'a, T> Future for ConditionWait<'a, T> {
                 }
                 Phase::Waiting(place) => {
                     if waiters.claim(place).is_none() {
-                        waiters.wait(place, cx);
+                        waiters.wait(place, cx, label, WaitKind::Condition);
                         return Poll::Pending;
                     }
                     this.notified = true;

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use super::label::Label;
 use super::waiters::{Place, Waiters};
+use crate::wait_graph::WaitKind;
 
 /// A flag that any number of tasks can wait for. asyncio's `Event`.
 ///
@@ -126,7 +127,8 @@ impl Future for EventWait<'_> {
         let waiters = &this.event.waiters;
         let unset = this.place.is_some() || !this.event.is_set();
         if waiters.claim(&mut this.place).is_none() && unset {
-            waiters.wait(&mut this.place, cx);
+            let label = &this.event.label;
+            waiters.wait(&mut this.place, cx, label, WaitKind::Event);
             return Poll::Pending;
         }
         Poll::Ready(())

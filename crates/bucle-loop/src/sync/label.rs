@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::rc::Rc;
 
 use super::waiters::Waiters;
+use crate::wait_graph::{WaitKind, What};
 
+#[derive(Clone)]
 pub(super) struct Label {
     kind: &'static str,
-    name: Option<Box<str>>,
+    name: Option<Rc<str>>,
     location: &'static Location<'static>,
 }
 
@@ -17,7 +20,7 @@ impl Label {
     pub(super) fn new(kind: &'static str, name: Option<&str>) -> Label {
         Label {
             kind,
-            name: name.map(Box::from),
+            name: name.map(Rc::from),
             location: Location::caller(),
         }
     }
@@ -28,6 +31,13 @@ impl Label {
 
     pub(super) fn location(&self) -> &'static Location<'static> {
         self.location
+    }
+
+    /// What somebody waits for who waits in this way.
+    pub(super) fn what(&self, kind: WaitKind) -> What {
+        let mut what = What::new(kind, self.kind).at(self.location);
+        what.name = self.name.clone();
+        what
     }
 
     /// Begins the primitive's `Debug` output.

@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 
 use super::label::Label;
 use super::waiters::{Place, Waiters};
-use crate::task::{TaskHandle, TaskTag};
+use crate::task::{TaskHandle, TaskTag, current_ref};
+use crate::wait_graph::WaitKind;
 
 /// One task at a time. asyncio's `Lock`, which may also hold the value it protects.
 ///
@@ -187,7 +188,7 @@ impl<T> Lock<T> {
 
     fn take(&self) -> LockGuard<'_, T> {
         self.held.set(Held::ByGuard);
-        self.owner.set(crate::current_task());
+        self.owner.set(current_ref().map(TaskHandle::new));
         self.guard()
     }
 
@@ -206,6 +207,7 @@ impl<T> Lock<T> {
             None => self.held.set(Held::No),
             Some(mut next) => {
                 self.held.set(Held::ByGuard);
+                self.waiters.note_holder(next.task.as_ref());
                 self.owner.set(next.task.take());
                 next.wake();
             }
@@ -225,8 +227,18 @@ impl<T> Lock<T> {
         if self.held.get() == Held::No {
             return Poll::Ready(self.take());
         }
-        self.waiters.wait(place, cx);
+        self.waiters.wait(place, cx, &self.label, WaitKind::Lock);
+        self.tell_holder();
         Poll::Pending
+    }
+
+    /// Tells those who wait who has it. One that is held by hand may be given up by anybody.
+    fn tell_holder(&self) {
+        let owner = self.owner.take();
+        let by_guard = self.held.get() == Held::ByGuard;
+        let holder = owner.as_ref().filter(|_| by_guard);
+        self.waiters.note_holder(holder);
+        self.owner.set(owner);
     }
 
     fn leave(&self, place: &mut Option<Place>) {
@@ -314,6 +326,7 @@ impl<'a, T> LockGuard<'a, T> {
     /// Keeps the lock without the guard: [`Lock::release`] gives it up then.
     pub fn forget(guard: LockGuard<'a, T>) {
         guard.hold.lock.held.set(Held::ByHand);
+        guard.hold.lock.tell_holder();
         std::mem::forget(guard.hold);
     }
 

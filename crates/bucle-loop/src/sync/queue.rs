@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use super::label::Label;
 use super::queue_errors::{GetNowaitError, PutNowaitError, QueueShutDown, TaskDoneTooOften};
 use super::waiters::{Place, Waiters};
+use crate::wait_graph::WaitKind;
 
 /// A queue whose items leave in the order they came. asyncio's `Queue`; all it does is in
 /// [`QueueOf`].
@@ -398,7 +399,7 @@ impl<S: QueueStore> Future for QueueGet<'_, S> {
                 return Poll::Ready(Err(QueueShutDown(())));
             }
         }
-        getters.wait(&mut this.place, cx);
+        getters.wait(&mut this.place, cx, &queue.label, WaitKind::QueueGet);
         // There may be an item for this one behind those that were woken and didn't run.
         queue.balance();
         Poll::Pending
@@ -464,7 +465,7 @@ impl<S: QueueStore> Future for QueuePut<'_, S> {
             return Poll::Ready(Ok(()));
         }
         this.item = Some(item);
-        putters.wait(&mut this.place, cx);
+        putters.wait(&mut this.place, cx, &queue.label, WaitKind::QueuePut);
         // There may be room for this one behind those that were woken and didn't run.
         queue.balance();
         Poll::Pending
@@ -504,7 +505,8 @@ impl<S: QueueStore> Future for QueueJoin<'_, S> {
         let joiners = &this.queue.joiners;
         let unfinished = this.place.is_some() || this.queue.unfinished.get() > 0;
         if joiners.claim(&mut this.place).is_none() && unfinished {
-            joiners.wait(&mut this.place, cx);
+            let label = &this.queue.label;
+            joiners.wait(&mut this.place, cx, label, WaitKind::QueueJoin);
             return Poll::Pending;
         }
         Poll::Ready(())

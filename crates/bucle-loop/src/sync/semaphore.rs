@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 
 use super::label::Label;
 use super::waiters::{Place, Waiters};
+use crate::wait_graph::WaitKind;
 
 /// So many tasks at a time. asyncio's `Semaphore`.
 ///
@@ -187,7 +188,8 @@ impl Semaphore {
             self.take();
             return Poll::Ready(());
         }
-        self.waiters.wait(place, cx);
+        self.waiters
+            .wait(place, cx, &self.label, WaitKind::Semaphore);
         // There may be a permit for this one behind those that were woken and didn't run.
         self.settle();
         Poll::Pending

@@ -22,15 +22,20 @@
 //! too, before it grants.
 //!
 //! This is the choke point of all waiting in `sync`: [`Waiters::wait`] knows the task that begins to
-//! wait, and [`Waiters::leave`] is where every wait ends.
+//! wait, and [`Waiters::leave`] is where every wait ends. The list is made when somebody first waits,
+//! and is known to the loop from then on, so that a wait-for graph can be drawn of it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
+use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use slab::Slab;
 
-use crate::task::TaskHandle;
+use super::label::Label;
+use crate::task::{TaskHandle, current_ref};
+use crate::wait_graph::{Needs, Survey, WaitKind};
+use crate::waits::{Member, Waited};
 
 /// No node.
 const NONE: u32 = u32::MAX;
@@ -42,10 +47,37 @@ pub(super) struct Place(u32);
 /// See the module's documentation.
 #[derive(Default)]
 pub(super) struct Waiters {
-    list: RefCell<List>,
+    line: OnceCell<Rc<Line>>,
     /// All that are in the list. Kept outside of it, as most questions are answered by these two.
     len: Cell<u32>,
     granted: Cell<u32>,
+}
+
+/// The list, and what is to be known of it by who draws the graph.
+struct Line {
+    list: RefCell<List>,
+    label: Label,
+    role: Role,
+    /// The number of the task that has what the others wait for; 0 if that isn't known.
+    holder: Cell<u64>,
+    member: Member,
+}
+
+/// What those in a list wait for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Role {
+    pub(super) kind: WaitKind,
+    /// How many it takes, where they wait for each other.
+    pub(super) parties: Option<usize>,
+}
+
+impl From<WaitKind> for Role {
+    fn from(kind: WaitKind) -> Role {
+        Role {
+            kind,
+            parties: None,
+        }
+    }
 }
 
 struct List {
@@ -114,30 +146,62 @@ impl Waiters {
     }
 
     /// Enters the list at its end, or, if `place` is one already, stays and is woken by the waker of
-    /// `cx` from now on.
+    /// `cx` from now on. `label` and `role` say what for: the same for all.
     ///
     /// # Panics
     /// At 2^32 - 1 waiters.
-    pub(super) fn wait(&self, place: &mut Option<Place>, cx: &mut Context<'_>) {
+    pub(super) fn wait(
+        &self,
+        place: &mut Option<Place>,
+        cx: &mut Context<'_>,
+        label: &Label,
+        role: impl Into<Role>,
+    ) {
         if let Some(Place(key)) = place {
             return self.renew(*key, cx);
         }
-        let (waker, task) = (cx.waker().clone(), crate::current_task());
-        let key = self.list.borrow_mut().link(waker, task);
+        let (waker, task) = (cx.waker().clone(), current_ref().map(TaskHandle::new));
+        let line = self.line.get_or_init(|| {
+            Rc::new(Line {
+                list: RefCell::default(),
+                label: label.clone(),
+                role: role.into(),
+                holder: Cell::new(0),
+                member: Member::default(),
+            })
+        });
+        line.member.begin(line);
+        let key = line.list.borrow_mut().link(waker, task);
         self.len.set(self.len.get() + 1);
         *place = Some(Place(key));
     }
 
+    /// The list of a [`Place`]: who has one has waited.
+    fn list(&self) -> &RefCell<List> {
+        match self.line.get() {
+            Some(line) => &line.list,
+            None => unreachable!("a place in a list nobody ever waited in"),
+        }
+    }
+
+    /// Notes which task has what the others wait for; none if that isn't known.
+    pub(super) fn note_holder(&self, holder: Option<&TaskHandle>) {
+        if let Some(line) = self.line.get() {
+            line.holder
+                .set(holder.map_or(0, |task| task.task_ref().id()));
+        }
+    }
+
     fn renew(&self, key: u32, cx: &mut Context<'_>) {
-        if let Some(waker) = &self.list.borrow_mut().node(key).waker
+        if let Some(waker) = &self.list().borrow_mut().node(key).waker
             && waker.will_wake(cx.waker())
         {
             return;
         }
         // Another waker is another task, perhaps.
         let mut waker = Some(cx.waker().clone());
-        let mut task = crate::current_task();
-        let mut list = self.list.borrow_mut();
+        let mut task = current_ref().map(TaskHandle::new);
+        let mut list = self.list().borrow_mut();
         let node = list.node(key);
         std::mem::swap(&mut node.waker, &mut waker);
         std::mem::swap(&mut node.task, &mut task);
@@ -155,7 +219,7 @@ impl Waiters {
     }
 
     fn claim_node(&self, key: u32) -> Option<usize> {
-        let mut list = self.list.borrow_mut();
+        let mut list = self.list().borrow_mut();
         list.node(key).grant?;
         let node = list.unlink(key);
         drop(list);
@@ -164,7 +228,7 @@ impl Waiters {
 
     /// Gives the place up. What it was granted, if it was, is the caller's now.
     pub(super) fn leave(&self, place: Place) -> Option<usize> {
-        let node = self.list.borrow_mut().unlink(place.0);
+        let node = self.list().borrow_mut().unlink(place.0);
         self.count_out(node)
     }
 
@@ -180,7 +244,7 @@ impl Waiters {
     /// Grants to the first that waits and gives out its task; the caller tells it by
     /// [`Granted::wake`].
     pub(super) fn grant_next(&self) -> Option<Granted> {
-        let mut list = self.list.borrow_mut();
+        let mut list = self.line.get()?.list.borrow_mut();
         let node = list.grant(0)?;
         let granted = Granted {
             task: node.task.take(),
@@ -192,8 +256,11 @@ impl Waiters {
 
     /// Grants to the first that waits, and wakes it. False if nobody waits.
     pub(super) fn grant_one(&self) -> bool {
+        let Some(line) = self.line.get() else {
+            return false;
+        };
         let waker = {
-            let mut list = self.list.borrow_mut();
+            let mut list = line.list.borrow_mut();
             match list.grant(0) {
                 Some(node) => node.waker.take(),
                 None => return false,
@@ -213,7 +280,7 @@ impl Waiters {
             return;
         }
         let mut wakers = {
-            let mut list = self.list.borrow_mut();
+            let mut list = self.list().borrow_mut();
             let mut wakers = std::mem::take(&mut list.wakers);
             // There are fewer than 2^32: see `wait`.
             for rank in 0..count as u32 {
@@ -234,7 +301,7 @@ impl Waiters {
         if self.granted.get() == 0 {
             return false;
         }
-        let mut list = self.list.borrow_mut();
+        let mut list = self.list().borrow_mut();
         let key = list.last_granted();
         list.node(key).grant = None;
         list.next_up = key;
@@ -248,7 +315,7 @@ impl Waiters {
             return;
         }
         let mut wakers = {
-            let mut list = self.list.borrow_mut();
+            let mut list = self.list().borrow_mut();
             let mut wakers = std::mem::take(&mut list.wakers);
             let mut key = list.next_up;
             while let Some(node) = list.nodes.get_mut(key as usize) {
@@ -264,7 +331,7 @@ impl Waiters {
         for waker in wakers.drain(..) {
             waker.wake();
         }
-        std::mem::swap(&mut self.list.borrow_mut().wakers, wakers);
+        std::mem::swap(&mut self.list().borrow_mut().wakers, wakers);
     }
 
     /// How many wait and were granted nothing.
@@ -274,7 +341,10 @@ impl Waiters {
 
     /// The tasks that wait and were granted nothing, in order; none for what isn't polled in a task.
     pub(super) fn tasks(&self) -> Vec<Option<TaskHandle>> {
-        let list = self.list.borrow();
+        let Some(line) = self.line.get() else {
+            return Vec::new();
+        };
+        let list = line.list.borrow();
         let mut tasks = Vec::with_capacity(self.waiting());
         let mut key = list.next_up;
         while let Some(node) = list.nodes.get(key as usize) {
@@ -282,6 +352,24 @@ impl Waiters {
             key = node.next;
         }
         tasks
+    }
+}
+
+impl Waited for Line {
+    fn tell(&self, survey: &mut Survey) {
+        let list = self.list.borrow();
+        for (_, node) in &list.nodes {
+            let Some(waker) = &node.waker else {
+                continue;
+            };
+            let mut what = self.label.what(self.role.kind);
+            what.count = self.role.parties.map(|parties| (list.nodes.len(), parties));
+            let needs = match self.holder.get() {
+                0 => Needs::Anyone,
+                holder => Needs::Tasks(vec![holder]),
+            };
+            survey.waits(waker, what, needs);
+        }
     }
 }
 

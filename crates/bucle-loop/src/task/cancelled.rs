@@ -43,6 +43,7 @@ struct Biography {
     by: Option<TaskTag>,
     asked_at: Option<&'static Location<'static>>,
     steps: Vec<CancelStep>,
+    deadlock: bool,
 }
 
 /// One thing that a cancellation met on its way.
@@ -92,7 +93,21 @@ impl Cancelled {
             by: None,
             asked_at: None,
             steps: Vec::new(),
+            deadlock: false,
         }))
+    }
+
+    /// The end of a run that could never have ended otherwise.
+    pub(crate) fn by_deadlock(report: String) -> Cancelled {
+        let mut cancelled = Cancelled::new(report);
+        Arc::make_mut(&mut cancelled.0).deadlock = true;
+        cancelled
+    }
+
+    /// Whether the loop ended the run because nothing could ever have woken it: the reason tells who
+    /// waits for what.
+    pub fn is_deadlock(&self) -> bool {
+        self.0.deadlock
     }
 
     /// The same cancellation, asked for by the task `by`.

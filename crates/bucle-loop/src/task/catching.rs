@@ -16,6 +16,7 @@ use slab::Slab;
 use super::Cancelled;
 use super::cell::TaskRef;
 use super::error::discard;
+use crate::wait_graph::{Needs, Survey, WaitKind, What};
 
 /// The places of one task.
 #[derive(Default)]
@@ -64,6 +65,14 @@ impl CatchTree {
         places
             .iter()
             .any(|(_, place)| place.caught.is_some() || place.holding)
+    }
+
+    /// The wakers that are kept here wake their own task only for its cancellation.
+    pub(crate) fn tell(&self, survey: &mut Survey) {
+        for (_, place) in &*self.places.borrow() {
+            let what = What::new(WaitKind::Cancellation, "");
+            survey.waits(&place.waker, what, Needs::Itself);
+        }
     }
 
     fn enter(&self, waker: Waker) -> usize {

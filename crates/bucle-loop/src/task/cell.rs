@@ -42,7 +42,10 @@
 #![allow(unsafe_code)]
 
 mod count;
+mod current;
+mod home;
 mod join;
+mod seen;
 mod stage;
 mod waker;
 
@@ -61,6 +64,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
+pub(crate) use current::CurrentTask;
+pub(crate) use home::Home;
 pub(crate) use join::JoinRef;
 pub(crate) use waker::RemoteTask;
 
@@ -71,7 +76,7 @@ use crate::ready::{Entry, ReadyQueue};
 use crate::task::catching::CatchTree;
 use crate::task::error::discard;
 use crate::task::{Cancelled, Panic, TaskError, TaskTag, unwinding};
-use stage::{Polled, TaskCell, VTable};
+use stage::{Payload, Polled, TaskCell, VTable};
 
 /// In the ready queue. Cleared by `run`, before the poll: a wake during it schedules again.
 const SCHEDULED: u8 = 1 << 0;
@@ -101,7 +106,7 @@ struct Header {
     /// `count::ONE`; lowest bit: merged.
     shared_wakers: AtomicI64,
     /// From [`Rc::into_raw`]; given back with the last owner's reference.
-    ready: NonNull<ReadyQueue>,
+    home: NonNull<Home>,
     id: u64,
     /// The number of the task that spawned it; 0 if none did.
     parent: PlainCell<u64>,
@@ -115,6 +120,8 @@ struct Header {
     local_wakers: Cell<i32>,
     key: PlainCell<u32>,
     flags: Cell<u8>,
+    /// Others than its joiner were given the means to cancel it.
+    handed: PlainCell<bool>,
     /// A `RemoteTask` is on its way through the inbox, or was refused for ever because the loop is
     /// closed.
     remote_notified: AtomicBool,
@@ -171,7 +178,7 @@ impl TaskRef {
         tag: TaskTag,
         loop_id: u64,
         inbox: &'static Inbox,
-        ready: Rc<ReadyQueue>,
+        home: Rc<Home>,
     ) -> (TaskRef, JoinRef<F::Output>)
     where
         F: Future + 'static,
@@ -183,15 +190,16 @@ impl TaskRef {
                 ..Extra::default()
             })
         });
+        let memory = TaskCell::<F>::memory(&home);
         // SAFETY: `Rc::into_raw` never gives null.
-        let ready = unsafe { NonNull::new_unchecked(Rc::into_raw(ready).cast_mut()) };
+        let home = unsafe { NonNull::new_unchecked(Rc::into_raw(home).cast_mut()) };
         let header = Header {
             vtable: VTable::of::<F>(),
             owner: assign_thread_token(),
             inbox,
             loop_id,
             shared_wakers: AtomicI64::new(0),
-            ready,
+            home,
             id,
             parent: PlainCell::new(0),
             location,
@@ -202,10 +210,11 @@ impl TaskRef {
             local_wakers: Cell::new(0),
             key: PlainCell::new(0),
             flags: Cell::new(JOINED),
+            handed: PlainCell::new(false),
             remote_notified: AtomicBool::new(false),
             tracker: Tracker::new(),
         };
-        let ptr = TaskCell::allocate(header, future);
+        let ptr = memory.fill(header, future);
         (TaskRef { ptr }, JoinRef::new(TaskRef { ptr }))
     }
 
@@ -235,6 +244,7 @@ impl TaskRef {
     }
 
     /// Polls the future once, or ends the task if that was asked for. Never unwinds.
+    #[inline]
     pub(crate) fn run(&self) -> Ran {
         let header = self.header();
         let flags = header.flags.get();
@@ -255,18 +265,26 @@ impl TaskRef {
                 header.flags.set(flags & !RUNNING);
                 return Ran::Pending;
             }
-            Polled::Ready if flags & CANCEL == 0 => self.finish(None),
-            // As in asyncio: who asked for the end of a task is not told "yes" and then given a
-            // value.
-            Polled::Ready => {
-                let cancelled = header.with_extra(|extra| extra.cancel.take());
-                self.finish(cancelled.map(TaskError::Cancelled));
-            }
-            Polled::Panicked(payload) => {
-                self.finish(Some(TaskError::Panicked(Panic::new(payload, self.tag()))));
-            }
+            Polled::Ready if flags & CANCEL == 0 => self.finish(),
+            Polled::Ready => self.finish_asked(),
+            Polled::Panicked(payload) => self.finish_panicked(*payload),
         }
         Ran::Done
+    }
+
+    /// As in asyncio: who asked for the end of a task is not told "yes" and then given a value.
+    #[cold]
+    fn finish_asked(&self) {
+        let cancelled = self.header().with_extra(|extra| extra.cancel.take());
+        match cancelled {
+            Some(cancelled) => self.finish_with(TaskError::Cancelled(cancelled)),
+            None => self.finish(),
+        }
+    }
+
+    #[cold]
+    fn finish_panicked(&self, payload: Payload) {
+        self.finish_with(TaskError::Panicked(Panic::new(payload, self.tag())));
     }
 
     #[cold]
@@ -326,23 +344,27 @@ impl TaskRef {
             // alive: as in `run`.
             unsafe { (header.vtable.drop_future)(self.ptr) }
         });
-        self.finish(Some(match dropped {
+        self.finish_with(match dropped {
             Ok(()) => TaskError::Cancelled(cancelled),
             Err(payload) => TaskError::Panicked(Panic::new(payload, self.tag())),
-        }));
+        });
+    }
+
+    /// As [`finish`](TaskRef::finish), without a value.
+    fn finish_with(&self, error: TaskError) {
+        let header = self.header();
+        if let TaskError::Cancelled(_) = &error {
+            header.flags.set(header.flags.get() | CANCELLED);
+        }
+        header.with_extra(|extra| extra.error = Some(error));
+        self.finish();
     }
 
     /// The future is gone and the value, if there is one, is stored: say so.
     #[inline]
-    fn finish(&self, error: Option<TaskError>) {
+    fn finish(&self) {
         let header = self.header();
-        let mut flags = header.flags.get();
-        if let Some(error) = error {
-            if let TaskError::Cancelled(_) = &error {
-                flags |= CANCELLED;
-            }
-            header.with_extra(|extra| extra.error = Some(error));
-        }
+        let flags = header.flags.get();
         debug_assert_ne!(flags & CLOSED, 0, "only a closed task is done");
         header.flags.set(flags & !(RUNNING | CANCEL) | DONE);
         if let Some(joiner) = header.joiner.take()
@@ -499,6 +521,11 @@ impl TaskRef {
         TaskTag::new(self.id(), self.name(), self.location())
     }
 
+    /// Whether both are of the same task.
+    pub(crate) fn is(&self, other: &TaskRef) -> bool {
+        self.ptr == other.ptr
+    }
+
     /// The task's number.
     #[inline]
     pub(crate) fn id(&self) -> u64 {
@@ -590,9 +617,10 @@ impl TaskRef {
         }
         drop(header.joiner.take());
         drop(header.extra.take());
-        // SAFETY: `ready` came from `Rc::into_raw` and is given back this once: this is the last
-        // reference, and as CLOSED is set no waker makes a new one or uses the queue.
-        drop(unsafe { Rc::from_raw(header.ready.as_ptr().cast_const()) });
+        // SAFETY: `home` came from `Rc::into_raw` and is given back this once, at the end of this
+        // function: this is the last reference, and as CLOSED is set no waker makes a new one or
+        // uses the queue.
+        let home = unsafe { Rc::from_raw(header.home.as_ptr().cast_const()) };
         // Destructors may have cloned the reference they were given by somebody who has one. Nobody
         // had but we.
         debug_assert_eq!(
@@ -602,7 +630,7 @@ impl TaskRef {
         );
         // SAFETY: the last owner's reference, on the owner's thread; all that a destructor has to
         // be run for on this thread is gone.
-        unsafe { count::release_owner(self.ptr) };
+        unsafe { count::release_owner(self.ptr, &home) };
     }
 }
 
@@ -631,7 +659,7 @@ impl Header {
         // SAFETY: the `Rc` behind it is dropped with the last owner's reference; who calls this
         // holds one, or is a waker on the owner's thread that found CLOSED not set, so that an
         // owner's reference exists.
-        unsafe { self.ready.as_ref() }
+        unsafe { self.home.as_ref() }
     }
 
     /// Looks at the rare things, making them if there are none. `look` calls nobody's code.

@@ -34,7 +34,8 @@ impl TaskTag {
         (self.id, self.name, self.location)
     }
 
-    /// The task's number; never reused within a process.
+    /// The task's number; never reused within a process. A simulated loop numbers its own tasks,
+    /// from 1, so that they have the same numbers in each replay.
     pub fn id(&self) -> u64 {
         self.id
     }

@@ -5,7 +5,7 @@ use std::panic::Location;
 
 use super::cell::{DoneCallback, TaskRef};
 use super::{Cancelled, TaskTag};
-use crate::handles::{Action, HandleCell};
+use crate::handles::HandleCell;
 use crate::ready::Entry;
 use crate::running::with_running_loop;
 use crate::{LoopRef, get_running_loop};
@@ -42,12 +42,22 @@ impl TaskHandle {
         TaskHandle { task }
     }
 
+    /// One that leaves this crate: somebody may cancel the task by it.
+    pub(crate) fn handed(task: TaskRef) -> TaskHandle {
+        task.note_handed();
+        TaskHandle { task }
+    }
+
     /// Asks the task to end; false if it has ended already.
     ///
     /// Its future is dropped, where it waits, when the loop next comes to it, never under the
     /// caller's feet; whoever awaits the task gets [`Cancelled`] with `reason`, the task that asked
     /// and the place it asked from. A task that cancels itself ends at its next await. A task that
     /// waits inside a [`catch_cancel`](crate::catch_cancel()) goes on from there instead.
+    ///
+    /// Asked a second time before it has ended, it keeps the first reason, and this is true again;
+    /// asked again after it has absorbed a request, it is a new request. asyncio counts requests:
+    /// here there is one, or none.
     #[track_caller]
     pub fn cancel(&self, reason: impl Into<String>) -> bool {
         cancel(&self.task, reason.into(), Location::caller())
@@ -100,7 +110,7 @@ impl TaskHandle {
     pub fn parent(&self) -> Option<TaskHandle> {
         let id = self.parent_id()?;
         let parent = with_running_loop(|running| running.core.tasks.find_by_id(id)).flatten();
-        parent.map(TaskHandle::new)
+        parent.map(TaskHandle::handed)
     }
 
     pub(crate) fn task_ref(&self) -> &TaskRef {
@@ -122,7 +132,7 @@ impl TaskHandle {
 /// The same task, not two that look alike.
 impl PartialEq for TaskHandle {
     fn eq(&self, other: &TaskHandle) -> bool {
-        self.task.id() == other.task.id()
+        self.task.is(&other.task)
     }
 }
 
@@ -162,7 +172,7 @@ pub(super) fn add_done_callback(task: &TaskRef, callback: DoneCallback) -> Callb
         Ok(number) => CallbackId(number),
         Err(callback) => {
             // Ended already: its loop runs the callback next.
-            let cell = HandleCell::new(Action::Call(callback), Location::caller());
+            let cell = HandleCell::new(callback, Location::caller());
             task.ready_queue().push(Entry::Callback(cell));
             CallbackId::GONE
         }
@@ -171,7 +181,7 @@ pub(super) fn add_done_callback(task: &TaskRef, callback: DoneCallback) -> Callb
 
 /// The task that is running, if this is called from one. asyncio's `current_task`.
 pub fn current_task() -> Option<TaskHandle> {
-    super::current_ref().map(TaskHandle::new)
+    super::current_ref().map(TaskHandle::handed)
 }
 
 /// The tasks of the running loop that have not ended. asyncio's `all_tasks`.
@@ -187,6 +197,6 @@ impl LoopRef {
     /// The tasks of this loop that have not ended, also while it isn't running.
     pub fn all_tasks(&self) -> Vec<TaskHandle> {
         let all = self.core.tasks.all().into_iter();
-        all.map(TaskHandle::new).collect()
+        all.map(TaskHandle::handed).collect()
     }
 }

@@ -117,8 +117,8 @@ impl<T> Task<T> {
         self.tag().to_string()
     }
 
-    /// Has `callback` run by the loop, as by `call_soon`, once the task has ended; at once if it
-    /// has ended already. Callbacks run in the order they were added.
+    /// Has `callback` run by the loop, as by `call_soon`, once the task has ended: never inside this
+    /// call, but in the next turn if it has ended already. Callbacks run in the order they were added.
     #[track_caller]
     pub fn add_done_callback(&self, callback: impl FnOnce() + 'static) -> CallbackId {
         handle::add_done_callback(self.task_ref(), Box::new(callback))
@@ -131,7 +131,7 @@ impl<T> Task<T> {
 
     /// A handle to the same task for others to watch and cancel it by, without its result.
     pub fn handle(&self) -> TaskHandle {
-        TaskHandle::new(self.task_ref().clone())
+        TaskHandle::handed(self.task_ref().clone())
     }
 
     /// The result, if the task has ended and its result was not taken yet. asyncio's `result` and

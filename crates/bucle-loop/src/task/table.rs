@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use slab::Slab;
 
-use super::cell::{JoinRef, Ran, TaskRef};
+use super::cell::{CurrentTask, JoinRef, Ran, TaskRef};
 use super::{Cancelled, Panic, Task, TaskTag};
 use crate::LoopRef;
 use crate::context::{self, Context};
 use crate::exceptions::ExceptionContext;
-use crate::handles::{Action, HandleCell};
+use crate::handles::HandleCell;
 use crate::ready::Entry;
 
 /// All tasks of a loop that are not done.
@@ -21,12 +21,75 @@ use crate::ready::Entry;
 pub(crate) struct TaskTable {
     alive: RefCell<Slab<TaskRef>>,
     /// The one that is being run.
-    current: Cell<Option<TaskRef>>,
+    current: CurrentTask,
     /// Those that run the clean-up of an `on_cancel`, ended ones among them.
     cleanups: RefCell<Vec<TaskRef>>,
+    numbers: Numbers,
+}
+
+/// How many numbers a loop takes for its tasks at once.
+const NUMBERS: u64 = 256;
+
+/// Numbers are the process's: two loops' tasks are told apart in one log.
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
+
+/// The numbers a loop has for its next tasks: a block at a time, as an atomic addition would be a
+/// tenth of what a task costs.
+#[derive(Default)]
+struct Numbers {
+    next: Cell<u64>,
+    end: Cell<u64>,
+}
+
+impl Numbers {
+    /// All there are, for a loop whose tasks are numbered by themselves.
+    fn of_its_own() -> Numbers {
+        Numbers {
+            next: Cell::new(1),
+            end: Cell::new(u64::MAX),
+        }
+    }
+
+    #[inline]
+    fn next(&self) -> u64 {
+        if self.next.get() == self.end.get() {
+            self.take_block();
+        }
+        let number = self.next.get();
+        self.next.set(number + 1);
+        number
+    }
+
+    #[cold]
+    fn take_block(&self) {
+        let first = NEXT_NUMBER.fetch_add(NUMBERS, Ordering::Relaxed);
+        self.next.set(first);
+        self.end.set(first + NUMBERS);
+    }
+}
+
+impl Drop for Numbers {
+    /// Gives the rest back, if no other loop has taken a block since: where loops come one after
+    /// another the numbers have no gaps.
+    fn drop(&mut self) {
+        let (next, end) = (self.next.get(), self.end.get());
+        let relaxed = Ordering::Relaxed;
+        if next != end {
+            // If another has, the rest is lost; there are enough.
+            let _ = NEXT_NUMBER.compare_exchange(end, next, relaxed, relaxed);
+        }
+    }
 }
 
 impl TaskTable {
+    /// The table of a simulated loop: a run that is repeated gives its tasks the same numbers again.
+    pub(crate) fn simulated() -> TaskTable {
+        TaskTable {
+            numbers: Numbers::of_its_own(),
+            ..TaskTable::default()
+        }
+    }
+
     /// Starts a task, to be polled in the next turn.
     pub(crate) fn spawn<F>(
         &self,
@@ -55,20 +118,14 @@ impl TaskTable {
     where
         F: Future + 'static,
     {
-        // Numbers are the process's: two loops' tasks are told apart in one log.
-        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let core = &*event_loop.core;
-        let tag = TaskTag::new(NEXT_ID.fetch_add(1, Ordering::Relaxed), name, location);
+        let tag = TaskTag::new(self.numbers.next(), name, location);
         let (task, join) = TaskRef::new(future, tag, core.id, core.inbox, core.ready.clone());
         if event_loop.is_closed() {
             task.abandon(Cancelled::new("the event loop is closed"));
             return (task, join);
         }
-        let parent = self.current.take();
-        if let Some(parent) = &parent {
-            task.set_parent(parent.id());
-        }
-        self.current.set(parent);
+        task.set_parent(self.current.id());
         if let Some(context) = context.or_else(context::inherited) {
             task.set_context(context);
         }
@@ -83,10 +140,7 @@ impl TaskTable {
     /// Runs a task that is ready, to its next await.
     #[inline]
     pub(crate) fn run(&self, event_loop: &LoopRef, task: &TaskRef) {
-        let before = self.current.replace(Some(task.clone()));
-        let ran = task.run();
-        self.current.set(before);
-        if let Ran::Done = ran {
+        if let Ran::Done = self.current.run(task) {
             self.ended(event_loop, task);
         }
     }
@@ -105,7 +159,7 @@ impl TaskTable {
     #[inline(never)]
     fn ended_with_rare(&self, event_loop: &LoopRef, task: &TaskRef) {
         for callback in task.take_done_callbacks() {
-            let cell = HandleCell::new(Action::Call(callback), task.location());
+            let cell = HandleCell::new(callback, task.location());
             event_loop.core.ready.push(Entry::Callback(cell));
         }
         if task.is_detached()
@@ -136,7 +190,8 @@ impl TaskTable {
                 break;
             }
             for task in tasks {
-                self.drop_as_current(&task, Cancelled::new("the event loop was closed"));
+                self.current
+                    .abandon(&task, Cancelled::new("the event loop was closed"));
                 // Nobody is left to run what waits for its end, but it is dropped here.
                 event_loop.guard("close", None, || drop(task.take_done_callbacks()));
                 if task.is_detached()
@@ -184,27 +239,18 @@ impl TaskTable {
     }
 
     pub(crate) fn current(&self) -> Option<TaskRef> {
-        let current = self.current.take();
-        self.current.set(current.clone());
-        current
+        self.current.get()
     }
 
     /// Ends a task now, outside of its loop's turn.
     pub(crate) fn abandon(&self, event_loop: &LoopRef, task: &TaskRef, why: Cancelled) {
         if !task.is_done() {
-            self.drop_as_current(task, why);
+            self.current.abandon(task, why);
             // Called from inside the task it is only a request.
             if task.is_done() {
                 self.ended(event_loop, task);
             }
         }
-    }
-
-    /// Drops a task's future, for whose destructors the task is the current one.
-    fn drop_as_current(&self, task: &TaskRef, why: Cancelled) {
-        let before = self.current.replace(Some(task.clone()));
-        task.abandon(why);
-        self.current.set(before);
     }
 
     /// The task with this number, if it is alive, where nobody kept its key: looks at each.

@@ -275,3 +275,28 @@ fn an_embedder_takes_the_phases_one_by_one() {
     assert!(!event_loop.is_running());
     assert_eq!(*log.borrow(), [1]);
 }
+
+/// What is remembered for a turn (a file's size, the date) must not outlive it under an embedder.
+#[test]
+fn an_embedder_s_turns_count_too() {
+    let event_loop = new_loop();
+    let entered = event_loop.enter();
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    for _ in 0..3 {
+        for _ in 0..2 {
+            let (seen, turns) = (seen.clone(), event_loop.clone());
+            event_loop.call_soon(move || seen.borrow_mut().push(turns.turn_number()));
+        }
+        event_loop.select();
+        event_loop.dispatch();
+        event_loop.expire();
+        event_loop.run_ready();
+        event_loop.flush();
+    }
+    drop(entered);
+    assert_eq!(*seen.borrow(), [1, 1, 2, 2, 3, 3]);
+    event_loop.call_soon(|| ());
+    event_loop.turn();
+    assert_eq!(event_loop.turn_number(), 4);
+    assert_eq!(event_loop.counters().turns, 4);
+}

@@ -14,7 +14,8 @@ use std::time::Duration;
 use bucle_loop::concurrent::{FutureError, Promise, Rejected, ThreadPoolExecutor};
 use bucle_loop::sim::SimOptions;
 use bucle_loop::{
-    EventLoop, gather, get_running_loop, sleep, spawn, timeout, to_thread, wrap_future, yield_now,
+    EventLoop, FIRST_COMPLETED, FIRST_EXCEPTION, Runner, gather, get_running_loop, sleep, spawn,
+    timeout, to_thread, wait, wrap_future, yield_now,
 };
 
 use crate::{WATCHDOG, new_loop, within};
@@ -329,6 +330,74 @@ fn run_waits_for_the_jobs_that_were_let_go() {
         })
         .unwrap();
         assert_eq!(ran.load(Ordering::Relaxed), 1);
+    });
+}
+
+#[test]
+fn a_runner_waits_for_the_jobs_at_its_end() {
+    for close in [true, false] {
+        within(WATCHDOG, move || {
+            let ended = Arc::new(AtomicBool::new(false));
+            let runner = Runner::new().unwrap();
+            let (begun, wait) = mpsc::channel();
+            let job = ended.clone();
+            runner
+                .run(async move {
+                    let job = get_running_loop().run_in_executor(None, move || {
+                        begun.send(()).unwrap();
+                        thread::sleep(Duration::from_millis(20));
+                        job.store(true, Ordering::SeqCst);
+                    });
+                    job.detach();
+                })
+                .unwrap();
+            wait.recv().unwrap();
+            // Between two runs nothing is waited for: the pool is still there.
+            let sum = runner.run(async { to_thread(|| 1 + 1).await.unwrap() });
+            assert_eq!(sum.unwrap(), 2);
+            match close {
+                true => runner.close(),
+                false => drop(runner),
+            }
+            assert!(ended.load(Ordering::SeqCst));
+        });
+    }
+}
+
+#[test]
+fn jobs_are_gathered_and_waited_for_like_anything_else() {
+    within(WATCHDOG, || {
+        bucle_loop::run(async {
+            let pool = pool_of(3);
+            let jobs = (1..=3).map(|n| wrap_future(pool.submit(move || n * n)));
+            let squares = gather(jobs).await.unwrap();
+            let squares: Vec<i32> = squares.into_iter().map(Result::unwrap).collect();
+            assert_eq!(squares, [1, 4, 9]);
+
+            let (go, wait_for_it) = mpsc::channel::<()>();
+            let event_loop = get_running_loop();
+            let slow = event_loop.run_in_executor(Some(&pool), move || {
+                let _ = wait_for_it.recv();
+                1
+            });
+            let quick = event_loop.run_in_executor(Some(&pool), || 2);
+            let first = wait([slow, quick]).return_when(FIRST_COMPLETED).await;
+            let (mut done, pending) = first;
+            assert_eq!((done.len(), pending.len()), (1, 1));
+            assert_eq!(done.pop().unwrap().await.unwrap(), 2, "the result stayed");
+            go.send(()).unwrap();
+            let (done, _) = wait(pending).await;
+            for job in done {
+                assert_eq!(job.await.unwrap(), 1);
+            }
+
+            // As they are, too; a panic is an exception.
+            let futures = vec![pool.submit(|| panic!("too hot")), pool.submit(|| ())];
+            let (done, _) = wait(futures).return_when(FIRST_EXCEPTION).await;
+            let failed = done.into_iter().map(|mut job| job.exception());
+            assert_eq!(failed.flatten().count(), 1);
+        })
+        .unwrap();
     });
 }
 

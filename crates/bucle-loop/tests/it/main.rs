@@ -7,6 +7,7 @@ mod closing;
 mod concurrent_future;
 mod concurrent_wait;
 mod context;
+mod deadlock;
 mod eager;
 mod exceptions;
 mod executor;

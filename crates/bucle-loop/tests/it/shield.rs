@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use bucle_loop::{Gather, gather, shield, spawn, timeout, yield_now};
+use bucle_loop::{Gather, gather, shield, spawn, timeout, wait_for, yield_now};
 
 use crate::{drive, quiet_panic, told, turns};
 
@@ -110,5 +110,28 @@ fn a_panic_nobody_waits_for_any_more_is_told_of() {
         turns(4).await;
         assert_eq!(told.borrow().len(), 1);
         assert!(told.borrow()[0].contains("too late to hear"));
+    });
+}
+
+#[test]
+fn waiting_for_it_with_no_time_and_without_end() {
+    drive(|| async {
+        let work = spawn(async {
+            bucle_loop::sleep(std::time::Duration::from_millis(2)).await;
+            "done"
+        });
+        let handle = work.handle();
+        let limit = std::time::Duration::ZERO;
+        assert!(wait_for(work.shield(), limit).await.is_err());
+        assert!(!handle.done(), "it goes on");
+
+        let work = spawn(async {
+            bucle_loop::sleep(std::time::Duration::from_millis(2)).await;
+            "done"
+        });
+        assert_eq!(
+            wait_for(work.shield(), None).await.unwrap().unwrap(),
+            "done"
+        );
     });
 }

@@ -664,3 +664,38 @@ fn the_loop_can_close_with_a_group_in_it() {
     });
     assert!(ended);
 }
+
+#[test]
+fn who_has_its_errors_is_not_being_cancelled() {
+    drive(|| async {
+        let result = TaskGroup::run(async |group| {
+            group.spawn(breaks_after(1, 1));
+            pending::<()>().await;
+        });
+        assert_eq!(numbers(&result.await.unwrap_err()), [1]);
+        assert!(!current_task().unwrap().cancelling());
+        turns(2).await;
+    });
+}
+
+#[test]
+fn an_outer_and_an_inner_group_fail_in_the_same_turn() {
+    drive(|| async {
+        let inner_saw = Rc::new(Cell::new(0));
+        let seen = inner_saw.clone();
+        let result = TaskGroup::run(async |outer| {
+            let inner = TaskGroup::run(async |inner| {
+                inner.spawn(breaks_after(1, 1));
+                outer.spawn(breaks_after(1, 2));
+                pending::<()>().await;
+            });
+            if let Err(errors) = inner.await {
+                seen.set(numbers(&errors)[0]);
+            }
+            pending::<()>().await;
+        });
+        assert_eq!(numbers(&result.await.unwrap_err()), [2]);
+        assert_eq!(inner_saw.get(), 1, "the body went on until its next wait");
+        assert!(!current_task().unwrap().cancelling());
+    });
+}

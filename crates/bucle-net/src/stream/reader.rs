@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncBufRead, AsyncRead};
-use memchr::memmem::Finder;
+use memchr::{memchr, memmem};
 
 use super::buffer::Buffer;
 use super::{ReadError, Shared};
@@ -86,20 +86,29 @@ impl StreamReader {
     /// all of which stay in the buffer; [`ReadError::Io`] if the connection was lost, or if the
     /// separator is empty.
     pub async fn readuntil(&mut self, separator: &[u8]) -> Result<Vec<u8>, ReadError> {
-        if separator.is_empty() {
+        self.readuntil_any(&[separator]).await
+    }
+
+    /// Reads up to and with one of several separators: the one that ends first. asyncio's
+    /// `readuntil` with a tuple.
+    ///
+    /// # Errors
+    /// As [`readuntil`](StreamReader::readuntil); `InvalidInput` without a separator too.
+    pub async fn readuntil_any(&mut self, separators: &[&[u8]]) -> Result<Vec<u8>, ReadError> {
+        let longest = separators.iter().map(|it| it.len()).max().unwrap_or(0);
+        if longest == 0 || separators.iter().any(|it| it.is_empty()) {
             return Err(ReadError::Io(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "the separator must have at least one byte",
+                "there must be a separator, of at least one byte",
             )));
         }
         let limit = self.shared.limit;
-        let finder = Finder::new(separator);
         // Where a separator can begin that was not seen yet.
         let mut searched = 0;
         loop {
             let buffered = self.buffer.as_slice();
-            if let Some(place) = finder.find(&buffered[searched..]) {
-                let consumed = searched + place;
+            if let Some((consumed, end)) = first_end(&buffered[searched..], separators) {
+                let (consumed, end) = (searched + consumed, searched + end);
                 if consumed > limit {
                     return Err(ReadError::LimitOverrun {
                         consumed,
@@ -107,9 +116,9 @@ impl StreamReader {
                         limit,
                     });
                 }
-                return Ok(self.take(consumed + separator.len()));
+                return Ok(self.take(end));
             }
-            searched = (buffered.len() + 1).saturating_sub(separator.len());
+            searched = (buffered.len() + 1).saturating_sub(longest);
             if searched > limit {
                 return Err(ReadError::LimitOverrun {
                     consumed: searched,
@@ -210,6 +219,18 @@ impl StreamReader {
             shared.resume_reading();
         }
     }
+}
+
+/// Where the separator that ends first begins, and where it ends.
+fn first_end(bytes: &[u8], separators: &[&[u8]]) -> Option<(usize, usize)> {
+    let found = separators.iter().filter_map(|separator| {
+        let start = match separator {
+            [byte] => memchr(*byte, bytes)?,
+            several => memmem::find(bytes, several)?,
+        };
+        Some((start, start + separator.len()))
+    });
+    found.min_by_key(|(_, end)| *end)
 }
 
 impl Drop for StreamReader {

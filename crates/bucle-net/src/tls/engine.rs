@@ -4,19 +4,21 @@
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, ClientConnection, Connection, RootCertStore};
-use rustls::{ServerConfig, ServerConnection};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ClientConnection, Connection, HandshakeKind, InvalidMessage};
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
 use super::TlsInfo;
 use super::transport::Patience;
+use crate::Address;
 
 /// How long a handshake may take unless another time is set; asyncio's.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -64,6 +66,23 @@ impl Identity {
             chain: certificates_from(certificates)?,
             key,
         })
+    }
+
+    fn certified(self) -> io::Result<Arc<CertifiedKey>> {
+        let certified = CertifiedKey::from_der(self.chain, self.key, &provider())
+            .map_err(|error| invalid(format!("certificate and key can't be used: {error}")))?;
+        Ok(Arc::new(certified))
+    }
+}
+
+/// The certificate that a server shows now.
+#[derive(Debug)]
+struct Shown(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let shown = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Some(shown.clone())
     }
 }
 
@@ -124,9 +143,19 @@ fn names(protocols: &[Vec<u8>]) -> io::Result<Vec<Vec<u8>>> {
 /// TLS 1.2 and 1.3, with the cipher suites that are safe.
 #[derive(Clone)]
 pub struct ServerContext {
-    config: Arc<ServerConfig>,
-    pub(super) patience: Patience,
+    shared: Arc<ServerShared>,
 }
+
+struct ServerShared {
+    config: Arc<ServerConfig>,
+    shown: Arc<Shown>,
+    patience: Patience,
+    plain_text_answer: Option<Vec<u8>>,
+    on_handshake_error: Option<OnHandshakeError>,
+}
+
+/// What is done about a handshake that failed.
+type OnHandshakeError = Box<dyn Fn(Option<Address>, &io::Error) + Send + Sync>;
 
 /// Builds a [`ServerContext`].
 pub struct ServerContextBuilder {
@@ -135,6 +164,8 @@ pub struct ServerContextBuilder {
     clients_may_be_anonymous: bool,
     alpn: Vec<Vec<u8>>,
     patience: Patience,
+    plain_text_answer: Option<Vec<u8>>,
+    on_handshake_error: Option<OnHandshakeError>,
 }
 
 impl ServerContext {
@@ -168,6 +199,35 @@ impl ServerContext {
             clients_may_be_anonymous: false,
             alpn: Vec::new(),
             patience: PATIENCE,
+            plain_text_answer: None,
+            on_handshake_error: None,
+        }
+    }
+
+    /// Shows another chain of certificates, with its key, from now on: to new connections, in all
+    /// threads. Those that stand keep what they have.
+    ///
+    /// # Errors
+    /// `InvalidInput` for what can't be read, or doesn't belong together; the certificate from
+    /// before stays then.
+    pub fn replace_certificate_pem(&self, certificates: &[u8], key: &[u8]) -> io::Result<()> {
+        let certified = Identity::from_pem(certificates, key)?.certified()?;
+        let shown = &self.shared.shown.0;
+        *shown.write().unwrap_or_else(PoisonError::into_inner) = certified;
+        Ok(())
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        self.shared.patience
+    }
+
+    pub(super) fn plain_text_answer(&self) -> Option<&[u8]> {
+        self.shared.plain_text_answer.as_deref()
+    }
+
+    pub(super) fn tell_handshake_error(&self, peer: Option<Address>, error: &io::Error) {
+        if let Some(tell) = &self.shared.on_handshake_error {
+            tell(peer, error);
         }
     }
 }
@@ -230,7 +290,29 @@ impl ServerContextBuilder {
         self
     }
 
-    /// Makes the context.
+    /// What is sent, as it is, to a client that doesn't speak TLS but sends text: the answer of a
+    /// protocol whose clients may have mistaken the port. Such a client's connection is then
+    /// closed, with or without an answer.
+    #[must_use]
+    pub fn plain_text_answer(mut self, answer: impl Into<Vec<u8>>) -> Self {
+        self.plain_text_answer = Some(answer.into());
+        self
+    }
+
+    /// Has `told` called for each accepted connection whose handshake fails, with who it was, if
+    /// that is known, and why. Such connections are otherwise dropped without a word: on an open
+    /// port they are everyday noise. It is called in the middle of the loop's work, and should only
+    /// count or write down.
+    #[must_use]
+    pub fn on_handshake_error(
+        mut self,
+        told: impl Fn(Option<Address>, &io::Error) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_handshake_error = Some(Box::new(told));
+        self
+    }
+
+    /// Makes the context. Clients can resume their sessions, by tickets (RFC 8446, 2.2).
     ///
     /// # Errors
     /// `InvalidInput` without a certificate, for a key that is not the certificate's, for ALPN names
@@ -254,13 +336,20 @@ impl ServerContextBuilder {
                 builder.with_client_cert_verifier(verifier.build().map_err(invalid)?)
             }
         };
-        let mut config = builder
-            .with_single_cert(identity.chain, identity.key)
-            .map_err(|error| invalid(format!("certificate and key can't be used: {error}")))?;
+        let shown = Arc::new(Shown(RwLock::new(identity.certified()?)));
+        let mut config = builder.with_cert_resolver(shown.clone());
         config.alpn_protocols = names(&self.alpn)?;
-        Ok(ServerContext {
+        // All that a session needs is with the client: nothing is kept here, and nothing locked.
+        config.ticketer = ring::Ticketer::new().map_err(invalid)?;
+        let shared = ServerShared {
             config: Arc::new(config),
+            shown,
             patience: self.patience,
+            plain_text_answer: self.plain_text_answer,
+            on_handshake_error: self.on_handshake_error,
+        };
+        Ok(ServerContext {
+            shared: Arc::new(shared),
         })
     }
 }
@@ -425,6 +514,17 @@ pub(super) struct Session {
     connection: Connection,
 }
 
+/// Whether what was received begins like no record of TLS.
+pub(super) fn is_no_record(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref());
+    matches!(
+        error,
+        Some(rustls::Error::InvalidMessage(
+            InvalidMessage::InvalidContentType
+        ))
+    )
+}
+
 /// What can be read of what was received.
 pub(super) enum Plaintext<'a> {
     Some(&'a [u8]),
@@ -436,7 +536,7 @@ pub(super) enum Plaintext<'a> {
 
 impl Session {
     pub(super) fn server(context: &ServerContext) -> io::Result<Session> {
-        let connection = ServerConnection::new(context.config.clone()).map_err(invalid)?;
+        let connection = ServerConnection::new(context.shared.config.clone()).map_err(invalid)?;
         Ok(Session::new(connection.into()))
     }
 
@@ -523,6 +623,7 @@ impl Session {
                 Connection::Server(connection) => connection.server_name().map(str::to_owned),
                 Connection::Client(_) => None,
             },
+            session_reused: connection.handshake_kind() == Some(HandshakeKind::Resumed),
             peer_certificates: connection
                 .peer_certificates()
                 .unwrap_or_default()
@@ -545,8 +646,15 @@ macro_rules! debug {
     )*};
 }
 
+impl fmt::Debug for ServerContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerContext")
+            .field("patience", &self.shared.patience)
+            .finish_non_exhaustive()
+    }
+}
+
 debug! {
-    ServerContext { patience }
     ServerContextBuilder { patience }
     ClientContext { patience }
     ClientContextBuilder { patience }

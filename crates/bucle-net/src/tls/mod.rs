@@ -52,6 +52,9 @@ pub struct TlsInfo {
     pub alpn_protocol: Option<Vec<u8>>,
     /// On the server's side: the name that the client asked for.
     pub server_name: Option<String>,
+    /// Whether an earlier session with the same peer went on, which saves the certificates' work.
+    /// Python's `SSLSocket.session_reused`.
+    pub session_reused: bool,
     /// The peer's certificates, its own first, DER.
     pub peer_certificates: Vec<Vec<u8>>,
 }

@@ -36,7 +36,15 @@ impl ConnectOptions {
 impl AcceptLayer for ServerContext {
     fn accept(&self, event_loop: &LoopRef, protocol: Box<dyn Protocol>) -> io::Result<Layered> {
         let session = Session::server(self)?;
-        let tls = TlsTransport::new(event_loop, session, self.patience, protocol, false);
+        let accepted = Some(self.clone());
+        let tls = TlsTransport::new(
+            event_loop,
+            session,
+            self.patience(),
+            protocol,
+            false,
+            accepted,
+        );
         Ok(layered(&tls))
     }
 }
@@ -56,7 +64,7 @@ impl ConnectLayer for ClientContext {
             )
         })?;
         let session = Session::client(self, host)?;
-        let tls = TlsTransport::new(event_loop, session, self.patience, protocol, false);
+        let tls = TlsTransport::new(event_loop, session, self.patience, protocol, false, None);
         let layered = layered(&tls);
         let what = format!("the TLS handshake with {host} failed");
         Ok((layered, Box::pin(handshake(tls, what))))
@@ -123,7 +131,7 @@ impl Side {
         Ok(match &self.0 {
             Role::Server(context) => (
                 Session::server(context)?,
-                context.patience,
+                context.patience(),
                 "the TLS handshake with the client failed".to_owned(),
             ),
             Role::Client(context, host) => (
@@ -175,7 +183,14 @@ pub(crate) fn upgrade(
         ));
     }
     let (session, patience, what) = side.session()?;
-    let tls = TlsTransport::new(&transport.event_loop(), session, patience, protocol, true);
+    let tls = TlsTransport::new(
+        &transport.event_loop(),
+        session,
+        patience,
+        protocol,
+        true,
+        None,
+    );
     let face: Rc<dyn Carrier> = tls.clone();
     transport.carrier().show_as(Rc::downgrade(&face));
     transport.set_protocol(TlsProtocol(tls.clone()));

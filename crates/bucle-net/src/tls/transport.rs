@@ -38,10 +38,10 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bucle_loop::{ExceptionContext, LoopRef, TimerHandle};
+use bucle_loop::{ExceptionContext, Interest, LoopRef, TimerHandle};
 
 use super::TlsInfo;
-use super::engine::Session;
+use super::engine::{ServerContext, Session};
 use crate::carrier::Carrier;
 use crate::protocol::Protocol;
 use crate::transport::{HIGH_WATER, LOW_WATER, Transport};
@@ -101,6 +101,8 @@ pub(super) struct TlsTransport {
     /// Runs during the handshake, and while the peer's end is waited for.
     timer: RefCell<Option<TimerHandle>>,
     patience: Patience,
+    /// By what a server accepted the connection, until the handshake is over.
+    accepted: RefCell<Option<ServerContext>>,
     /// What came in after `close`, in bytes.
     thrown_away: Cell<usize>,
     /// Who waits for the queue to be empty.
@@ -110,13 +112,15 @@ pub(super) struct TlsTransport {
 
 /// Life: from the handshake to `connection_lost`.
 impl TlsTransport {
-    /// A layer that does not run yet. With `told`, the protocol has been told of the connection.
+    /// A layer that does not run yet. With `told`, the protocol has been told of the connection;
+    /// with `accepted`, it is one that came in.
     pub(super) fn new(
         event_loop: &LoopRef,
         session: Session,
         patience: Patience,
         protocol: Box<dyn Protocol>,
         told: bool,
+        accepted: Option<ServerContext>,
     ) -> Rc<TlsTransport> {
         Rc::new_cyclic(|this| TlsTransport {
             this: this.clone(),
@@ -134,6 +138,7 @@ impl TlsTransport {
             waiter: RefCell::new(None),
             timer: RefCell::new(None),
             patience,
+            accepted: RefCell::new(accepted),
             thrown_away: Cell::new(0),
             drained: RefCell::default(),
             info: OnceCell::new(),
@@ -213,6 +218,7 @@ impl TlsTransport {
 
     fn established(&self) {
         self.set(ESTABLISHED);
+        self.accepted.take();
         self.stop_timer();
         let info = self.session.borrow().info();
         let _ = self.info.set(Rc::new(info));
@@ -263,23 +269,34 @@ impl TlsTransport {
 
     /// Ends with an error. What the session has to say about it (an alert) leaves, if it can at once.
     fn fail(&self, error: io::Error) {
+        let mut alert = Vec::new();
+        if let Ok(mut session) = self.session.try_borrow_mut() {
+            session.take_output(&mut alert);
+        }
+        self.fail_with(error, &alert);
+    }
+
+    /// Ends with an error, and with these last words to the peer, if they can leave at once.
+    fn fail_with(&self, error: io::Error, last_words: &[u8]) {
         if self.any(LOST) {
             return;
         }
         self.set(LOST | CLOSING | DROPPED);
         self.error.borrow_mut().get_or_insert(error);
-        let mut alert = Vec::new();
-        if let Ok(mut session) = self.session.try_borrow_mut() {
-            session.take_output(&mut alert);
-        }
         if let Some(below) = self.below() {
-            if below.get_write_buffer_size() == 0 && !alert.is_empty() {
-                below.write(&alert);
+            if below.get_write_buffer_size() == 0 && !last_words.is_empty() {
+                below.write(last_words);
                 below.close();
             } else {
                 below.abort();
             }
         }
+    }
+
+    /// What a client is told that sends text where TLS is spoken.
+    fn plain_text_answer(&self) -> Option<Vec<u8>> {
+        let accepted = self.accepted.borrow();
+        Some(accepted.as_ref()?.plain_text_answer()?.to_vec())
     }
 
     /// The connection below is gone.
@@ -291,13 +308,18 @@ impl TlsTransport {
         self.stop_timer();
         let error = self.error.take().or(error);
         if !self.any(ESTABLISHED) {
-            self.settle(Err(match &error {
+            let why = match &error {
                 Some(error) => io::Error::new(error.kind(), error.to_string()),
                 None => io::Error::new(
                     io::ErrorKind::ConnectionAborted,
                     "the connection was closed during the TLS handshake",
                 ),
-            }));
+            };
+            if let Some(accepted) = self.accepted.take() {
+                let peer = self.below().and_then(|below| below.peer_address());
+                accepted.tell_handshake_error(peer, &why);
+            }
+            self.settle(Err(why));
         }
         if self.any(TOLD) {
             self.call("connection_lost", |protocol| {
@@ -350,6 +372,18 @@ impl Protocol for TlsProtocol {
     fn resume_writing(&mut self) {
         self.0.clear(BELOW_PAUSED);
         self.0.pump();
+    }
+
+    fn waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {
+        if let Some(waiter) = &*self.0.waiter.borrow() {
+            tell(waiter, Interest::READ);
+        }
+        for waker in &*self.0.drained.borrow() {
+            tell(waker, Interest::WRITE);
+        }
+        if let Some(protocol) = &*self.0.protocol.borrow() {
+            protocol.waiting(tell);
+        }
     }
 }
 

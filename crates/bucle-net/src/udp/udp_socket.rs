@@ -240,6 +240,15 @@ impl Source for Shared {
         Some(format!("UDP socket at {local}"))
     }
 
+    fn waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {
+        for reader in &*self.readers.borrow() {
+            tell(reader, Interest::READ);
+        }
+        for writer in &*self.writers.borrow() {
+            tell(writer, Interest::WRITE);
+        }
+    }
+
     fn closed(&self) {
         let socket = self.socket.take();
         drop(socket);

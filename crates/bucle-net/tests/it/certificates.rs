@@ -11,7 +11,7 @@ pub(crate) struct Certified {
 }
 
 impl Certified {
-    fn new(names: &[&str]) -> Certified {
+    pub(crate) fn new(names: &[&str]) -> Certified {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let made = rcgen::generate_simple_self_signed(names).unwrap();
         Certified {

@@ -19,6 +19,8 @@ mod support;
 mod tls;
 #[cfg(feature = "tls")]
 mod tls_model;
+#[cfg(feature = "tls")]
+mod tls_servers;
 mod transports;
 mod transports_model;
 mod unix;

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bucle_loop::{get_running_loop, sleep, timeout, yield_now};
 use bucle_net::{
-    ConnectOptions, ReadError, ServerOptions, StreamReader, StreamWriter, open_connection,
-    open_connection_with, start_server, start_server_with,
+    ConnectOptions, Protocol, ReadError, ServerOptions, StreamProtocol, StreamReader, StreamWriter,
+    Transport, create_server, open_connection, open_connection_with, start_server,
+    start_server_with,
 };
 use futures_util::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 
@@ -108,6 +109,47 @@ fn going_over_the_limit_loses_nothing() {
 }
 
 #[test]
+fn of_several_separators_the_first_to_end_counts() {
+    run(|| async {
+        let (mut reader, _writer, mut peer) = stream(20).await;
+        peer.write_all(b"one\r\ntwo\nthree;\nABCDE").unwrap();
+        for expected in [&b"one\r\n"[..], b"two\n", b"three;", b"\n"] {
+            let separators: [&[u8]; 3] = [b"\n", b"\r\n", b";"];
+            assert_eq!(reader.readuntil_any(&separators).await.unwrap(), expected);
+        }
+        // The longer one begins first and ends last.
+        let separators: [&[u8]; 2] = [b"ABCDE", b"CD"];
+        assert_eq!(reader.readuntil_any(&separators).await.unwrap(), b"ABCD");
+        // However they are cut.
+        assert_eq!(reader.readexactly(1).await.unwrap(), b"E");
+        for byte in b"xxABCDE" {
+            peer.write_all(&[*byte]).unwrap();
+            let part = reader.readuntil_any(&[b"ABCDE", b"zz"]);
+            match timeout(Duration::from_millis(2), part).await {
+                Ok(read) => assert_eq!(read.unwrap(), b"xxABCDE"),
+                Err(_) => assert_ne!(*byte, b'E'),
+            }
+        }
+        peer.write_all(&pattern(50)).unwrap();
+        let error = reader
+            .readuntil_any(&[b"no", b"nothing"])
+            .await
+            .unwrap_err();
+        assert!(matches!(
+            error,
+            ReadError::LimitOverrun { found: false, .. }
+        ));
+        assert_eq!(reader.readexactly(50).await.unwrap(), pattern(50));
+        for wrong in [&[][..], &[&b""[..]], &[&b"x"[..], b""]] {
+            assert!(matches!(
+                reader.readuntil_any(wrong).await,
+                Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::InvalidInput
+            ));
+        }
+    });
+}
+
+#[test]
 fn a_dropped_read_loses_nothing() {
     run(|| async {
         let (mut reader, _writer, mut peer) = stream(1000).await;
@@ -173,6 +215,62 @@ fn drain_waits_for_a_slow_reader() {
             sleep(Duration::from_millis(1)).await;
         }
         assert!(received.join().unwrap().unwrap() == content);
+    });
+}
+
+#[test]
+fn several_tasks_drain_at_once() {
+    run(|| async {
+        let (_reader, writer, peer) = stream(64).await;
+        let writer = Rc::new(writer);
+        writer.write(&pattern(20_000_000));
+        let waiting: Vec<_> = (0..10)
+            .map(|_| {
+                let writer = writer.clone();
+                bucle_loop::spawn(async move { writer.drain().await })
+            })
+            .collect();
+        yield_now().await;
+        assert!(waiting.iter().all(|task| !task.done()));
+        let received = drain(peer);
+        for task in waiting {
+            task.await.unwrap().unwrap();
+        }
+        writer.close();
+        writer.wait_closed().await.unwrap();
+        assert_eq!(received.join().unwrap().unwrap().len(), 20_000_000);
+    });
+}
+
+#[test]
+fn closing_with_something_unread() {
+    run(|| async {
+        let (mut reader, writer, mut peer) = stream(64).await;
+        peer.write_all(b"read\nnot read\n").unwrap();
+        assert_eq!(reader.readline().await.unwrap(), b"read\n");
+        writer.close();
+        writer.wait_closed().await.unwrap();
+        // What was received can still be read.
+        assert_eq!(reader.readline().await.unwrap(), b"not read\n");
+        assert_eq!(reader.read(1).await.unwrap(), b"");
+        assert!(reader.at_eof());
+        writer.write(b"dropped");
+        assert!(writer.drain().await.is_err());
+    });
+}
+
+#[test]
+fn streams_can_be_printed() {
+    run(|| async {
+        let (mut reader, writer, mut peer) = stream(64).await;
+        peer.write_all(b"12345").unwrap();
+        assert_eq!(reader.readexactly(2).await.unwrap(), b"12");
+        let text = format!("{reader:?} {writer:?}");
+        assert!(
+            text.contains("buffered: 3, eof: false, limit: 64"),
+            "{text}"
+        );
+        assert!(text.contains("closing: false"), "{text}");
     });
 }
 
@@ -417,5 +515,56 @@ fn copying_from_stream_to_stream() {
         }
         assert!(received.join().unwrap() == pattern(4_000_000));
         feeding.join().unwrap().unwrap();
+    });
+}
+
+/// Takes a first line itself, and goes on as streams with what comes behind it.
+#[derive(Default)]
+struct Upgrades {
+    transport: Option<Transport>,
+    first: Vec<u8>,
+}
+
+impl Protocol for Upgrades {
+    fn connection_made(&mut self, transport: Transport) {
+        self.transport = Some(transport);
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        self.first.extend_from_slice(data);
+        let Some(end) = self.first.iter().position(|byte| *byte == b'\n') else {
+            return;
+        };
+        let transport = self.transport.take().unwrap();
+        let (mut protocol, mut reader, writer) = StreamProtocol::attach(&transport, 64);
+        protocol.data_received(&self.first[end + 1..]);
+        transport.set_protocol(protocol);
+        let echo = async move {
+            let all = reader.read_to_end().await.unwrap();
+            writer.write(&all);
+        };
+        bucle_loop::spawn(echo).detach();
+    }
+}
+
+#[test]
+fn a_connection_goes_on_as_streams_and_loses_nothing() {
+    run(|| async {
+        let server = create_server("127.0.0.1:0", ServerOptions::default(), Upgrades::default);
+        let server = server.unwrap();
+        let address = server.sockets()[0].as_tcp().unwrap();
+        // The first bytes behind the line come with it, or after it.
+        for pieces in [
+            &[&b"upgrade\nfirst, "[..], b"second"][..],
+            &[b"up", b"grade\n", b"first, second"],
+        ] {
+            let (mut reader, writer) = open_connection(address).await.unwrap();
+            for piece in pieces {
+                writer.write(piece);
+                sleep(Duration::from_millis(5)).await;
+            }
+            writer.write_eof();
+            assert_eq!(reader.read_to_end().await.unwrap(), b"first, second");
+        }
     });
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bucle_loop::sim::{SimEvent, SimOptions};
-use bucle_loop::{EventLoop, get_running_loop, sleep, spawn, timeout, yield_now};
+use bucle_loop::{EventLoop, get_running_loop, sleep, spawn, spawn_named, timeout, yield_now};
 use bucle_net::{
     Address, ServerOptions, StreamReader, StreamWriter, Transport, create_connection,
     create_server, create_server_from, open_connection, start_server,
@@ -46,6 +46,7 @@ where
         for seed in 0..10 {
             simulate(SimOptions::seeded(seed), body());
             simulate(rough(seed), body());
+            simulate(SimOptions::varied(100 + seed), body());
         }
     });
 }
@@ -303,6 +304,7 @@ fn whatever_is_lost_is_told_in_order_and_what_arrives_is_right() {
         for seed in 0..60 {
             let options = SimOptions {
                 reset_probability: 0.01,
+                loss_probability: 0.05,
                 ..rough(seed)
             };
             let failed = Rc::new(Cell::new(0));
@@ -489,4 +491,34 @@ fn a_seed_replays_everything() {
     assert!(first.len() > 200);
     assert_eq!(first, trace(1));
     assert_ne!(first, trace(2));
+}
+
+#[test]
+fn who_waits_for_a_connection_that_says_nothing_is_named() {
+    within(|| {
+        let event_loop = EventLoop::builder()
+            .simulated(SimOptions::calm())
+            .build()
+            .unwrap();
+        event_loop.set_exception_handler(|_, _| {});
+        let result = event_loop.run_until_complete(async {
+            let served = Record::new();
+            let (server, address) = serve(&served);
+            let reading = spawn_named("reading", async move {
+                let (mut reader, _writer) = open_connection(address).await.unwrap();
+                reader.read(1).await.is_ok()
+            });
+            let _ = reading.await;
+            drop(server);
+        });
+        let why = result.unwrap_err().cancelled().unwrap().clone();
+        assert!(why.is_deadlock());
+        let report = why.reason();
+        let line = report.lines().find(|line| line.contains("`reading` from"));
+        let line = line.unwrap_or_default();
+        assert!(line.contains(" waits for fd "), "{report}");
+        assert!(line.contains(" to be readable, of "), "{report}");
+        assert!(report.contains("watched: fd "), "{report}");
+        assert!(report.contains("listener at "), "{report}");
+    });
 }

@@ -29,6 +29,9 @@ impl<H: Handler> Connection<H> {
         if self.any(flag::BEGUN) {
             return;
         }
+        if response.is_upgrade() {
+            return self.switch(response, out);
+        }
         if response.status().is_informational() {
             // An answer that is no answer: the client would wait for the real one.
             response = Response::error(StatusCode::INTERNAL_SERVER_ERROR);
@@ -44,7 +47,11 @@ impl<H: Handler> Connection<H> {
         let status = response.status();
         let length = response.length();
         let (framing, has_body) = self.framing(status, length);
-        if self.worker.draining.get() || self.body_is_too_long() || framing == Framing::UntilClose {
+        if self.worker.draining.get()
+            || response.closes()
+            || self.body_is_too_long()
+            || framing == Framing::UntilClose
+        {
             self.clear(flag::KEEP_ALIVE);
         }
         let after = match (self.any(flag::KEEP_ALIVE), self.any(flag::HTTP_10)) {
@@ -91,7 +98,7 @@ impl<H: Handler> Connection<H> {
     #[inline]
     fn send(self: &Rc<Self>, content: Content, chunked: bool, out: &mut Vec<u8>) -> bool {
         match content {
-            Content::Empty => {}
+            Content::Empty | Content::Upgrade(_) => {}
             Content::Static(bytes) if bytes.len() <= COPY_LIMIT => out.extend_from_slice(bytes),
             Content::Opened(opened) => match opened.file() {
                 None => out.extend_from_slice(opened.content()),
@@ -158,7 +165,7 @@ impl<H: Handler> Connection<H> {
         task.detach();
     }
 
-    fn send_piece(&self, piece: Bytes, chunked: bool) {
+    fn send_piece(self: &Rc<Self>, piece: Bytes, chunked: bool) {
         self.with_transport(|transport| {
             if chunked {
                 let mut frame = Vec::with_capacity(18);
@@ -203,7 +210,7 @@ impl<H: Handler> Connection<H> {
         Poll::Pending
     }
 
-    fn record(&self, body: impl FnOnce(&mut crate::access_log::Record)) {
+    pub(super) fn record(&self, body: impl FnOnce(&mut crate::access_log::Record)) {
         if let Some(exchange) = &mut *self.exchange.borrow_mut()
             && let Some(record) = &mut exchange.log
         {

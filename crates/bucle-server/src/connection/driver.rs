@@ -72,6 +72,8 @@ impl<H: Handler> Protocol for Driver<H> {
 impl<H: Handler> Drop for Driver<H> {
     /// Where the loop is closed, this is all that is told of the end.
     fn drop(&mut self) {
-        self.0.lost();
+        if self.0.phase.get() != Phase::Upgraded {
+            self.0.lost();
+        }
     }
 }

@@ -115,7 +115,7 @@ impl<H: Handler> Connection<H> {
     }
 
     /// Ends once what was written has left.
-    pub(super) fn close(&self) {
+    pub(super) fn close(self: &Rc<Self>) {
         self.phase.set(Phase::Lingering);
         self.with_transport(Transport::close);
         self.settle();
@@ -128,10 +128,13 @@ impl<H: Handler> Connection<H> {
     }
 
     /// The server is stopping: ends now if no request is under way, else after it.
-    pub(crate) fn drain(&self) {
+    pub(crate) fn drain(self: &Rc<Self>) {
         self.clear(flag::KEEP_ALIVE);
         if self.phase.get() == Phase::Head && self.carried() == 0 {
             self.close();
+        }
+        if self.phase.get() == Phase::Upgraded {
+            self.tell_draining();
         }
     }
 

@@ -11,13 +11,14 @@ use bucle_http::{Method, RequestHead, StatusCode, Version};
 use bucle_loop::{ExceptionContext, TaskHandle};
 use bucle_net::Transport;
 
+use super::upgrade::Upgrade;
 use super::{Connection, Phase, Waits, flag};
 use crate::access_log::Record;
 use crate::body::{BodyChannel, BodyError, BodyOwner, RequestBody};
 use crate::handler::Handler;
 use crate::options::DISCARD_LIMIT;
 use crate::worker::Slot;
-use crate::{Request, Response};
+use crate::{IntoResponse, Request, Response};
 
 /// What only an exchange that takes its time needs: one with a body, a handler that is not ready
 /// at once, a streamed answer; or any, while a log is kept.
@@ -33,6 +34,8 @@ pub(super) struct Exchange {
     /// Who waits until the client has read.
     pub(super) drained: Option<Waker>,
     pub(super) log: Option<Box<Record>>,
+    /// The connection leaves HTTP, or has left it.
+    pub(super) upgrade: Option<Upgrade>,
 }
 
 impl<H: Handler> Connection<H> {
@@ -321,12 +324,13 @@ impl<H: Handler> Connection<H> {
     }
 }
 
-fn poll_slot<F: Future<Output = Response>>(
+#[inline]
+fn poll_slot<F: Future<Output: IntoResponse>>(
     mut slot: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
 ) -> Poll<Response> {
     match slot.as_mut().as_pin_mut() {
-        Some(future) => future.poll(cx),
+        Some(future) => future.poll(cx).map(IntoResponse::into_response),
         None => Poll::Ready(Response::error(StatusCode::INTERNAL_SERVER_ERROR)),
     }
 }

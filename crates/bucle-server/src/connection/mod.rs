@@ -21,6 +21,7 @@
 //! | `exchange` | from a head to the answer: the handler, its task, the request's body |
 //! | `answer` | from the answer to the transport, streamed bodies included |
 //! | `ending` | refusals, the end of patience, stopping, lingering |
+//! | `upgrade` | leaving HTTP for another protocol |
 //! | `patience` | what is waited for, and how long |
 //! | `driver` | the transport's callbacks |
 
@@ -31,6 +32,7 @@ mod exchange;
 mod patience;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -57,6 +59,8 @@ enum Phase {
     Head,
     /// A request was begun and is not both received and answered.
     Exchange,
+    /// It speaks another protocol: bytes are for the streams made of it.
+    Upgraded,
     /// No more requests are taken; what was written is on its way out, and what still comes in is
     /// thrown away.
     Lingering,
@@ -234,9 +238,11 @@ impl<H: Handler> Connection<H> {
         loop {
             match self.phase.get() {
                 Phase::Lingering | Phase::Closed => return input.len(),
+                Phase::Upgraded => return used,
                 Phase::Exchange => {
                     if let Some(response) = self.take_response() {
                         self.answer(response, out);
+                        continue;
                     }
                     if self.any(flag::CONTINUE_DUE) {
                         self.clear(flag::CONTINUE_DUE | flag::EXPECTS_CONTINUE);
@@ -329,12 +335,13 @@ impl<H: Handler> Connection<H> {
 
     /// After every step: reads or doesn't, and sets the end of its patience.
     #[inline]
-    fn settle(&self) {
+    fn settle(self: &Rc<Self>) {
         if self.any(flag::DRIVING) {
             return;
         }
         let pause = match self.phase.get() {
             Phase::Lingering | Phase::Closed => false,
+            Phase::Upgraded => return self.hand_over(),
             Phase::Head => self.any(flag::BLOCKED),
             Phase::Exchange => {
                 self.any(flag::BLOCKED) || self.body_is_full() || self.carried() > CARRY_LIMIT

@@ -32,6 +32,7 @@ impl<H: Handler> Connection<H> {
     fn waits_for(&self) -> Waits {
         match self.phase.get() {
             Phase::Lingering | Phase::Closed => Waits::Linger,
+            Phase::Upgraded => Waits::Handler,
             _ if self.any(flag::BLOCKED) => Waits::Reader,
             Phase::Head if self.waits.get() == Waits::FirstHead => Waits::FirstHead,
             Phase::Head if self.carried() > 0 => Waits::Head,

@@ -61,11 +61,11 @@ const ROOT_AGAIN: Duration = Duration::from_secs(1);
 /// symbolic link elsewhere) within a second.
 ///
 /// ```no_run
-/// use bucle_server::{HttpServer, Options, Site};
+/// use bucle_server::{Server, Site};
 ///
 /// bucle_loop::run(async {
 ///     let site = Site::open("public")?;
-///     let server = HttpServer::bind("127.0.0.1:8080", site.handler(), Options::default())?;
+///     let server = Server::builder().listen("127.0.0.1:8080")?.serve(site.handler())?;
 ///     server.serve_forever().await;
 ///     Ok::<(), std::io::Error>(())
 /// })??;

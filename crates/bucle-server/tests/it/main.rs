@@ -8,8 +8,14 @@ mod endings;
 mod generator;
 mod handlers;
 mod pipelining;
+mod routes;
 mod simulated;
 mod site;
 mod soak;
+mod streaming;
 mod support;
+mod tower_services;
+mod upgrades;
+#[cfg(feature = "websocket")]
+mod websockets;
 mod worlds;

@@ -102,6 +102,32 @@ fn tasks() {
     );
 }
 
+#[test]
+fn hyper() {
+    assert_eq!(
+        run("05_hyper"),
+        "HTTP/1.1 200 OK 1: POST /shout HELLO\n\
+         HTTP/1.1 200 OK 2: POST /shout AGAIN\n\
+         HTTP/2.0 200 OK 3: POST /shout ONE\n\
+         HTTP/2.0 200 OK 4: POST /shout TWO\n\
+         a connection failed: too slow: read header from client timeout\n\
+         4 requests were answered\n"
+    );
+}
+
+#[test]
+fn tokio() {
+    assert_eq!(
+        run("06_tokio"),
+        "tokio's side answered one\n\
+         tokio's side answered two\n\
+         tokio's side answered three\n\
+         3 answers, counted without an atomic\n\
+         error: not done within 10ms\n\
+         tokio's side answered over there\n"
+    );
+}
+
 /// A child that does not outlive its test.
 struct Child(std::process::Child);
 

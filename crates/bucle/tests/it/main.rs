@@ -1,4 +1,10 @@
-//! The façade: the examples run, and say what they should.
+//! The façade: other crates' futures run on it; the examples run, and say what they should; tests
+//! find what was planted.
 
+mod asyncio;
+mod bridges;
+mod certificate;
 mod examples;
+mod planted;
+mod refusals;
 mod testing;

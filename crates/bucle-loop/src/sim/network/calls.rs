@@ -105,6 +105,7 @@ impl Net {
                 );
                 let id = self.insert_connection(connection);
                 self.note(id, SimEventKind::Connecting);
+                self.draw_cut(id);
                 self.launch(id, Side::Server, Arrival::Syn { attempt: 0 });
                 Ok(self.open_end(id, Side::Client))
             }
@@ -305,8 +306,7 @@ impl Net {
                 }
                 return;
             }
-            let bytes = segment.into();
-            self.launch(id, to, Arrival::Bytes { to, bytes });
+            self.launch_segment(id, to, segment.into());
         }
     }
 

@@ -6,7 +6,14 @@ use std::task::{Context, Wake, Waker};
 
 use proptest::prelude::*;
 
+use super::super::label::Label;
 use super::{Place, Waiters};
+use crate::wait_graph::WaitKind;
+
+/// Waits as a primitive does.
+fn wait(waiters: &Waiters, place: &mut Option<Place>, cx: &mut Context<'_>) {
+    waiters.wait(place, cx, &Label::new("Test", None), WaitKind::Event);
+}
 
 #[derive(Default)]
 struct Count(AtomicUsize);
@@ -73,7 +80,7 @@ proptest! {
                     let wakes = Arc::new(Count::default());
                     let waker = Waker::from(wakes.clone());
                     let mut place = None;
-                    waiters.wait(&mut place, &mut Context::from_waker(&waker));
+                    wait(&waiters, &mut place, &mut Context::from_waker(&waker));
                     plain.push(Waiter {
                         place: place.unwrap(),
                         grant: None,
@@ -90,7 +97,7 @@ proptest! {
                     }
                     let waker = Waker::from(waiter.wakes.clone());
                     let mut place = Some(Place(waiter.place.0));
-                    waiters.wait(&mut place, &mut Context::from_waker(&waker));
+                    wait(&waiters, &mut place, &mut Context::from_waker(&waker));
                     waiter.armed = true;
                 }
                 Step::Claim(which) if !plain.is_empty() => {
@@ -140,7 +147,7 @@ proptest! {
             prop_assert_eq!(waiters.waiting(), plain.len() - granted);
             prop_assert_eq!(waiters.tasks().len(), plain.len() - granted);
             for waiter in &plain {
-                prop_assert_eq!(waiters.list.borrow_mut().node(waiter.place.0).grant.is_some(), waiter.grant.is_some());
+                prop_assert_eq!(waiters.list().borrow_mut().node(waiter.place.0).grant.is_some(), waiter.grant.is_some());
                 prop_assert_eq!(waiter.wakes.0.load(Ordering::Relaxed), waiter.expected);
             }
         }
@@ -154,11 +161,11 @@ fn places_are_used_again() {
     for _ in 0..1000 {
         let mut places = [None, None];
         for place in &mut places {
-            waiters.wait(place, &mut cx);
+            wait(&waiters, place, &mut cx);
         }
         for place in places {
             waiters.leave(place.unwrap());
         }
     }
-    assert!(waiters.list.borrow().nodes.capacity() <= 4);
+    assert!(waiters.list().borrow().nodes.capacity() <= 4);
 }

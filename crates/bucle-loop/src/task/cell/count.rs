@@ -15,6 +15,8 @@
 use std::ptr::NonNull;
 
 use super::Header;
+use super::home::Home;
+use super::stage;
 use crate::primitives::{Ordering, fence};
 
 /// One waker in `shared_wakers`. 2^62 clones fit: a lifetime's.
@@ -87,7 +89,7 @@ pub(super) unsafe fn release_shared(ptr: NonNull<Header>) {
         // Whatever the others did with the cell before they let it go happened before it is freed.
         fence(Ordering::Acquire);
         // SAFETY: merged, and no waker is left: nobody knows the cell any more.
-        unsafe { free(ptr) };
+        unsafe { stage::free(ptr, None) };
     }
 }
 
@@ -97,7 +99,7 @@ pub(super) unsafe fn release_shared(ptr: NonNull<Header>) {
 /// On the owner's thread, once, with `refs` 1; the future, the output and all else that must be
 /// dropped on this thread are gone, and `CLOSED` is set, so that no waker makes a new reference.
 #[inline]
-pub(super) unsafe fn release_owner(ptr: NonNull<Header>) {
+pub(super) unsafe fn release_owner(ptr: NonNull<Header>, home: &Home) {
     // SAFETY: `refs` isn't 0 yet, so the cell is alive; after the merge below it isn't used through
     // this reference.
     let header = unsafe { ptr.as_ref() };
@@ -108,7 +110,7 @@ pub(super) unsafe fn release_owner(ptr: NonNull<Header>) {
     // Acquire: pairs with the release of those who let the cell go.
     if header.shared_wakers.load(Ordering::Acquire) + local == 0 {
         // SAFETY: there is no waker: see the head of this file.
-        unsafe { free(ptr) };
+        unsafe { stage::free(ptr, Some(home)) };
         return;
     }
     let before = header
@@ -117,7 +119,7 @@ pub(super) unsafe fn release_owner(ptr: NonNull<Header>) {
     if before + local == 0 {
         // SAFETY: the last waker went between the two looks. Whoever dropped it didn't see MERGED
         // and left the cell to us.
-        unsafe { free(ptr) };
+        unsafe { stage::free(ptr, Some(home)) };
     }
 }
 
@@ -129,15 +131,4 @@ fn spill(header: &super::Header, change: i32) {
     header
         .shared_wakers
         .fetch_add(ONE * i64::from(local), Ordering::Relaxed);
-}
-
-/// # Safety
-/// Nobody knows the cell any more, and all that was done with it happened before.
-unsafe fn free(ptr: NonNull<Header>) {
-    // SAFETY: the cell is alive until `deallocate`, which gets the pointer that
-    // `TaskCell::allocate` gave.
-    unsafe {
-        let deallocate = (*ptr.as_ptr()).vtable.deallocate;
-        deallocate(ptr);
-    }
 }

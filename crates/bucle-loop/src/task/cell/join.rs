@@ -64,6 +64,7 @@ impl<T> JoinRef<T> {
 
     fn register(&mut self, cx: &mut Context<'_>) {
         let header = self.task.header();
+        header.ready().note_wait();
         let old = header.joiner.take();
         let kept = match old {
             Some(old) if old.will_wake(cx.waker()) => old,

@@ -28,7 +28,7 @@ fn model(body: impl Fn() + Send + Sync + 'static) {
 
 struct Owner {
     inbox: &'static Inbox,
-    ready: Rc<ReadyQueue>,
+    ready: Rc<Home>,
     bell: Arc<Notify>,
 }
 

@@ -151,7 +151,7 @@ trait World {
 
 struct Ours {
     stage: Rc<Stage>,
-    ready: Rc<ReadyQueue>,
+    ready: Rc<Home>,
     /// The loop's table.
     task: Option<TaskRef>,
     join: Option<JoinRef<Output>>,
@@ -161,7 +161,7 @@ impl Ours {
     fn new(acts: &[Act], inbox: &'static Inbox) -> Ours {
         let (future, stage) = script(acts);
         let tag = TaskTag::new(1, None, Location::caller());
-        let ready: Rc<ReadyQueue> = Rc::default();
+        let ready: Rc<Home> = Rc::default();
         let (task, join) = TaskRef::new(future, tag, 0, inbox, ready.clone());
         task.schedule();
         Ours {

@@ -1,6 +1,7 @@
 //! The half of a cell that knows the future's type: the memory, and the few functions through which
 //! the rest calls it.
 
+use std::alloc::Layout;
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::mem::{ManuallyDrop, offset_of};
@@ -9,6 +10,7 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
+use super::home::{self, Home, layout_of};
 use super::{CLOSED, Header, JOINED, VALUE};
 use crate::primitives::Cell;
 use crate::task::error::discard;
@@ -40,11 +42,8 @@ pub(super) struct VTable {
     /// # Safety
     /// As for `poll`; the caller has set `CLOSED`.
     pub(super) drop_future: unsafe fn(NonNull<Header>) -> Result<(), Payload>,
-    /// Frees the memory.
-    ///
-    /// # Safety
-    /// The stage holds neither future nor value; nobody uses the cell now or later.
-    pub(super) deallocate: unsafe fn(NonNull<Header>),
+    /// That of the cell's memory.
+    layout: Layout,
     /// Where in the cell the value lies.
     pub(super) value_offset: usize,
 }
@@ -57,7 +56,8 @@ pub(super) enum Polled {
     /// `VALUE` is set if the value was kept.
     Ready,
     /// `CLOSED` is set and the future is gone, as in `Ready`.
-    Panicked(Payload),
+    /// Boxed once more, so that what every poll returns is two words.
+    Panicked(Box<Payload>),
 }
 
 impl VTable {
@@ -66,7 +66,7 @@ impl VTable {
             &VTable {
                 poll: poll::<F>,
                 drop_future: drop_future::<F>,
-                deallocate: deallocate::<F>,
+                layout: layout_of::<TaskCell<F>>(),
                 value_offset: offset_of!(TaskCell<F>, stage),
             }
         }
@@ -74,23 +74,33 @@ impl VTable {
 }
 
 impl<F: Future> TaskCell<F> {
+    /// Room for a cell.
+    #[inline]
+    pub(super) fn memory(home: &Home) -> CellMemory<F> {
+        CellMemory(home.allocate(const { layout_of::<TaskCell<F>>() }).cast())
+    }
+}
+
+/// Room for a cell whose future is an `F`. Leaks if it is not filled.
+pub(super) struct CellMemory<F: Future>(NonNull<TaskCell<F>>);
+
+impl<F: Future> CellMemory<F> {
     /// A new cell whose stage holds `future`. `header.vtable` is `VTable::of::<F>()`.
     #[inline]
-    pub(super) fn allocate(header: Header, future: F) -> NonNull<Header> {
+    pub(super) fn fill(self, header: Header, future: F) -> NonNull<Header> {
         let stage = UnsafeCell::new(Stage {
             future: ManuallyDrop::new(future),
         });
-        let cell = Box::into_raw(Box::new(TaskCell { header, stage }));
-        // SAFETY: a box's pointer isn't null. It stays one to the whole cell: only its type
-        // changes.
-        unsafe { NonNull::new_unchecked(cell).cast() }
+        // SAFETY: `memory` had it allocated, large enough and aligned, and nobody else knows it.
+        unsafe { self.0.write(TaskCell { header, stage }) };
+        self.0.cast()
     }
 }
 
 /// The stage of a cell whose future is an `F`.
 ///
 /// # Safety
-/// `ptr` came from `TaskCell::<F>::allocate` and the cell is alive.
+/// `ptr` came from `CellMemory::<F>::fill` and the cell is alive.
 #[inline]
 unsafe fn stage<F: Future>(ptr: NonNull<Header>) -> *mut Stage<F> {
     let cell = ptr.as_ptr().cast::<TaskCell<F>>();
@@ -134,7 +144,7 @@ unsafe fn poll<F: Future>(ptr: NonNull<Header>, cx: &mut Context<'_>) -> Polled 
                 // The first panic is the one to tell of.
                 discard(another);
             }
-            Polled::Panicked(payload)
+            Polled::Panicked(Box::new(payload))
         }
     }
 }
@@ -161,10 +171,10 @@ unsafe fn complete<F: Future>(ptr: NonNull<Header>, value: F::Output) -> Polled 
     let value = catch_unwind(AssertUnwindSafe(|| drop(value)));
     match (dropped, value) {
         (Ok(()), Ok(())) => Polled::Ready,
-        (Ok(()), Err(payload)) | (Err(payload), Ok(())) => Polled::Panicked(payload),
+        (Ok(()), Err(payload)) | (Err(payload), Ok(())) => Polled::Panicked(Box::new(payload)),
         (Err(payload), Err(another)) => {
             discard(another);
-            Polled::Panicked(payload)
+            Polled::Panicked(Box::new(payload))
         }
     }
 }
@@ -185,10 +195,22 @@ unsafe fn drop_future<F: Future>(ptr: NonNull<Header>) -> Result<(), Payload> {
     }))
 }
 
+/// Frees a cell: for the next one if this is the thread of its `home`, else for good.
+///
 /// # Safety
-/// As `VTable::deallocate` says; `F` is the cell's future.
-unsafe fn deallocate<F: Future>(ptr: NonNull<Header>) {
-    // SAFETY: made by `Box` in `allocate` with this type, and nobody uses it any more. The header
-    // has nothing left whose destructor would have to run on another thread than this one.
-    drop(unsafe { Box::from_raw(ptr.as_ptr().cast::<TaskCell<F>>()) });
+/// Nobody knows the cell any more, and all that was done with it happened before. The stage holds
+/// neither future nor value, and the header nothing whose destructor would have to run on another
+/// thread than this one.
+#[inline]
+pub(super) unsafe fn free(ptr: NonNull<Header>, home: Option<&Home>) {
+    // SAFETY: the cell is alive, and nobody else uses it; its memory came from `TaskCell::memory`,
+    // with the layout that its vtable names.
+    unsafe {
+        let layout = ptr.as_ref().vtable.layout;
+        ptr.drop_in_place();
+        match home {
+            Some(home) => home.free(ptr.cast(), layout),
+            None => home::free(ptr.cast(), layout),
+        }
+    }
 }

@@ -17,7 +17,7 @@ use std::task::Poll;
 struct Bench {
     loop_id: u64,
     inbox: &'static Inbox,
-    ready: Rc<ReadyQueue>,
+    ready: Rc<Home>,
     live: Arc<AtomicUsize>,
 }
 
@@ -751,7 +751,7 @@ fn in_a_thread_locals_destructor() {
     struct Kept {
         waker: Waker,
         task: Option<(TaskRef, JoinRef<()>)>,
-        ready: Rc<ReadyQueue>,
+        ready: Rc<Home>,
     }
     impl Drop for Late {
         fn drop(&mut self) {

@@ -8,7 +8,7 @@ use super::{
     TlsTransport,
 };
 use crate::carrier::Carrier;
-use crate::tls::engine::Plaintext;
+use crate::tls::engine::{Plaintext, is_no_record};
 
 impl TlsTransport {
     pub(super) fn received(&self, data: &[u8]) {
@@ -54,7 +54,11 @@ impl TlsTransport {
                     if self.any(ESTABLISHED) {
                         self.deliver();
                     }
-                    return self.fail(error);
+                    let text = is_no_record(&error) && data[0].is_ascii_alphabetic();
+                    return match self.plain_text_answer() {
+                        Some(answer) if text => self.fail_with(error, &answer),
+                        _ => self.fail(error),
+                    };
                 }
             }
         }

@@ -1,0 +1,156 @@
+//! HTTPS, as clients and operators see it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bucle::net::tls::ClientContext;
+use bucle::net::{ConnectOptions, StreamReader, StreamWriter, open_connection_with};
+use rustix::process::Signal;
+
+use crate::support::{Serving, WATCHDOG, run, site};
+
+/// Writes a certificate and its key to two files; returns the certificate.
+fn write_pair(folder: &Path) -> String {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    made.cert.pem()
+}
+
+async fn connect(address: SocketAddr, trusted: &str) -> io::Result<(StreamReader, StreamWriter)> {
+    let context = ClientContext::from_roots_pem(trusted.as_bytes())?;
+    open_connection_with(address, ConnectOptions::default().tls(context)).await
+}
+
+/// The status line and the last line of a short answer on a connection that is kept.
+async fn get((reader, writer): &mut (StreamReader, StreamWriter)) -> (String, String) {
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    let head = reader.readuntil(b"\r\n\r\n").await.unwrap();
+    let body = reader.readexactly(8).await.unwrap();
+    let head = String::from_utf8(head.to_vec()).unwrap();
+    let status = head.lines().next().unwrap().to_owned();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+fn ok() -> (String, String) {
+    ("HTTP/1.1 200 OK".to_owned(), "<p>hello".to_owned())
+}
+
+#[test]
+fn a_renewed_certificate_drops_no_connection() {
+    let site = site();
+    let keys = tempfile::tempdir().unwrap();
+    let first = write_pair(keys.path());
+    let (certificate, key) = (keys.path().join("cert.pem"), keys.path().join("key.pem"));
+    let mut serving = Serving::start(
+        site.path(),
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--listen",
+            "http://127.0.0.1:0",
+            "--tls-cert",
+            certificate.to_str().unwrap(),
+            "--tls-key",
+            key.to_str().unwrap(),
+            "--workers",
+            "2",
+        ],
+    );
+    assert!(serving.told[0].contains(" at https://127.0.0.1:"));
+    assert!(serving.told[1].contains(" at http://127.0.0.1:"));
+    // Plain HTTP at the wrong port is told so.
+    assert!(serving.get("/").starts_with("HTTP/1.1 400 Bad Request\r\n"));
+    let address = serving.address;
+    serving = bucle::run(async move {
+        let mut before = connect(address, &first).await.unwrap();
+        assert_eq!(get(&mut before).await, ok());
+
+        // A certificate whose key is not there yet is not taken.
+        let old_key = std::fs::read(&key).unwrap();
+        let second = write_pair(keys.path());
+        let new_key = std::fs::read(&key).unwrap();
+        std::fs::write(&key, old_key).unwrap();
+        serving.signal(Signal::HUP);
+        bucle::sleep(Duration::from_millis(100)).await;
+        assert_eq!(
+            get(&mut connect(address, &first).await.unwrap()).await,
+            ok()
+        );
+
+        std::fs::write(&key, new_key).unwrap();
+        serving.signal(Signal::HUP);
+        let end = Instant::now() + WATCHDOG;
+        let mut after = loop {
+            match connect(address, &second).await {
+                Ok(connection) => break connection,
+                Err(_) => assert!(Instant::now() < end, "the new certificate is not shown"),
+            }
+            bucle::sleep(Duration::from_millis(5)).await;
+        };
+        assert_eq!(get(&mut after).await, ok());
+        assert_eq!(get(&mut before).await, ok());
+        serving
+    })
+    .unwrap();
+    serving.signal(Signal::TERM);
+    assert!(serving.wait().success());
+    let errors = serving.errors();
+    assert!(
+        errors.contains("the certificate from before stays in use"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_certificate_for_development_is_made_at_the_start() {
+    let site = site();
+    let serving = Serving::start(
+        site.path(),
+        &["--listen", "127.0.0.1:0", "--tls-self-signed"],
+    );
+    assert!(serving.told[0].contains(" at https://127.0.0.1:"));
+    let address = serving.address;
+    bucle::run(async move {
+        // It is nobody's whom we trust.
+        let other = rcgen::generate_simple_self_signed(vec!["x.test".to_owned()]).unwrap();
+        let error = connect(address, &other.cert.pem()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert!(error.to_string().contains("certificate"), "{error}");
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_is_no_certificate_is_named() {
+    let site = site();
+    let keys = tempfile::tempdir().unwrap();
+    write_pair(keys.path());
+    let path = |name: &str| keys.path().join(name).to_str().unwrap().to_owned();
+    let (certificate, key, missing) = (path("cert.pem"), path("key.pem"), path("missing.pem"));
+    let folder = site.path().to_str().unwrap();
+    for (certificate, key, told) in [
+        (&missing, &key, &missing),
+        (&certificate, &missing, &missing),
+        (&key, &key, &key),
+        (&certificate, &certificate, &certificate),
+    ] {
+        let output = run(&[
+            "serve",
+            folder,
+            "--listen",
+            "127.0.0.1:0",
+            "--tls-cert",
+            certificate,
+            "--tls-key",
+            key,
+        ]);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains(told.as_str()), "{errors}");
+    }
+    let output = run(&["serve", folder, "--tls-cert", &certificate]);
+    assert_eq!(output.status.code(), Some(2));
+}

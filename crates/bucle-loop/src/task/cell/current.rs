@@ -1,0 +1,64 @@
+//! [`CurrentTask`]: which task of a loop is inside its poll.
+
+use std::cell::Cell;
+use std::ptr::NonNull;
+
+use super::{Header, Ran, TaskRef};
+use crate::task::Cancelled;
+
+/// The task of a loop that is being run, if one is. Knowing it costs the run no reference: whoever
+/// runs a task holds one all the while.
+#[derive(Default)]
+pub(crate) struct CurrentTask {
+    /// Set for the time of `inside` only, to the cell of a task that its caller borrows.
+    cell: Cell<Option<NonNull<Header>>>,
+}
+
+impl CurrentTask {
+    /// [`TaskRef::run`], with `task` as the current one.
+    #[inline]
+    pub(crate) fn run(&self, task: &TaskRef) -> Ran {
+        self.inside(task, TaskRef::run)
+    }
+
+    /// [`TaskRef::abandon`], with `task` as the current one for what its destructors look for.
+    pub(crate) fn abandon(&self, task: &TaskRef, why: Cancelled) {
+        self.inside(task, |task| task.abandon(why));
+    }
+
+    #[inline]
+    fn inside<R>(&self, task: &TaskRef, body: impl FnOnce(&TaskRef) -> R) -> R {
+        /// Puts back the one before, however `body` ends.
+        struct Restore<'a>(&'a CurrentTask, Option<NonNull<Header>>);
+        impl Drop for Restore<'_> {
+            #[inline]
+            fn drop(&mut self) {
+                self.0.cell.set(self.1);
+            }
+        }
+        let _restore = Restore(self, self.cell.replace(Some(task.ptr)));
+        body(task)
+    }
+
+    /// A reference to the current task.
+    #[inline]
+    pub(crate) fn get(&self) -> Option<TaskRef> {
+        self.look(TaskRef::clone)
+    }
+
+    /// The current task's number, 0 if there is none.
+    #[inline]
+    pub(crate) fn id(&self) -> u64 {
+        self.look(TaskRef::id).unwrap_or(0)
+    }
+
+    #[inline]
+    fn look<R>(&self, look: impl FnOnce(&TaskRef) -> R) -> Option<R> {
+        let ptr = self.cell.get()?;
+        // Not counted, so it is not dropped either.
+        let task = std::mem::ManuallyDrop::new(TaskRef { ptr });
+        // Whoever called `inside` borrows a `TaskRef` to this cell until the place is empty again,
+        // so that the cell is alive and this is its owner's thread.
+        Some(look(&task))
+    }
+}

@@ -1,0 +1,245 @@
+//! [`Home`]: what the tasks of one loop have in common, and the memory of those that are gone.
+//!
+//! A third of what a short task costs is `malloc` and `free`. So a cell that its owner frees is kept
+//! for the next task of about that size, in a list for each size, as long as all that is kept is
+//! under [`KEPT`] bytes. Only the owner's thread puts memory here and takes it: a cell that another
+//! thread frees goes to the allocator. The loop's `close` gives all of it back.
+//!
+//! A use of freed memory is harder for a tool to see where memory is kept: `--cfg
+//! bucle_no_recycling` leaves every cell to the allocator, and so does loom's.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::cell::Cell;
+use std::ops::Deref;
+use std::ptr::NonNull;
+
+use crate::ready::ReadyQueue;
+
+/// How many bytes of free cells a loop keeps at most: 2,000 of the smallest.
+const KEPT: usize = 256 * 1024;
+
+/// Cells of up to this size are kept.
+const LARGEST: usize = STEP * CLASSES;
+
+/// The sizes are multiples of 16 less the 8 bytes that the usual `malloc` puts before each block, so
+/// that rounding up to one takes nothing that `malloc` would not have taken.
+const STEP: usize = 16;
+const SPENT: usize = 8;
+const CLASSES: usize = 40;
+
+/// What a loop's cells point to. Also its ready queue, to which it dereferences.
+#[derive(Default)]
+pub(crate) struct Home {
+    ready: ReadyQueue,
+    free: FreeCells,
+}
+
+impl Home {
+    /// Gives the memory back that is kept for further tasks, and keeps none from now on.
+    pub(crate) fn close(&self) {
+        self.free.kept.set(usize::MAX);
+        self.free.clear();
+    }
+
+    /// Memory for a cell of this layout, which is one of [`layout_of`].
+    #[inline]
+    pub(super) fn allocate(&self, layout: Layout) -> NonNull<u8> {
+        match self.free.take(layout) {
+            Some(memory) => memory,
+            None => allocate(layout),
+        }
+    }
+
+    /// Takes memory back.
+    ///
+    /// # Safety
+    /// It came from `allocate` with this layout, of this home or another, and nobody uses it.
+    #[inline]
+    pub(super) unsafe fn free(&self, memory: NonNull<u8>, layout: Layout) {
+        // SAFETY: as the caller says.
+        unsafe {
+            if !self.free.put(memory, layout) {
+                free(memory, layout);
+            }
+        }
+    }
+}
+
+impl Deref for Home {
+    type Target = ReadyQueue;
+
+    #[inline]
+    fn deref(&self) -> &ReadyQueue {
+        &self.ready
+    }
+}
+
+/// The layout of the memory for a cell of type `T`.
+pub(super) const fn layout_of<T>() -> Layout {
+    let layout = Layout::new::<T>();
+    if layout.size() + SPENT > LARGEST || layout.align() > STEP {
+        return layout;
+    }
+    let size = (layout.size() + SPENT).next_multiple_of(STEP) - SPENT;
+    match Layout::from_size_align(size, STEP) {
+        Ok(layout) => layout,
+        Err(_) => layout,
+    }
+}
+
+/// Which list memory of this layout belongs to.
+#[inline]
+const fn class_of(layout: Layout) -> Option<usize> {
+    if cfg!(any(loom, bucle_no_recycling)) || layout.align() != STEP {
+        return None;
+    }
+    let class = (layout.size() + SPENT) / STEP - 1;
+    if class < CLASSES { Some(class) } else { None }
+}
+
+#[cold]
+#[inline(never)]
+fn allocate(layout: Layout) -> NonNull<u8> {
+    // SAFETY: the layout is that of a cell, whose header alone isn't of size 0.
+    let memory = unsafe { alloc(layout) };
+    NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(layout))
+}
+
+/// Gives memory to the allocator, from any thread.
+///
+/// # Safety
+/// It came from `allocate` with this layout, and nobody uses it.
+#[inline(never)]
+pub(super) unsafe fn free(memory: NonNull<u8>, layout: Layout) {
+    // SAFETY: as the caller says; `allocate` had it from `alloc`.
+    unsafe { dealloc(memory.as_ptr(), layout) };
+}
+
+/// What lies at the beginning of memory that is kept: the next of its list.
+struct FreeCell {
+    next: Option<NonNull<FreeCell>>,
+}
+
+/// Memory that is kept, in one list a size. Not `Sync`, as its cells aren't.
+struct FreeCells {
+    lists: [Cell<Option<NonNull<FreeCell>>>; CLASSES],
+    /// Bytes in all of them; the greatest number once nothing is to be kept any more.
+    kept: Cell<usize>,
+}
+
+impl Default for FreeCells {
+    fn default() -> FreeCells {
+        FreeCells {
+            lists: [const { Cell::new(None) }; CLASSES],
+            kept: Cell::new(0),
+        }
+    }
+}
+
+impl FreeCells {
+    #[inline]
+    fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
+        let list = &self.lists[class_of(layout)?];
+        let first = list.get()?;
+        // SAFETY: what is in a list was put there by `put`, which wrote the `FreeCell` and says
+        // that nobody else uses the memory; it leaves the list here.
+        list.set(unsafe { first.as_ref() }.next);
+        self.kept.set(self.kept.get() - layout.size());
+        Some(first.cast())
+    }
+
+    /// Keeps memory, if there is room; false leaves it to the caller.
+    ///
+    /// # Safety
+    /// It was allocated with this layout, and nobody uses it.
+    #[inline]
+    unsafe fn put(&self, memory: NonNull<u8>, layout: Layout) -> bool {
+        let Some(class) = class_of(layout) else {
+            return false;
+        };
+        let kept = self.kept.get().saturating_add(layout.size());
+        if kept > KEPT {
+            return false;
+        }
+        let first: NonNull<FreeCell> = memory.cast();
+        let next = self.lists[class].replace(Some(first));
+        // SAFETY: it is ours now, and large enough and aligned for the `FreeCell`: it was a cell,
+        // which has a header.
+        unsafe { first.write(FreeCell { next }) };
+        self.kept.set(kept);
+        true
+    }
+
+    fn clear(&self) {
+        for (class, list) in self.lists.iter().enumerate() {
+            let size = STEP * (class + 1) - SPENT;
+            let mut first = list.take();
+            while let Some(cell) = first {
+                // SAFETY: as in `take`; every list has memory of one layout, this one.
+                unsafe {
+                    first = cell.as_ref().next;
+                    free(cell.cast(), Layout::from_size_align_unchecked(size, STEP));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for FreeCells {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+#[cfg(all(test, not(any(loom, bucle_no_recycling))))]
+mod tests {
+    use super::*;
+
+    struct Sized<const N: usize>([u64; N]);
+
+    #[test]
+    fn layouts_are_rounded_to_the_classes() {
+        assert_eq!(layout_of::<Sized<14>>().size(), 120);
+        assert_eq!(layout_of::<Sized<15>>().size(), 120);
+        assert_eq!(layout_of::<Sized<16>>().size(), 136);
+        assert_eq!(class_of(layout_of::<Sized<15>>()), Some(7));
+        // The largest that is kept, and one more word.
+        assert_eq!(class_of(layout_of::<Sized<79>>()), Some(CLASSES - 1));
+        assert_eq!(layout_of::<Sized<80>>(), Layout::new::<Sized<80>>());
+        assert_eq!(class_of(layout_of::<Sized<80>>()), None);
+        #[repr(align(64))]
+        struct Aligned(#[expect(dead_code, reason = "only its size matters")] u8);
+        assert_eq!(class_of(layout_of::<Aligned>()), None);
+    }
+
+    #[test]
+    fn what_was_freed_is_used_again_and_no_more_is_kept_than_said() {
+        let home = Home::default();
+        let layout = layout_of::<Sized<15>>();
+        let first = home.allocate(layout);
+        // SAFETY: it came from `allocate` with this layout.
+        unsafe { home.free(first, layout) };
+        assert_eq!(home.free.kept.get(), layout.size());
+        let other = home.allocate(layout_of::<Sized<30>>());
+        assert_ne!(other, first, "of another size");
+        assert_eq!(home.allocate(layout), first);
+        assert_eq!(home.free.kept.get(), 0);
+
+        // SAFETY: as above.
+        unsafe { home.free(first, layout) };
+        let many: Vec<_> = (0..KEPT / layout.size() + 9)
+            .map(|_| home.allocate(layout))
+            .collect();
+        for memory in many {
+            // SAFETY: as above.
+            unsafe { home.free(memory, layout) };
+        }
+        assert_eq!(home.free.kept.get(), KEPT / layout.size() * layout.size());
+
+        home.close();
+        assert!(home.free.lists.iter().all(|list| list.get().is_none()));
+        // SAFETY: as above.
+        unsafe { home.free(other, layout_of::<Sized<30>>()) };
+        assert!(home.free.lists.iter().all(|list| list.get().is_none()));
+    }
+}

@@ -1,0 +1,51 @@
+//! What the wait-for graph reads of a cell. Nothing here changes a task.
+
+use super::{CANCEL, CLOSED, JOINED, RUNNING, SCHEDULED, TaskRef, count};
+use crate::primitives::Ordering;
+use crate::waits::WakerKey;
+
+impl TaskRef {
+    /// What its wakers are told by.
+    pub(crate) fn waker_key(&self) -> WakerKey {
+        WakerKey::at(self.ptr.addr().get())
+    }
+
+    /// How many wakers it has, wherever they are. Read while other threads drop theirs it may be too
+    /// many; it is never fewer than there were at some moment during the call: a waker that was
+    /// cloned on another thread is counted there, and so is its origin.
+    pub(crate) fn wakers(&self) -> i64 {
+        let header = self.header();
+        let shared = header.shared_wakers.load(Ordering::Acquire) / count::ONE;
+        i64::from(header.local_wakers.get()) + shared
+    }
+
+    /// Who waits for its end.
+    pub(crate) fn joiner_key(&self) -> Option<WakerKey> {
+        let header = self.header();
+        let joiner = header.joiner.take();
+        let key = joiner.as_ref().map(WakerKey::of);
+        header.joiner.set(joiner);
+        key
+    }
+
+    /// Whether it will run, or end, by itself: it is in the ready queue, runs, is to be cancelled,
+    /// or is closed.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.header().flags.get() & (SCHEDULED | RUNNING | CANCEL | CLOSED) != 0
+    }
+
+    /// Whether the right to its result, and with it to cancel it, exists.
+    pub(crate) fn is_joined(&self) -> bool {
+        self.header().flags.get() & JOINED != 0
+    }
+
+    /// Notes that somebody was given a handle, by which the task can be cancelled.
+    pub(crate) fn note_handed(&self) {
+        self.header().handed.set(true);
+    }
+
+    /// Whether anybody ever was.
+    pub(crate) fn was_handed(&self) -> bool {
+        self.header().handed.get()
+    }
+}

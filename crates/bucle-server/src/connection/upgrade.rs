@@ -1,0 +1,159 @@
+//! A connection leaves HTTP: the head of 101 is written, and once all that belongs to it has left,
+//! the transport gets another protocol, which feeds streams. The connection stays in the worker's
+//! table, so that the server's end is its end too.
+
+use std::io;
+use std::rc::Rc;
+
+use bucle_http::StatusCode;
+use bucle_net::{DEFAULT_LIMIT, Protocol, StreamProtocol, Transport};
+
+use super::{Connection, Phase, Waits, flag};
+use crate::Response;
+use crate::encode::{self, After, Framing};
+use crate::handler::Handler;
+use crate::response::Content;
+use crate::upgrade::{Draining, Start, Upgraded};
+
+/// What an exchange holds of an upgrade.
+pub(super) struct Upgrade {
+    /// Until the streams are made.
+    start: Option<Start>,
+    draining: Draining,
+}
+
+impl<H: Handler> Connection<H> {
+    /// Answers with 101. No more requests are taken; what was sent behind this one is left for the
+    /// streams.
+    #[cold]
+    pub(super) fn switch(self: &Rc<Self>, response: Response, out: &mut Vec<u8>) {
+        let whole = self.any(flag::RECEIVED) && !self.any(flag::HTTP_10);
+        self.clear(flag::KEEP_ALIVE);
+        if !whole {
+            // Made for another request.
+            return self.answer(Response::error(StatusCode::INTERNAL_SERVER_ERROR), out);
+        }
+        let response = response.with_status(StatusCode::SWITCHING_PROTOCOLS);
+        self.set(flag::BEGUN | flag::ANSWERED);
+        self.worker
+            .with_date(|date| encode::head(out, &response, Framing::None, After::Stays, date));
+        if self.worker.log.is_some() {
+            self.record(|record| record.answered(response.status().as_u16(), 0));
+        }
+        let Content::Upgrade(start) = response.into_content() else {
+            return;
+        };
+        let draining = Draining::default();
+        if self.worker.draining.get() {
+            draining.begin();
+        }
+        self.with_exchange(|exchange| {
+            exchange.upgrade = Some(Upgrade {
+                start: Some(start),
+                draining,
+            });
+        });
+        self.phase.set(Phase::Upgraded);
+    }
+
+    /// Gives the connection to the streams, once.
+    #[cold]
+    pub(super) fn hand_over(self: &Rc<Self>) {
+        let upgrade = self.with_exchange(|exchange| {
+            let upgrade = exchange.upgrade.as_mut()?;
+            Some((upgrade.start.take()?, upgrade.draining.clone()))
+        });
+        let (Some((start, draining)), Some(transport)) = (upgrade, self.transport.get()) else {
+            return;
+        };
+        let (mut streams, reader, writer) = StreamProtocol::attach(transport, DEFAULT_LIMIT);
+        if let Some(carried) = self.carry.take() {
+            streams.data_received(&carried);
+        }
+        if self.any(flag::BLOCKED) {
+            streams.pause_writing();
+        }
+        if self.any(flag::EOF) {
+            streams.eof_received();
+        }
+        self.waits.set(Waits::Handler);
+        transport.set_protocol(Switched {
+            streams,
+            connection: self.clone(),
+        });
+        if self.any(flag::PAUSED) {
+            self.clear(flag::PAUSED);
+            transport.resume_reading();
+        }
+        let upgraded = Upgraded {
+            reader,
+            writer,
+            draining,
+        };
+        // Called in the task, so that a panic is the task's.
+        let task = self
+            .worker
+            .event_loop
+            .spawn_named("http upgrade", async move { start(upgraded).await });
+        self.with_exchange(|exchange| exchange.task = Some(task.handle()));
+        task.detach();
+    }
+
+    /// Tells the upgraded connection that the server is stopping.
+    pub(super) fn tell_draining(&self) {
+        let draining = match &*self.exchange.borrow() {
+            Some(exchange) => exchange
+                .upgrade
+                .as_ref()
+                .map(|upgrade| upgrade.draining.clone()),
+            None => None,
+        };
+        if let Some(draining) = draining {
+            draining.begin();
+        }
+    }
+}
+
+/// The protocol of an upgraded connection.
+struct Switched<H: Handler> {
+    streams: StreamProtocol,
+    connection: Rc<Connection<H>>,
+}
+
+impl<H: Handler> Protocol for Switched<H> {
+    /// It was made long ago.
+    fn connection_made(&mut self, _: Transport) {}
+
+    fn data_received(&mut self, data: &[u8]) {
+        self.streams.data_received(data);
+    }
+
+    fn eof_received(&mut self) -> bool {
+        self.streams.eof_received()
+    }
+
+    fn connection_lost(&mut self, error: Option<io::Error>) {
+        let connection = &self.connection;
+        if error.is_none() && connection.phase.get() == Phase::Upgraded {
+            // Closed by the streams' owner, who may have more to do.
+            connection.with_exchange(|exchange| exchange.task = None);
+        }
+        self.streams.connection_lost(error);
+        connection.lost();
+    }
+
+    fn pause_writing(&mut self) {
+        self.streams.pause_writing();
+    }
+
+    fn resume_writing(&mut self) {
+        self.streams.resume_writing();
+    }
+}
+
+impl<H: Handler> Drop for Switched<H> {
+    /// Where the loop is closed, this is all that is told of the end.
+    fn drop(&mut self) {
+        self.connection.lost();
+    }
+}
