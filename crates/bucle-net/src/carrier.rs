@@ -4,6 +4,7 @@
 //! with the transport's method of the same name.
 
 use std::any::Any;
+use std::io;
 use std::os::fd::AsFd;
 use std::rc::{Rc, Weak};
 use std::task::Waker;
@@ -30,6 +31,15 @@ pub(crate) trait Carrier {
     fn pause_reading(&self);
     fn resume_reading(&self);
     fn is_reading(&self) -> bool;
+    /// Has the protocol asked by [`Protocol::readable`] before bytes are read for it. A layer, which
+    /// has bytes of its own to read, doesn't.
+    fn offer_reads(&self) {}
+    /// Receives by `receive` what was offered; `None` if nothing came, after whatever that means has
+    /// been told.
+    fn read_offered(&self, receive: &mut dyn FnMut(&Socket) -> io::Result<usize>) -> Option<usize> {
+        let _ = receive;
+        None
+    }
     fn write_buffer_size(&self) -> usize;
     /// The low one, the high one.
     fn write_buffer_limits(&self) -> (usize, usize);

@@ -20,6 +20,7 @@
 //! | `PAUSE_TOLD` | when the protocol was told of `WRITING_PAUSED` | when it was told of its end |
 //! | `IN_CALLBACK` | while the protocol runs | when it has returned |
 //! | `REPLACED` | by `set_protocol` | never |
+//! | `OFFERING` | by `offer_reads`: the protocol is asked whether it reads by itself | never |
 
 mod face;
 mod reading;
@@ -55,6 +56,7 @@ const WRITING_PAUSED: u16 = 1 << 9;
 const PAUSE_TOLD: u16 = 1 << 10;
 const IN_CALLBACK: u16 = 1 << 11;
 const REPLACED: u16 = 1 << 12;
+const OFFERING: u16 = 1 << 13;
 
 /// All of a connection but its protocol.
 pub(crate) struct State {

@@ -72,6 +72,13 @@ pub trait Protocol: 'static {
     /// The queue has drained to the low water mark.
     fn resume_writing(&mut self) {}
 
+    /// Whether it will read by itself what can be read now, in which case nothing is read for it. Only
+    /// streams do, and only their connections ask.
+    #[doc(hidden)]
+    fn readable(&mut self) -> bool {
+        false
+    }
+
     /// Tells of each task that waits for this connection, by its waker, and for what: a protocol
     /// behind which tasks wait, as streams are. Asked only for a [`WaitGraph`](bucle_loop::WaitGraph).
     fn waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {
@@ -102,6 +109,10 @@ impl<P: Protocol + ?Sized> Protocol for Box<P> {
 
     fn resume_writing(&mut self) {
         (**self).resume_writing();
+    }
+
+    fn readable(&mut self) -> bool {
+        (**self).readable()
     }
 
     fn waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {

@@ -166,6 +166,18 @@ impl Socket {
         }
     }
 
+    /// [`recv`](Socket::recv) into the room that `bytes` has behind its end.
+    pub(crate) fn recv_append(&self, bytes: &mut Vec<u8>) -> io::Result<usize> {
+        if let Kind::System(fd) = &self.kind {
+            return sys::recv_append(fd, bytes);
+        }
+        let start = bytes.len();
+        bytes.resize(bytes.capacity(), 0);
+        let received = self.recv(&mut bytes[start..]);
+        bytes.truncate(start + received.as_ref().map_or(0, |count| *count));
+        received
+    }
+
     /// Ends our side.
     pub(crate) fn shutdown(&self) -> io::Result<()> {
         match &self.kind {

@@ -1,9 +1,11 @@
 //! Streams: a connection for `async` code. [`StreamReader`], [`StreamWriter`],
 //! [`open_connection`], [`start_server`].
 //!
-//! Below both is a protocol like any other. What comes in is buffered up to a limit, past which
-//! reading is paused; what goes out is written through the transport, and
-//! [`drain`](StreamWriter::drain) waits while too much of it is queued.
+//! Below both is a protocol like any other. What comes in while nobody reads is buffered up to a
+//! limit, past which reading is paused. A reader that waits is woken as soon as bytes can be read,
+//! and receives them itself, into its caller's memory where it can: they lie in no buffer on the
+//! way, however many readers are woken in a turn. What goes out is written through the transport,
+//! and [`drain`](StreamWriter::drain) waits while too much of it is queued.
 
 mod buffer;
 mod error;
@@ -34,6 +36,10 @@ use crate::{
 
 /// The limit of a stream's buffer unless another one is given, in bytes; asyncio's.
 pub const DEFAULT_LIMIT: usize = 64 * 1024;
+
+/// Most bytes a reader receives by itself when the selector has said once that there are some, lest it
+/// starve the others; as many as are read at once into the loop's buffer.
+const OFFER: u32 = 64 * 1024;
 
 /// Connects to `address`. asyncio's `open_connection` and `open_unix_connection`.
 ///
@@ -153,6 +159,9 @@ struct Shared {
     /// Bytes that the reader has fetched and not given out.
     held: Cell<usize>,
     reader: RefCell<Option<Waker>>,
+    /// How many bytes the reader may receive by itself until the selector says again that there are
+    /// some. They come after those in `incoming`.
+    offered: Cell<u32>,
     reader_gone: Cell<bool>,
     /// There is no writer: the connection is closed with its reader.
     reader_owns: Cell<bool>,
@@ -173,6 +182,7 @@ impl Shared {
             incoming: RefCell::default(),
             held: Cell::new(0),
             reader: RefCell::new(None),
+            offered: Cell::new(0),
             reader_gone: Cell::new(false),
             reader_owns: Cell::new(false),
             reading_paused: Cell::new(false),
@@ -182,6 +192,12 @@ impl Shared {
             lost: Cell::new(false),
             error: RefCell::new(None),
         }
+    }
+
+    /// Has `transport` carry the streams.
+    fn attach(&self, transport: &Transport) {
+        transport.carrier().offer_reads();
+        self.transport.replace(Some(transport.clone()));
     }
 
     fn streams(self: &Rc<Shared>, transport: &Transport) -> (StreamReader, StreamWriter) {
@@ -201,6 +217,7 @@ impl Shared {
     }
 
     fn received(&self, data: &[u8]) {
+        self.offered.set(0);
         if self.reader_gone.get() {
             return;
         }
@@ -307,7 +324,7 @@ impl StreamProtocol {
         limit: usize,
     ) -> (StreamProtocol, StreamReader, StreamWriter) {
         let shared = Rc::new(Shared::new(limit));
-        shared.transport.replace(Some(transport.clone()));
+        shared.attach(transport);
         let (reader, writer) = shared.streams(transport);
         (StreamProtocol::new(&shared), reader, writer)
     }
@@ -324,7 +341,7 @@ impl fmt::Debug for StreamProtocol {
 
 impl Protocol for StreamProtocol {
     fn connection_made(&mut self, transport: Transport) {
-        self.shared.transport.replace(Some(transport.clone()));
+        self.shared.attach(&transport);
         if let Some(on_connection) = self.on_connection.take() {
             let (reader, writer) = self.shared.streams(&transport);
             on_connection(reader, writer);
@@ -359,6 +376,17 @@ impl Protocol for StreamProtocol {
     fn resume_writing(&mut self) {
         self.shared.writing_paused.set(false);
         self.shared.wake_writers();
+    }
+
+    fn readable(&mut self) -> bool {
+        let shared = &self.shared;
+        let reader = shared.reader.take();
+        let Some(reader) = reader else {
+            return false;
+        };
+        shared.offered.set(OFFER);
+        reader.wake();
+        true
     }
 
     fn waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::io::retry_on_intr;
 use rustix::net::{
@@ -216,6 +217,17 @@ pub fn is_exhausted(error: &io::Error) -> bool {
 #[inline]
 pub fn recv(fd: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     let (count, _) = retry_on_intr(|| net::recv(&fd, &mut *buffer, RecvFlags::empty()))?;
+    Ok(count)
+}
+
+/// Reads into the room that `bytes` has behind its end, of which there must be some, and makes it
+/// as much longer; 0 is the end of the stream.
+///
+/// # Errors
+/// As [`recv`].
+pub fn recv_append(fd: impl AsFd, bytes: &mut Vec<u8>) -> io::Result<usize> {
+    let (count, _) =
+        retry_on_intr(|| net::recv(&fd, spare_capacity(&mut *bytes), RecvFlags::empty()))?;
     Ok(count)
 }
 

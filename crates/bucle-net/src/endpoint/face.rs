@@ -1,6 +1,7 @@
 //! A connection as a transport sees it: one call into what all connections share.
 
 use std::any::Any;
+use std::io;
 use std::os::fd::AsFd;
 use std::rc::{Rc, Weak};
 use std::task::Waker;
@@ -71,6 +72,14 @@ impl<P: Protocol> Carrier for Connection<P> {
 
     fn is_reading(&self) -> bool {
         self.shared().is_reading()
+    }
+
+    fn offer_reads(&self) {
+        self.shared().offer_reads();
+    }
+
+    fn read_offered(&self, receive: &mut dyn FnMut(&Socket) -> io::Result<usize>) -> Option<usize> {
+        self.shared().read_offered(receive)
     }
 
     fn write_buffer_size(&self) -> usize {

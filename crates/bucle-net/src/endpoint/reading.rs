@@ -1,10 +1,11 @@
-//! Reading: one bounded read an event, into the loop's shared buffer.
+//! Reading: one bounded read an event, into the loop's shared buffer. A protocol behind which
+//! somebody waits with a buffer may have the reading left to it instead.
 
 use std::io;
 
 use bucle_loop::Readiness;
 
-use super::{BLOCKED, EOF_SEEN, Endpoint, IN_CALLBACK, LOST, READING_PAUSED};
+use super::{BLOCKED, EOF_SEEN, Endpoint, IN_CALLBACK, LOST, OFFERING, READING_PAUSED};
 use crate::socket::Socket;
 
 impl dyn Endpoint {
@@ -15,7 +16,9 @@ impl dyn Endpoint {
         }
         if readiness.readable() {
             if state.reads() {
-                self.read();
+                if !state.any(OFFERING) || !self.offer() {
+                    self.read();
+                }
             } else {
                 // Reading was paused or ended since; only now is it worth a call to say so.
                 self.update_interest();
@@ -29,27 +32,54 @@ impl dyn Endpoint {
     /// One bounded read. A short one has most likely emptied the socket; if not, the selector says
     /// so again.
     fn read(&self) {
-        let state = self.state();
-        state.event_loop.with_read_buffer(|buffer| {
-            let received = match &*state.socket.borrow() {
-                Some(socket) => socket.recv(buffer),
-                None => return,
-            };
-            match received {
-                Ok(0) => self.read_eof(),
-                Ok(count) => {
-                    self.call("data_received", |protocol| {
-                        protocol.data_received(&buffer[..count]);
-                    });
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // Nobody reads the pipe we write, and nothing of ours is lost by it.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe && state.queued() == 0 => {
-                    self.lose(None);
-                }
-                Err(error) => self.fail(error),
+        self.state().event_loop.with_read_buffer(|buffer| {
+            if let Some(count) = self.receive(|socket| socket.recv(buffer)) {
+                self.call("data_received", |protocol| {
+                    protocol.data_received(&buffer[..count]);
+                });
             }
         });
+    }
+
+    /// Receives; `None` if nothing came, after whatever that means has been told.
+    #[inline]
+    fn receive(&self, receive: impl FnOnce(&Socket) -> io::Result<usize>) -> Option<usize> {
+        let state = self.state();
+        let received = match &*state.socket.borrow() {
+            Some(socket) => receive(socket),
+            None => return None,
+        };
+        match received {
+            Ok(0) => self.read_eof(),
+            Ok(count) => return Some(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // Nobody reads the pipe we write, and nothing of ours is lost by it.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe && state.queued() == 0 => {
+                self.lose(None);
+            }
+            Err(error) => self.fail(error),
+        }
+        None
+    }
+
+    pub(crate) fn offer_reads(&self) {
+        self.state().set(OFFERING);
+    }
+
+    /// Whether the protocol takes the reading on itself.
+    fn offer(&self) -> bool {
+        self.call("readable", |protocol| protocol.readable()) == Some(true)
+    }
+
+    pub(crate) fn read_offered(
+        &self,
+        receive: &mut dyn FnMut(&Socket) -> io::Result<usize>,
+    ) -> Option<usize> {
+        let state = self.state();
+        if state.any(IN_CALLBACK) || !state.reads() {
+            return None;
+        }
+        self.receive(receive)
     }
 
     fn read_eof(&self) {

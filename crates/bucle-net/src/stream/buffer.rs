@@ -39,6 +39,15 @@ impl Buffer {
         self.bytes.append(more);
     }
 
+    /// Copies `more` behind what is left.
+    pub(super) fn extend(&mut self, more: &[u8]) {
+        if self.start > self.len() {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+        self.bytes.extend_from_slice(more);
+    }
+
     /// Drops `count` bytes, of those there are.
     pub(super) fn consume(&mut self, count: usize) {
         self.start += count.min(self.len());

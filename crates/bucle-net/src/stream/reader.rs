@@ -5,13 +5,18 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncBufRead, AsyncRead};
 use memchr::{memchr, memmem};
 
 use super::buffer::Buffer;
-use super::{ReadError, Shared};
+use super::{OFFER, ReadError, Shared};
+use crate::socket::Socket;
+
+/// Memory of at least as many bytes is received into as it is; into less it is copied, so that small
+/// reads don't each cost a system call.
+const DIRECT: usize = 4 * 1024;
 
 /// The receiving half of a stream. asyncio's `StreamReader`.
 ///
@@ -23,6 +28,8 @@ use super::{ReadError, Shared};
 pub struct StreamReader {
     shared: Rc<Shared>,
     buffer: Buffer,
+    /// The last [`read`](StreamReader::read) gave more than [`DIRECT`], and so may the next.
+    large: bool,
 }
 
 /// What waiting for more came to.
@@ -36,6 +43,7 @@ impl StreamReader {
         StreamReader {
             shared,
             buffer: Buffer::default(),
+            large: false,
         }
     }
 
@@ -46,10 +54,38 @@ impl StreamReader {
     /// # Errors
     /// Why the connection was lost, once everything received has been read.
     pub async fn read(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        let bytes = poll_fn(|cx| self.poll_read_vec(cx, count)).await?;
+        self.large = bytes.len() > DIRECT;
+        Ok(bytes)
+    }
+
+    fn poll_read_vec(&mut self, cx: &mut Context<'_>, count: usize) -> Poll<io::Result<Vec<u8>>> {
         if count > 0 && self.buffer.is_empty() {
-            self.fill().await?;
+            if self.large && count >= DIRECT && self.is_offered() {
+                let mut bytes = Vec::with_capacity(count.min(OFFER as usize));
+                let capacity = bytes.capacity();
+                let received = self.receive(capacity, |socket| socket.recv_append(&mut bytes));
+                if let Some(received) = received {
+                    // Not much memory for few bytes, whatever becomes of them.
+                    if received < capacity / 2 {
+                        bytes.shrink_to_fit();
+                    }
+                    return Poll::Ready(Ok(bytes));
+                }
+            }
+            ready!(self.poll_fill(cx))?;
         }
-        Ok(self.take(count))
+        Poll::Ready(Ok(self.take(count)))
+    }
+
+    /// Reads into `buf`: what is buffered, or else what comes in first. 0 means the end of the stream
+    /// (or an empty `buf`). For who reads again and again into the same memory: nothing is allocated,
+    /// and what comes in is received right where it is wanted. asyncio has none.
+    ///
+    /// # Errors
+    /// As [`read`](StreamReader::read).
+    pub async fn read_into(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_read(cx, buf)).await
     }
 
     /// Reads all there is until the end of the stream, without a limit.
@@ -158,15 +194,18 @@ impl StreamReader {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Fill>> {
-        let shared = &*self.shared;
         {
-            let mut incoming = shared.incoming.borrow_mut();
+            let mut incoming = self.shared.incoming.borrow_mut();
             if !incoming.is_empty() {
                 self.buffer.append(&mut incoming);
-                shared.held.set(self.buffer.len());
+                self.shared.held.set(self.buffer.len());
                 return Poll::Ready(Ok(Fill::More));
             }
         }
+        if self.is_offered() && self.receive_buffered() {
+            return Poll::Ready(Ok(Fill::More));
+        }
+        let shared = &*self.shared;
         if shared.eof.get() {
             return Poll::Ready(Ok(Fill::Eof));
         }
@@ -181,6 +220,45 @@ impl StreamReader {
         // Whoever waits wants more, however much is held.
         shared.resume_reading();
         Poll::Pending
+    }
+
+    /// Whether the next bytes are still the system's, and for us to receive.
+    fn is_offered(&self) -> bool {
+        self.shared.offered.get() > 0 && self.shared.incoming.borrow().is_empty()
+    }
+
+    /// Receives by `receive`, into memory of `room` bytes. What there is beside bytes, an end or a
+    /// failure, has reached the protocol by then.
+    fn receive(
+        &self,
+        room: usize,
+        mut receive: impl FnMut(&Socket) -> io::Result<usize>,
+    ) -> Option<usize> {
+        let shared = &*self.shared;
+        let left = shared.offered.replace(0);
+        let transport = shared.transport()?;
+        let count = transport.carrier().read_offered(&mut receive)?;
+        // A full one may have left some.
+        if count == room {
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            shared.offered.set(left.saturating_sub(count));
+        }
+        Some(count)
+    }
+
+    /// Receives into the buffer, by way of the loop's, which makes it no longer than need be.
+    fn receive_buffered(&mut self) -> bool {
+        let Some(transport) = self.shared.transport() else {
+            return false;
+        };
+        transport.carrier().event_loop().with_read_buffer(|bytes| {
+            let received = self.receive(bytes.len(), |socket| socket.recv(bytes));
+            if let Some(count) = received {
+                self.buffer.extend(&bytes[..count]);
+                self.shared.held.set(self.buffer.len());
+            }
+            received.is_some()
+        })
     }
 
     /// Ready once everything there will ever be is buffered, or the connection was lost.
@@ -259,11 +337,15 @@ impl AsyncRead for StreamReader {
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         if self.buffer.is_empty() && !buf.is_empty() {
-            match self.poll_fill(cx) {
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
+            if buf.len() >= DIRECT && self.is_offered() {
+                // As a large one may be a whole file's.
+                let room = buf.len().min(OFFER as usize);
+                let room = &mut buf[..room];
+                if let Some(count) = self.receive(room.len(), |socket| socket.recv(room)) {
+                    return Poll::Ready(Ok(count));
+                }
             }
+            ready!(self.poll_fill(cx))?;
         }
         let count = self.buffer.len().min(buf.len());
         buf[..count].copy_from_slice(&self.buffer.as_slice()[..count]);
@@ -276,11 +358,7 @@ impl AsyncBufRead for StreamReader {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
         if this.buffer.is_empty() {
-            match this.poll_fill(cx) {
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            }
+            ready!(this.poll_fill(cx))?;
         }
         Poll::Ready(Ok(this.buffer.as_slice()))
     }

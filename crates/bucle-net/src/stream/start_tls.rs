@@ -35,6 +35,7 @@ impl StreamWriter {
         let protocol = Box::new(StreamProtocol::new(&self.shared));
         let (transport, handshake) = upgrade(&self.transport, protocol, &side)?;
         self.shared.reading_paused.set(false);
+        self.shared.offered.set(0);
         self.shared.transport.replace(Some(transport.clone()));
         self.transport = transport;
         handshake.await

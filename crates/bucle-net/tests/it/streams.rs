@@ -15,6 +15,7 @@ use bucle_net::{
 use futures_util::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 
 use crate::support::*;
+use crate::worlds::in_both;
 
 /// A stream with a raw peer.
 async fn stream(limit: usize) -> (StreamReader, StreamWriter, TcpStream) {
@@ -146,6 +147,59 @@ fn of_several_separators_the_first_to_end_counts() {
                 Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::InvalidInput
             ));
         }
+    });
+}
+
+#[test]
+fn large_reads_take_what_there_is() {
+    in_both(|| async {
+        let sent = pattern(300_000);
+        let server = {
+            let sent = sent.clone();
+            start_server("127.0.0.1:0", move |_, writer: StreamWriter| {
+                let sent = sent.clone();
+                async move {
+                    for piece in sent.chunks(7_000) {
+                        writer.write(piece);
+                        writer.drain().await.unwrap();
+                    }
+                }
+            })
+            .unwrap()
+        };
+        for size in [1_000, 5_000, 65_536, 200_000] {
+            let (mut reader, _writer) = open_connection(&server.sockets()[0]).await.unwrap();
+            let (mut all, mut buffer) = (Vec::new(), vec![0; size]);
+            loop {
+                let read = reader.read_into(&mut buffer).await.unwrap();
+                if read == 0 {
+                    break;
+                }
+                all.extend_from_slice(&buffer[..read]);
+                // By another way, and by one that buffers.
+                all.extend(reader.read(size).await.unwrap());
+                all.extend(reader.readline().await.unwrap());
+            }
+            assert!(all == sent, "{size}");
+            assert!(reader.at_eof());
+        }
+        server.close();
+    });
+}
+
+#[test]
+fn a_read_that_was_woken_and_dropped_loses_nothing() {
+    run(|| async {
+        let (mut reader, _writer, mut peer) = stream(64).await;
+        let mut buffer = vec![0; 10_000];
+        // Waits, and is gone when what it waited for has come.
+        let gone = timeout(Duration::from_millis(1), reader.read_into(&mut buffer)).await;
+        assert!(gone.is_err());
+        peer.write_all(b"first").unwrap();
+        sleep(Duration::from_millis(5)).await;
+        peer.write_all(b" second").unwrap();
+        peer.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(reader.read_to_end().await.unwrap(), b"first second");
     });
 }
 

@@ -15,6 +15,7 @@ use crate::support::within;
 #[derive(Clone, Debug)]
 enum Operation {
     Read(usize),
+    Into(usize),
     Exactly(usize),
     Until(Vec<u8>),
     Line,
@@ -26,6 +27,9 @@ enum Operation {
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         (0..40usize).prop_map(Operation::Read),
+        (4_000..70_000usize).prop_map(Operation::Read),
+        (0..40usize).prop_map(Operation::Into),
+        (4_000..70_000usize).prop_map(Operation::Into),
         (0..60usize).prop_map(Operation::Exactly),
         prop::collection::vec(prop::sample::select(&b"\n;a"[..]), 1..3).prop_map(Operation::Until),
         Just(Operation::Line),
@@ -34,12 +38,16 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// What the stream says, from a small alphabet so that separators occur, and how it is cut.
+/// What the stream says, from a small alphabet so that separators occur, and how it is cut: mostly
+/// into less than is received in one piece, and sometimes into more.
 fn pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
-    prop::collection::vec(
-        prop::collection::vec(prop::sample::select(&b"\n;abc"[..]), 1..50),
-        0..8,
-    )
+    let alphabet = &b"\n;abc"[..];
+    let short = prop::collection::vec(prop::sample::select(alphabet), 1..50);
+    let long = (3_000..20_000usize).prop_map(move |length| {
+        let bytes = (0..length).map(|at| alphabet[at / 7 % alphabet.len()]);
+        bytes.collect()
+    });
+    prop::collection::vec(prop_oneof![6 => short, 1 => long], 0..8)
 }
 
 /// The first place of `separator`, by the plainest way there is.
@@ -96,6 +104,15 @@ async fn apply(
             };
             let some = some.unwrap();
             assert!(some.len() <= *count);
+            assert!(!some.is_empty() || *count == 0 || left.is_empty());
+            return some;
+        }
+        Operation::Into(count) => {
+            let mut some = vec![0; *count];
+            let Ok(read) = timeout(short, reader.read_into(&mut some)).await else {
+                return Vec::new();
+            };
+            some.truncate(read.unwrap());
             assert!(!some.is_empty() || *count == 0 || left.is_empty());
             return some;
         }
