@@ -162,6 +162,8 @@ struct Shared {
     /// How many bytes the reader may receive by itself until the selector says again that there are
     /// some. They come after those in `incoming`.
     offered: Cell<u32>,
+    /// The selector has said so once more since the reader was woken for it.
+    overdue: Cell<bool>,
     reader_gone: Cell<bool>,
     /// There is no writer: the connection is closed with its reader.
     reader_owns: Cell<bool>,
@@ -183,6 +185,7 @@ impl Shared {
             held: Cell::new(0),
             reader: RefCell::new(None),
             offered: Cell::new(0),
+            overdue: Cell::new(false),
             reader_gone: Cell::new(false),
             reader_owns: Cell::new(false),
             reading_paused: Cell::new(false),
@@ -382,9 +385,11 @@ impl Protocol for StreamProtocol {
         let shared = &self.shared;
         let reader = shared.reader.take();
         let Some(reader) = reader else {
-            return false;
+            // One that was woken is most likely on its way. One that has gone would not come.
+            return shared.offered.get() > 0 && !shared.overdue.replace(true);
         };
         shared.offered.set(OFFER);
+        shared.overdue.set(false);
         reader.wake();
         true
     }
