@@ -23,7 +23,7 @@ use crate::site::listing;
 use crate::site::listings::{Listed, Listings};
 use crate::site::opened::{Moment, Opened};
 use crate::site::path::{Refused, SitePath};
-use crate::site::preconditions::{Asked, Verdict};
+use crate::site::preconditions::{Asked, List, Verdict};
 use crate::site::range::{self, Wanted};
 use crate::site::root::{Facts, Root};
 use crate::site::variants::{Variant, Variants};
@@ -52,6 +52,8 @@ pub(crate) struct Desk {
     /// How many compressions were begun and have not ended.
     compressions: Cell<usize>,
     parts: range::Boundaries,
+    /// The `Accept-Encoding` that was read last, and what it says.
+    accepted_last: RefCell<(Vec<u8>, Accepted)>,
 }
 
 /// What is known of one root.
@@ -109,6 +111,7 @@ impl Desk {
             compressing: Rc::new(Semaphore::new(compress::AT_ONCE)),
             compressions: Cell::new(0),
             parts: range::Boundaries::default(),
+            accepted_last: RefCell::default(),
         }
     }
 
@@ -258,10 +261,10 @@ impl Desk {
     fn file(&self, here: &Here, request: &Request, chosen: Chosen, leave: Leave) -> Step {
         let asked = Asked::of(request.head());
         let mut selected = None;
-        if asked.accept_encoding
-            && let Some(variants) = &chosen.opened.variants
+        if let Some(variants) = &chosen.opened.variants
+            && let Some(accepted) = self.accepted(request, &asked)
         {
-            selected = match self.select(here, request, &chosen, variants, leave) {
+            selected = match self.select(here, accepted, &chosen, variants, leave) {
                 Ok(selected) => selected,
                 Err(step) => return step,
             };
@@ -298,20 +301,36 @@ impl Desk {
         }
     }
 
+    /// What codings a client takes, if any.
+    #[inline]
+    fn accepted(&self, request: &Request, asked: &Asked<'_>) -> Option<Accepted> {
+        let accepted = match asked.accept_encoding {
+            List::Absent => return None,
+            List::Several => Accepted::parse(request.head().header_all("accept-encoding")),
+            List::One(value) => {
+                // Most requests say what the one before said.
+                let mut last = self.accepted_last.borrow_mut();
+                if last.0 != value {
+                    last.0.clear();
+                    last.0.extend_from_slice(value);
+                    last.1 = Accepted::parse([value].into_iter());
+                }
+                last.1
+            }
+        };
+        accepted.any().then_some(accepted)
+    }
+
     /// The variant that suits the client best; `None` for the file as it is.
     fn select(
         &self,
         here: &Here,
-        request: &Request,
+        accepted: Accepted,
         chosen: &Chosen,
         variants: &Variants,
         leave: Leave,
     ) -> Result<Option<Rc<Opened>>, Step> {
         let opened = &chosen.opened;
-        let accepted = Accepted::parse(request.head().header_all("accept-encoding"));
-        if !accepted.any() {
-            return Ok(None);
-        }
         // A file of less than two seconds may change under its tag; it is sent as it is.
         let makes = opened.is_settled();
         loop {
