@@ -22,7 +22,9 @@ pub const BODY_BUFFER: usize = 64 * 1024;
 ///
 /// What is not read is held back at the client: about [`BODY_BUFFER`] bytes wait here. A client that
 /// asks for it (`Expect: 100-continue`) is told to go on when the body is first read. A body that a
-/// handler never reads is thrown away after the answer, or the connection is closed.
+/// handler never reads is thrown away before the answer leaves, which is 400 if it was malformed;
+/// where it is too long for that (see [`DISCARD_LIMIT`](crate::DISCARD_LIMIT)), the answer leaves at
+/// once and the connection is closed.
 #[derive(Default)]
 pub struct RequestBody {
     channel: Option<Rc<BodyChannel>>,

@@ -13,7 +13,8 @@ use rustix::process::{Pid, Signal, kill_process};
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(60);
 
 pub(crate) fn bucle() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_bucle"))
+    let binary = std::env::var_os("BUCLE_BINARY");
+    Command::new(binary.unwrap_or(env!("CARGO_BIN_EXE_bucle").into()))
 }
 
 /// Runs `bucle` to its end, which has to come by itself.

@@ -19,7 +19,7 @@ use super::{Connection, flag};
 use crate::Response;
 use crate::encode::{self, After, Framing};
 use crate::handler::Handler;
-use crate::response::Content;
+use crate::response::{Body, Content};
 
 /// Bodies up to this are copied behind their head; what is longer is queued as it is.
 pub(super) const COPY_LIMIT: usize = 16 * 1024;
@@ -37,6 +37,14 @@ impl<H: Handler> Connection<H> {
         if response.status().is_informational() {
             // An answer that is no answer: the client would wait for the real one.
             response = Response::error(StatusCode::INTERNAL_SERVER_ERROR);
+        }
+        if response.status().is_success() && self.any(flag::CONNECT) {
+            // It would say that a tunnel begins behind it (RFC 9110 section 9.3.6).
+            response = Response::error(StatusCode::NOT_IMPLEMENTED);
+        }
+        if response.status() == StatusCode::RESET_CONTENT {
+            // RFC 9110 section 15.3.6.
+            response = response.body(Body::default());
         }
         let status = response.status();
         let length = response.length();

@@ -53,8 +53,10 @@ impl<H: Handler> Connection<H> {
         if whole {
             flags |= flag::RECEIVED;
         }
-        if head.method() == Method::Head {
-            flags |= flag::HEAD;
+        match head.method() {
+            Method::Head => flags |= flag::HEAD,
+            Method::Connect => flags |= flag::CONNECT,
+            _ => {}
         }
         if head.version() == Version::Http10 {
             flags |= flag::HTTP_10;

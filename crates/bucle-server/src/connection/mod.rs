@@ -100,10 +100,19 @@ mod flag {
     pub(super) const AGAIN: u16 = 1 << 12;
     /// The connection is in the worker's table.
     pub(super) const LISTED: u16 = 1 << 13;
+    /// The request's method is CONNECT.
+    pub(super) const CONNECT: u16 = 1 << 14;
 
     /// What belongs to one request.
-    pub(super) const OF_REQUEST: u16 =
-        KEEP_ALIVE | RECEIVED | BEGUN | ANSWERED | HEAD | HTTP_10 | EXPECTS_CONTINUE | CONTINUE_DUE;
+    pub(super) const OF_REQUEST: u16 = KEEP_ALIVE
+        | RECEIVED
+        | BEGUN
+        | ANSWERED
+        | HEAD
+        | HTTP_10
+        | EXPECTS_CONTINUE
+        | CONTINUE_DUE
+        | CONNECT;
 }
 
 /// A connection, for as long as its transport or a task of its has use for it. All of it is here

@@ -447,29 +447,37 @@ impl Desk {
                     };
                     return Ok(self.file(here, request, chosen, leave));
                 }
-                Ok(Found::Folder(_)) => {}
+                Ok(Found::Folder) => {}
                 Err(Errno::AGAIN) => return Ok(Step::Look(with_variants(looked))),
                 Err(errno) if is_missing(errno) => {}
                 Err(errno) => return Err(errno),
             }
         }
-        match open(raw, &path.relative()) {
-            Ok(Found::File(opened)) if !path.slash => {
-                let chosen = Chosen {
-                    opened,
-                    instead: false,
-                };
-                return Ok(self.file(here, request, chosen, leave));
+        let relative = path.relative();
+        if path.slash {
+            match here.files.folder(&relative, leave.disk) {
+                Ok(facts) => folder = facts,
+                Err(Errno::AGAIN) => return Ok(Step::Look(with_variants(looked))),
+                Err(errno) if is_missing(errno) => {}
+                Err(errno) => return Err(errno),
             }
-            Ok(Found::Folder(_)) if !path.slash => {
-                let location = path.folder_url(&self.site.prefix);
-                return Ok(Step::Done(redirect(location, request.query())));
+        } else {
+            match open(raw, &relative) {
+                Ok(Found::File(opened)) => {
+                    let chosen = Chosen {
+                        opened,
+                        instead: false,
+                    };
+                    return Ok(self.file(here, request, chosen, leave));
+                }
+                Ok(Found::Folder) => {
+                    let location = path.folder_url(&self.site.prefix);
+                    return Ok(Step::Done(redirect(location, request.query())));
+                }
+                Err(Errno::AGAIN) => return Ok(Step::Look(with_variants(looked))),
+                Err(errno) if is_missing(errno) => {}
+                Err(errno) => return Err(errno),
             }
-            Ok(Found::Folder(facts)) => folder = Some(facts),
-            Ok(Found::File(_)) => {}
-            Err(Errno::AGAIN) => return Ok(Step::Look(with_variants(looked))),
-            Err(errno) if is_missing(errno) => {}
-            Err(errno) => return Err(errno),
         }
         if self.site.spa {
             return self.instead(here, request, &path, leave);
@@ -504,7 +512,7 @@ impl Desk {
             Some(opened) => opened,
             None => match here.files.open("/", &index, moment, leave.disk) {
                 Ok(Found::File(opened)) => opened,
-                Ok(Found::Folder(_)) => return Ok(Step::Done(missing)),
+                Ok(Found::Folder) => return Ok(Step::Done(missing)),
                 Err(Errno::AGAIN) => {
                     return Ok(Step::Look(with_variants(vec![path.relative(), index])));
                 }

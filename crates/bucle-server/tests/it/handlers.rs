@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
-use bucle_server::{Options, Request, Response};
+use bucle_server::{Options, Request, Response, StatusCode};
 
 use crate::support::{Answer, WATCHDOG, read_answers, serve};
 
@@ -83,6 +83,60 @@ fn many_handlers_wait_at_once() {
     for (number, stream) in streams.iter_mut().enumerate() {
         assert_eq!(read_answers(stream, 1)[0].text(), format!("/{number}"));
     }
+}
+
+#[test]
+fn what_a_handler_can_t_answer_is_put_right() {
+    async fn answers(request: Request) -> Response {
+        match request.path() {
+            "/reset" => Response::text("a body").with_status(StatusCode::RESET_CONTENT),
+            _ => Response::text("a tunnel?"),
+        }
+    }
+    let server = serve(Options::default(), || answers);
+    let reset = server.get("/reset");
+    assert_eq!((reset.status, reset.text()), (205, ""));
+    assert_eq!(reset.field("content-length"), Some("0"));
+    let tunnel = server.request("CONNECT", "a:80", "");
+    assert_eq!(tunnel.status, 501);
+}
+
+#[test]
+fn an_answer_that_has_no_use_for_the_body_waits_for_it() {
+    async fn early(_: Request) -> Response {
+        bucle_loop::yield_now().await;
+        Response::text("early")
+    }
+    let server = serve(Options::default(), || early);
+    let head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (body, status) in [
+        ("1\r\na\r\n0\r\n\r\n", 200),
+        ("1\r\naXX0\r\n\r\n", 400),
+        ("1\r\na\r\n", 400),
+    ] {
+        let answers = Answer::all(&server.ask(format!("{head}{body}")));
+        assert_eq!(answers.len(), 1, "{body}");
+        assert_eq!(answers[0].status, status, "{body}");
+    }
+    // Not for one that is too long to be read over, nor for one that is held back.
+    let long = "Content-Length: 1000000\r\n";
+    let mut stream = server.connect();
+    write!(stream, "POST / HTTP/1.1\r\nHost: x\r\n{long}\r\n").unwrap();
+    assert_eq!(read_answers(&mut stream, 1)[0].text(), "early");
+    let held = "Content-Length: 5\r\nExpect: 100-continue\r\n";
+    let mut stream = server.connect();
+    write!(stream, "POST / HTTP/1.1\r\nHost: x\r\n{held}\r\n").unwrap();
+    assert_eq!(read_answers(&mut stream, 1)[0].text(), "early");
+}
+
+#[test]
+fn a_url_of_https_is_not_for_a_plain_connection() {
+    async fn fine(_: Request) -> Response {
+        Response::text("fine")
+    }
+    let server = serve(Options::default(), || fine);
+    assert_eq!(server.get("https://x/").status, 421);
+    assert_eq!(server.get("http://x/").status, 200);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bucle_loop::sim::SimOptions;
 use bucle_loop::{EventLoop, get_running_loop};
 use bucle_net::open_connection;
-use bucle_server::{HttpServer, IDLE_TIMEOUT, Options, Request, Response};
+use bucle_server::{IDLE_TIMEOUT, Options, Request, Response, Server};
 
 async fn handler(mut request: Request) -> Response {
     match request.body().collect(100_000).await {
@@ -31,7 +31,7 @@ fn simulate(seed: u64, body: impl Future<Output = ()> + 'static) {
 fn pipelined_requests_are_answered_in_order_on_any_network() {
     for seed in 0..20 {
         simulate(seed, async move {
-            let server = HttpServer::bind("127.0.0.1:80", handler, Options::default()).unwrap();
+            let server = Server::bind("127.0.0.1:80", handler, Options::default()).unwrap();
             let (mut reader, writer) = open_connection(&server.addresses()[0]).await.unwrap();
             let bodies: Vec<String> = (0..10).map(|n| n.to_string().repeat(n * 400)).collect();
             for body in &bodies {
@@ -55,7 +55,7 @@ fn pipelined_requests_are_answered_in_order_on_any_network() {
 fn an_idle_connection_is_closed_when_its_time_is_over() {
     for seed in 0..5 {
         simulate(seed, async move {
-            let server = HttpServer::bind("127.0.0.1:80", handler, Options::default()).unwrap();
+            let server = Server::bind("127.0.0.1:80", handler, Options::default()).unwrap();
             let (mut reader, writer) = open_connection(&server.addresses()[0]).await.unwrap();
             writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
             reader.readuntil(b"\r\n\r\n").await.unwrap();

@@ -165,6 +165,19 @@ fn other_methods_are_told_which_there_are() {
 }
 
 #[test]
+fn a_slash_behind_a_file_is_no_file_however_often_it_is_asked_for() {
+    let world = world();
+    let path = world.root.join("old.txt");
+    fs::write(&path, "old").unwrap();
+    // Changed long enough ago to be kept.
+    std::thread::sleep(std::time::Duration::from_millis(2_100));
+    for _ in 0..3 {
+        assert_eq!(world.server.get("/old.txt/").status, 404);
+        assert_eq!(world.server.get("/old.txt").status, 200);
+    }
+}
+
+#[test]
 fn a_file_that_is_not_as_wanted_is_412() {
     let world = world();
     let tag = world.server.get("/a.txt");

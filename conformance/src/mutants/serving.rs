@@ -1,0 +1,414 @@
+//! The checks of what becomes of a request.
+
+use super::{Mutant, mutant};
+
+const HEAD: &str = "crates/bucle-http/src/head.rs";
+const FIELD: &str = "crates/bucle-http/src/field.rs";
+const CONNECTION: &str = "crates/bucle-server/src/connection/mod.rs";
+const EXCHANGE: &str = "crates/bucle-server/src/connection/exchange.rs";
+const ENDING: &str = "crates/bucle-server/src/connection/ending.rs";
+const ANSWER: &str = "crates/bucle-server/src/connection/answer.rs";
+const ENTITY: &str = "crates/bucle-server/src/site/entity.rs";
+const PATH: &str = "crates/bucle-server/src/site/path.rs";
+const SITE: &str = "crates/bucle-server/src/site/mod.rs";
+const ECHO: &str = "crates/bucle-server/src/echo.rs";
+
+pub(super) const ALL: &[Mutant] = &[
+    // Expectations.
+    mutant(
+        "expect-other",
+        &[(
+            HEAD,
+            "} else if !member.is_empty() {\n                return Err(Error::Expectation);",
+            "} else if !member.is_empty() && !crate::off(\"expect-other\") {\n                return Err(Error::Expectation);",
+        )],
+    ),
+    mutant(
+        "expect-old",
+        &[(
+            HEAD,
+            "http11 && notable.expect.times > 0",
+            "(http11 || crate::off(\"expect-old\")) && notable.expect.times > 0",
+        )],
+    ),
+    mutant(
+        "expect-continue",
+        &[(
+            EXCHANGE,
+            "            self.set(flag::CONTINUE_DUE);\n        }\n        self.drive(&[]);",
+            "            if !bucle_http::off(\"expect-continue\") {\n                self.set(flag::CONTINUE_DUE);\n            }\n        }\n        self.drive(&[]);",
+        )],
+    ),
+    // The connection.
+    mutant(
+        "close",
+        &[(
+            HEAD,
+            "self.keep_alive = !connection.close\n",
+            "self.keep_alive = (!connection.close || crate::off(\"close\"))\n",
+        )],
+    ),
+    mutant(
+        "close-old",
+        &[(
+            HEAD,
+            "&& (http11 || connection.keep_alive)",
+            "&& (http11 || connection.keep_alive || crate::off(\"close-old\"))",
+        )],
+    ),
+    mutant(
+        "keep-old",
+        &[(
+            HEAD,
+            "let http11 = self.version == Version::Http11;",
+            "let http11 = self.version == Version::Http11;\n        let connection = field::ConnectionOptions { keep_alive: connection.keep_alive && !crate::off(\"keep-old\"), ..connection };",
+        )],
+    ),
+    mutant(
+        "close-connect",
+        &[(
+            HEAD,
+            "&& self.method != Method::Connect;",
+            "&& (self.method != Method::Connect || crate::off(\"close-connect\"));",
+        )],
+    ),
+    mutant(
+        "close-list",
+        &[(
+            FIELD,
+            "for option in value.split(|&byte| byte == b',') {\n            let option = chars::trim(option);",
+            "for option in value.split(|&byte| byte == b',') {\n            let option = if crate::off(\"close-list\") { value } else { chars::trim(option) };",
+        )],
+    ),
+    mutant(
+        "close-refused",
+        &[(
+            ENDING,
+            "self.clear(flag::KEEP_ALIVE | flag::EXPECTS_CONTINUE | flag::CONTINUE_DUE);\n        self.set(flag::RECEIVED);",
+            "self.clear(flag::EXPECTS_CONTINUE | flag::CONTINUE_DUE);\n        if bucle_http::off(\"close-refused\") {\n            self.set(flag::KEEP_ALIVE);\n        } else {\n            self.clear(flag::KEEP_ALIVE);\n        }\n        self.set(flag::RECEIVED);",
+        )],
+    ),
+    mutant(
+        "linger",
+        &[(
+            ENDING,
+            "if sending && !eof {",
+            "if sending && !eof && !bucle_http::off(\"linger\") {",
+        )],
+    ),
+    mutant(
+        "close-is-done",
+        &[(
+            CONNECTION,
+            "                        if !self.any(flag::KEEP_ALIVE) {\n",
+            "                        if !self.any(flag::KEEP_ALIVE) && !bucle_http::off(\"close-is-done\") {\n",
+        )],
+    ),
+    mutant(
+        "close-is-said",
+        &[(
+            ANSWER,
+            "(false, _) => After::Closes,",
+            "(false, _) if bucle_http::off(\"close-is-said\") => After::Stays,\n            (false, _) => After::Closes,",
+        )],
+    ),
+    mutant(
+        "keep-is-said",
+        &[(
+            ANSWER,
+            "(true, true) => After::StaysSaid,",
+            "(true, true) if bucle_http::off(\"keep-is-said\") => After::Stays,\n            (true, true) => After::StaysSaid,",
+        )],
+    ),
+    mutant(
+        "half-close",
+        &[(
+            "crates/bucle-server/src/connection/driver.rs",
+            "connection.set(flag::EOF);",
+            "connection.set(flag::EOF);\n        if bucle_http::off(\"half-close\") {\n            connection.abort();\n            return false;\n        }",
+        )],
+    ),
+    mutant(
+        "cut-short",
+        &[(
+            CONNECTION,
+            "Event::NeedInput if self.any(flag::EOF) => self.cut_short(out),",
+            "Event::NeedInput if self.any(flag::EOF) && !bucle_http::off(\"cut-short\") => self.cut_short(out),",
+        )],
+    ),
+    mutant(
+        "cut-short-400",
+        &[(
+            ENDING,
+            "if self.has_response() {",
+            "if self.has_response() && !bucle_http::off(\"cut-short-400\") {",
+        )],
+    ),
+    // Bodies.
+    mutant(
+        "body-discarded",
+        &[(
+            EXCHANGE,
+            "|| discarded > DISCARD_LIMIT",
+            "|| bucle_http::off(\"body-discarded\")\n            || discarded > DISCARD_LIMIT",
+        )],
+    ),
+    mutant(
+        "body-limit",
+        &[(
+            EXCHANGE,
+            "|| body.length().is_some_and(|length| length > DISCARD_LIMIT)",
+            "|| !bucle_http::off(\"body-limit\") && body.length().is_some_and(|length| length > DISCARD_LIMIT)",
+        )],
+    ),
+    mutant(
+        "body-before-answer",
+        &[(
+            EXCHANGE,
+            "self.any(flag::RECEIVED | flag::EXPECTS_CONTINUE)\n            ||",
+            "self.any(flag::RECEIVED | flag::EXPECTS_CONTINUE)\n            || bucle_http::off(\"body-before-answer\")\n            ||",
+        )],
+    ),
+    mutant(
+        "body-whole",
+        &[(
+            ECHO,
+            "Some(Err(error)) => return incomplete(error),",
+            "Some(Err(_)) if bucle_http::off(\"body-whole\") => return Response::text(begin),\n            Some(Err(error)) => return incomplete(error),",
+        )],
+    ),
+    mutant(
+        "body-expected",
+        &[(
+            EXCHANGE,
+            "self.any(flag::EXPECTS_CONTINUE)\n            ||",
+            "self.any(flag::EXPECTS_CONTINUE) && !bucle_http::off(\"body-expected\")\n            ||",
+        )],
+    ),
+    // Methods.
+    mutant(
+        "head-body",
+        &[(
+            ANSWER,
+            "(framing, !is_head)",
+            "(framing, !is_head || bucle_http::off(\"head-body\"))",
+        )],
+    ),
+    mutant(
+        "head-refused",
+        &[(
+            ENDING,
+            "if asks_for_head(input) {",
+            "if asks_for_head(input) && !bucle_http::off(\"head-refused\") {",
+        )],
+    ),
+    mutant(
+        "head-echo",
+        &[(
+            ECHO,
+            "\"Echo: GET {} {}\", head.target()",
+            "\"Echo: {} {} {}\", if bucle_http::off(\"head-echo\") { head.method_str() } else { \"GET\" }, head.target()",
+        )],
+    ),
+    mutant(
+        "method-unknown",
+        &[(
+            SITE,
+            "Method::Other => return error(StatusCode::NOT_IMPLEMENTED),",
+            "Method::Other if !bucle_http::off(\"method-unknown\") => return error(StatusCode::NOT_IMPLEMENTED),",
+        )],
+    ),
+    mutant(
+        "method-unknown-echo",
+        &[(
+            ECHO,
+            "Method::Other => Response::error",
+            "Method::Other if !bucle_http::off(\"method-unknown-echo\") => Response::error",
+        )],
+    ),
+    mutant(
+        "method-allowed",
+        &[(
+            SITE,
+            "_ => return plain(Response::method_not_allowed(ALLOWED)),",
+            "_ if bucle_http::off(\"method-allowed\") => {}\n            _ => return plain(Response::method_not_allowed(ALLOWED)),",
+        )],
+    ),
+    mutant(
+        "method-options",
+        &[(
+            SITE,
+            "Method::Options => return self.options(path),",
+            "Method::Options if !bucle_http::off(\"method-options\") => return self.options(path),",
+        )],
+    ),
+    mutant(
+        "method-options-echo",
+        &[(
+            ECHO,
+            "Method::Options => Response::options(ALLOWED),",
+            "Method::Options if !bucle_http::off(\"method-options-echo\") => Response::options(ALLOWED),",
+        )],
+    ),
+    mutant(
+        "method-case",
+        &[(
+            "crates/bucle-http/src/method.rs",
+            "        match name {\n            b\"GET\" =>",
+            "        match name {\n            b\"get\" | b\"Get\" if crate::off(\"method-case\") => Method::Get,\n            b\"head\" if crate::off(\"method-case\") => Method::Head,\n            b\"options\" if crate::off(\"method-case\") => Method::Options,\n            b\"GET\" =>",
+        )],
+    ),
+    // Preconditions.
+    mutant(
+        "match",
+        &[(
+            ENTITY,
+            "if !lines.any(|tags| matches_any(tags, etag, Comparison::Strong)) {",
+            "if !bucle_http::off(\"match\") && !lines.any(|tags| matches_any(tags, etag, Comparison::Strong)) {",
+        )],
+    ),
+    mutant(
+        "match-first",
+        &[(
+            ENTITY,
+            "    if head.header(\"if-match\").is_some() {\n        let mut lines",
+            "    if head.header(\"if-match\").is_some() && bucle_http::off(\"match-first\") {\n        if date(head, \"if-unmodified-since\").is_some() {\n            return Verdict::Failed;\n        }\n    } else if head.header(\"if-match\").is_some() {\n        let mut lines",
+        )],
+    ),
+    mutant(
+        "unmodified-since",
+        &[(
+            ENTITY,
+            "        && modified > since\n",
+            "        && modified > since\n        && !bucle_http::off(\"unmodified-since\")\n",
+        )],
+    ),
+    mutant(
+        "none-match",
+        &[(
+            ENTITY,
+            "if lines.any(|tags| matches_any(tags, etag, Comparison::Weak)) {",
+            "if !bucle_http::off(\"none-match\") && lines.any(|tags| matches_any(tags, etag, Comparison::Weak)) {",
+        )],
+    ),
+    mutant(
+        "none-match-first",
+        &[(
+            ENTITY,
+            "    if head.header(\"if-none-match\").is_some() {",
+            "    if head.header(\"if-none-match\").is_some() && !bucle_http::off(\"none-match-first\") {",
+        )],
+    ),
+    mutant(
+        "modified-since",
+        &[(
+            ENTITY,
+            "        && modified <= since\n",
+            "        && modified <= since\n        && !bucle_http::off(\"modified-since\")\n",
+        )],
+    ),
+    mutant(
+        "modified-since-once",
+        &[(
+            ENTITY,
+            "    let (Some(text), None) = (lines.next(), lines.next()) else {",
+            "    let (Some(text), None) = (lines.next(), lines.next().filter(|_| !bucle_http::off(\"modified-since-once\"))) else {",
+        )],
+    ),
+    mutant(
+        "dates-old",
+        &[(
+            ENTITY,
+            "    match with_whole_year(text, SystemTime::now()) {",
+            "    if bucle_http::off(\"dates-old\") && !text.contains(\", \") {\n        return None;\n    }\n    match with_whole_year(text, SystemTime::now()).filter(|_| !bucle_http::off(\"dates-old\")) {",
+        )],
+    ),
+    mutant(
+        "dates-century",
+        &[(
+            ENTITY,
+            "let whole = latest - (latest - year) % 100;",
+            "let whole = if bucle_http::off(\"dates-century\") { 2000 + year } else { latest - (latest - year) % 100 };",
+        )],
+    ),
+    // Paths.
+    mutant(
+        "path-dots",
+        &[(
+            PATH,
+            "if name == b\".\" || name == b\"..\" {",
+            "if !bucle_http::off(\"path-dots\") && (name == b\".\" || name == b\"..\") {",
+        )],
+    ),
+    mutant(
+        "path-hidden",
+        &[(
+            PATH,
+            "hidden |= name[0] == b'.'",
+            "hidden |= !bucle_http::off(\"path-hidden\") && name[0] == b'.'",
+        )],
+    ),
+    mutant(
+        "path-nul",
+        &[(
+            PATH,
+            "0 => return Err(Refused::Malformed(\"the path must not have a NUL in it\")),",
+            "0 if bucle_http::off(\"path-nul\") => {}\n            0 => return Err(Refused::Malformed(\"the path must not have a NUL in it\")),",
+        )],
+    ),
+    mutant(
+        "path-slash",
+        &[(
+            PATH,
+            "            b'/' => {\n                return Err",
+            "            b'/' if !bucle_http::off(\"path-slash\") => {\n                return Err",
+        )],
+    ),
+    mutant(
+        "path-escape",
+        &[(
+            PATH,
+            "let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);",
+            "let digit = |byte: Option<u8>| {\n                    if bucle_http::off(\"path-escape\") {\n                        return Some(byte.and_then(|byte| char::from(byte).to_digit(16)).unwrap_or(1));\n                    }\n                    char::from(byte?).to_digit(16)\n                };",
+        )],
+    ),
+    mutant(
+        "path-redirect",
+        &[(
+            PATH,
+            "let mut url = format!(\"{prefix}/\");",
+            "let mut url = if bucle_http::off(\"path-redirect\") { format!(\"{prefix}//\") } else { format!(\"{prefix}/\") };",
+        )],
+    ),
+    mutant(
+        "path-beneath",
+        &[(
+            "crates/bucle-server/src/site/root.rs",
+            "ResolveFlags::BENEATH",
+            "if bucle_http::off(\"path-beneath\") { ResolveFlags::empty() } else { ResolveFlags::BENEATH }",
+        )],
+    ),
+    mutant(
+        "path-kinds",
+        &[(
+            "crates/bucle-server/src/site/files.rs",
+            "FileType::RegularFile | FileType::Directory => Ok(()),",
+            "FileType::RegularFile | FileType::Directory => Ok(()),\n        _ if bucle_http::off(\"path-kinds\") => Ok(()),",
+        )],
+    ),
+    mutant(
+        "path-file-slash",
+        &[
+            (
+                SITE,
+                "match open(&path.join(b\".\")) {",
+                "match if bucle_http::off(\"path-file-slash\") { open(&path.relative()) } else { open(&path.join(b\".\")) } {",
+            ),
+            (
+                SITE,
+                "Ok(_) => error(StatusCode::NOT_FOUND),",
+                "Ok(Found::File(opened)) if bucle_http::off(\"path-file-slash\") => self.file(request, opened),\n            Ok(_) => error(StatusCode::NOT_FOUND),",
+            ),
+        ],
+    ),
+];

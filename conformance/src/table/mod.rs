@@ -1,0 +1,49 @@
+//! The table, a file for each topic.
+
+mod bodies;
+mod chunks;
+mod connection;
+mod faults;
+mod fields;
+mod framing;
+mod limits;
+mod methods;
+mod paths;
+mod preconditions;
+mod request_line;
+mod targets;
+
+use crate::Case;
+
+/// A topic: its title and its rows.
+pub struct Topic {
+    /// As it stands in the document.
+    pub title: &'static str,
+    /// Its rows.
+    pub cases: Vec<Case>,
+}
+
+/// All rows by topic.
+pub fn topics() -> Vec<Topic> {
+    [
+        ("The request line", request_line::cases()),
+        ("Targets and hosts", targets::cases()),
+        ("Methods", methods::cases()),
+        ("Fields", fields::cases()),
+        ("Where a body ends", framing::cases()),
+        ("Chunks", chunks::cases()),
+        ("Bodies and expectations", bodies::cases()),
+        ("The connection", connection::cases()),
+        ("Preconditions", preconditions::cases()),
+        ("Paths and files", paths::cases()),
+        ("Limits", limits::cases()),
+        ("Published faults", faults::cases()),
+    ]
+    .map(|(title, cases)| Topic { title, cases })
+    .into()
+}
+
+/// All rows.
+pub fn cases() -> Vec<Case> {
+    topics().into_iter().flat_map(|topic| topic.cases).collect()
+}
