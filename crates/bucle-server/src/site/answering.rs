@@ -139,6 +139,8 @@ impl Desk {
             step = match step {
                 Step::Done(response) => return response,
                 Step::Echo => return error(StatusCode::NOT_FOUND),
+                // It was looked up, and still isn't at hand; the loop doesn't wait for ever.
+                Step::Look(_) if leave.disk => return error(StatusCode::SERVICE_UNAVAILABLE),
                 Step::Look(paths) => {
                     let root = self.here().files.root().clone();
                     // Where it can't be done in a thread, the loop has to wait itself.
@@ -378,6 +380,7 @@ impl Desk {
             Variant::None | Variant::Beside(_) => {
                 let made = Rc::new(Event::new());
                 variants.set(coding, Variant::Making(made.clone()));
+                self.compressions.set(self.compressions.get() + 1);
                 // A task of its own: who asked first may leave while others wait for it too.
                 let job = self.clone().make(opened.clone(), coding, made.clone());
                 get_running_loop().spawn_named("compression", job).detach();
@@ -389,7 +392,6 @@ impl Desk {
 
     /// Compresses a file, and tells who waits for it.
     async fn make(self: Rc<Self>, opened: Rc<Opened>, coding: Coding, made: Rc<Event>) {
-        self.compressions.set(self.compressions.get() + 1);
         let permit = self.compressing.clone().acquire_owned().await;
         // Held here and by the variants alone: all who waited have left.
         let wanted = Rc::strong_count(&made) > 2;

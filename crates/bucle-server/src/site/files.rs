@@ -51,9 +51,9 @@ pub(crate) enum Found {
     Folder,
 }
 
-/// The same, not shared yet; and whether a file may be kept.
+/// The same, and whether a file may be kept.
 enum Seen {
-    File(Opened, bool),
+    File(Rc<Opened>, bool),
     Folder,
 }
 
@@ -272,7 +272,6 @@ impl Files {
         if !self.look_beside(&opened, wait) {
             return Err(Errno::AGAIN);
         }
-        let opened = Rc::new(opened);
         if keep {
             self.insert(opened.clone());
         }
@@ -299,7 +298,7 @@ impl Files {
         }
         let opened = read(file, facts, label, moment, wait)?;
         let keep = opened.is_settled() && opened.facts == facts;
-        Ok(Seen::File(opened, keep))
+        Ok(Seen::File(Rc::new(opened), keep))
     }
 
     /// The facts of the folder that `path` leads to; `None` if it is none. Without leave to `wait` for a
@@ -389,7 +388,6 @@ impl Files {
         if variant.facts.modified < opened.facts.modified {
             return Ok(None);
         }
-        let variant = Rc::new(variant);
         if keep {
             variants.set(coding, Variant::Beside(variant.clone()));
             self.recount(opened);
