@@ -43,6 +43,11 @@ async fn slow(_: Request) -> &'static str {
     "nobody else had to wait\n"
 }
 
+/// Costs its client a connection, and nobody else anything.
+async fn panics(_: Request) -> Response {
+    panic!("out of luck")
+}
+
 #[bucle::main]
 async fn main() -> io::Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -54,6 +59,7 @@ async fn main() -> io::Result<()> {
         .get("/echo", line)
         .post("/echo", echo)
         .get("/slow", slow)
+        .get("/panic", panics)
         .prefix("/static", Site::open(folder)?.at("/static").handler());
     let server = Server::builder().listen(address)?.serve(routes)?;
 
@@ -66,9 +72,7 @@ async fn main() -> io::Result<()> {
     })?;
     println!("listening at http://{}", server.addresses()[0]);
     let _ = stop.await;
-    let outcome = server
-        .drain(Duration::from_secs(10), std::future::pending())
-        .await;
+    let outcome = server.shutdown(Duration::from_secs(10)).await;
     println!("stopped: {outcome:?}");
     Ok(())
 }

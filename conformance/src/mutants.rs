@@ -173,13 +173,17 @@ fn report(binary: &Path, folder: &Path) -> io::Result<(String, Vec<&'static str>
             .iter()
             .any(|case| case.id == **id && case.fate == Fate::Closed)
     };
+    let survivors_named = match survivors[..] {
+        [] => String::new(),
+        _ => format!(": {}", survivors.join(" ")),
+    };
     let _ = write!(
         out,
-        "\n{} mutants, {} of them noticed by no row: {}\n\
+        "\n{} mutants, {} of them noticed by no row{}\n\
          {} rows, {} of them failed by no mutant, of which {} refuse something:\n    {}\n",
         all().count(),
         survivors.len(),
-        survivors.join(" "),
+        survivors_named,
         cases.len(),
         alone.len(),
         alone.iter().filter(refusing).count(),

@@ -377,8 +377,8 @@ pub(super) const ALL: &[Mutant] = &[
         "target-https",
         &[(
             EXCHANGE,
-            "if head.is_https() {",
-            "if head.is_https() && !bucle_http::off(\"target-https\") {",
+            "if head.is_https() && !self.is_secured() {",
+            "if head.is_https() && !self.is_secured() && !bucle_http::off(\"target-https\") {",
         )],
     ),
     // Where a body ends.

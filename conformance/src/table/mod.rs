@@ -6,6 +6,7 @@ mod connection;
 mod faults;
 mod fields;
 mod framing;
+mod garden;
 mod limits;
 mod methods;
 mod paths;
@@ -38,6 +39,7 @@ pub fn topics() -> Vec<Topic> {
         ("Paths and files", paths::cases()),
         ("Limits", limits::cases()),
         ("Published faults", faults::cases()),
+        ("Published faults: the HTTP Garden's", garden::cases()),
     ]
     .map(|(title, cases)| Topic { title, cases })
     .into()

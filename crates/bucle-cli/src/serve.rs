@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bucle::net::ToAddresses;
 use bucle::server::{
-    Compression, DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LogFormat, Options, Outcome,
-    Serve as Server, Site, Tls,
+    Compression, DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LogFormat, Options, Outcome, Server,
+    Site, Tls,
 };
 use clap::{Args, ValueEnum};
 
@@ -185,7 +185,7 @@ impl Serve {
         options.header_timeout = self.header_timeout.0;
         options.idle_timeout = self.idle_timeout.0;
         options.drain_timeout = self.drain_timeout.0;
-        let mut server = Server::new()
+        let mut server = Server::builder()
             .workers(self.workers.into())
             .options(options)
             .access_log(self.access_log.into());

@@ -40,14 +40,6 @@ impl HandleCell {
         self.cancelled.get()
     }
 
-    /// Whether it was called or cancelled.
-    pub(crate) fn is_done(&self) -> bool {
-        let action = self.action.take();
-        let done = action.is_none();
-        self.action.set(action);
-        done
-    }
-
     pub(crate) fn location(&self) -> &'static Location<'static> {
         self.location
     }

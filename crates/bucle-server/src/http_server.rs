@@ -232,8 +232,29 @@ impl Server {
         self.connections.clone().connected(socket)
     }
 
-    /// Takes no more connections, lets idle ones go, and the others after the answer they are at.
-    /// After `limit`, or once `force` is done, what is left is cut.
+    /// Stops gracefully: takes no more connections, lets idle ones go, and the others after the answer
+    /// they are at. What is left after `limit` is cut.
+    ///
+    /// If this is dropped before its end, the server is dropped with it, and cuts the rest.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bucle_server::{Outcome, Request, Server};
+    ///
+    /// bucle_loop::run(async {
+    ///     let hello = |_: Request| async { "hello" };
+    ///     let server = Server::builder().listen("127.0.0.1:0")?.serve(hello)?;
+    ///     assert_eq!(server.shutdown(Duration::from_secs(10)).await, Outcome::Drained);
+    ///     Ok::<(), std::io::Error>(())
+    /// })??;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub async fn shutdown(self, limit: Duration) -> Outcome {
+        self.drain(limit, std::future::pending()).await
+    }
+
+    /// [`shutdown`](Server::shutdown) that can be cut short: after `limit`, or once `force` is done,
+    /// what is left is cut.
     ///
     /// If this is dropped before its end, the server is dropped with it, and cuts the rest.
     pub async fn drain(self, limit: Duration, force: impl Future<Output = ()>) -> Outcome {

@@ -96,5 +96,3 @@ pub use upgrade::{Draining, Upgraded};
 pub use websocket::{
     CLOSE_TIMEOUT, CloseFrame, MAX_MESSAGE, Message, WebSocket, WebSocketError, WebSocketOptions,
 };
-#[doc(hidden)]
-pub use {http_server::Server as HttpServer, serve::Builder as Serve};

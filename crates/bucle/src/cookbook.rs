@@ -3,7 +3,9 @@
 //! [An echo server](#an-echo-server) · [Time limits](#time-limits) · [Tasks that end
 //! together](#tasks-that-end-together) · [Workers on a queue](#workers-on-a-queue) · [Blocking work in
 //! a thread](#blocking-work-in-a-thread) · [A child process](#a-child-process) · [TLS](#tls) · [A test
-//! with a clock that jumps](#a-test-with-a-clock-that-jumps) · [Stopping at a
+//! with a clock that jumps](#a-test-with-a-clock-that-jumps) · [Serving HTTP](#serving-http) · [Answers
+//! piece by piece](#answers-piece-by-piece) · [WebSockets](#websockets) · [An axum
+//! router](#an-axum-router) · [Stopping at a
 //! signal](#stopping-at-a-signal) · [One deadline for many steps](#one-deadline-for-many-steps) ·
 //! [Cancelling with a reason](#cancelling-with-a-reason) · [The first of several](#the-first-of-several)
 //! · [Crates that need tokio, and hyper](#crates-that-need-tokio-and-hyper)
@@ -216,6 +218,122 @@
 //! assert_eq!((tries, took), (10, Duration::from_secs(9 * 3600)));
 //! ```
 //!
+//! # Serving HTTP
+//!
+//! A handler is an `async fn` or a plain one; what it returns becomes the answer. Routes find it by path
+//! and method, and answer HEAD, OPTIONS and 405 by themselves. With several threads and until SIGINT or
+//! SIGTERM it is `.workers(n).run(routes)` in place of `.serve(routes())`.
+//!
+//! ```
+//! use std::time::Duration;
+//! use bucle::server::{BodyError, Request, Response, Routes, Server};
+//! # use bucle::net::open_connection;
+//!
+//! fn index(_: Request) -> Response {
+//!     Response::html("<h1>Hello</h1>")
+//! }
+//!
+//! async fn shout(mut request: Request) -> Result<String, BodyError> {
+//!     let body = request.body().collect(64 * 1024).await?; // More is 413.
+//!     Ok(String::from_utf8_lossy(&body).to_uppercase())
+//! }
+//!
+//! fn routes() -> Routes {
+//!     Routes::new().get("/", index).post("/shout", shout)
+//! }
+//!
+//! #[bucle::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let server = Server::builder().listen("127.0.0.1:0")?.serve(routes())?;
+//!     println!("listening at http://{}", server.addresses()[0]);
+//! #   let (mut reader, writer) = open_connection(&server.addresses()[0]).await?;
+//! #   writer.write(b"POST /shout HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+//! #   writer.write_eof();
+//! #   assert!(reader.read_to_end().await?.ends_with(b"\r\n\r\nHELLO"));
+//!     server.shutdown(Duration::from_secs(10)).await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Answers piece by piece
+//!
+//! A body is written by an `async` block, which waits while the client does not read, and is dropped when
+//! it goes away. Server-Sent Events are such a body; a browser reads them with `new EventSource("/clock")`.
+//!
+//! ```
+//! use std::time::Duration;
+//! use bucle::server::{Body, Event, Request, Response, Routes, Sse};
+//!
+//! async fn countdown(_: Request) -> Response {
+//!     Response::text(Body::from_writer(|mut writer| async move {
+//!         for n in (0..10).rev() {
+//!             writer.write(format!("{n}\n")).await?;
+//!             bucle::sleep(Duration::from_secs(1)).await;
+//!         }
+//!         Ok(())
+//!     }))
+//! }
+//!
+//! async fn clock(_: Request) -> Sse {
+//!     Sse::from_writer(|mut events| async move {
+//!         for n in 0u64.. {
+//!             events.send(Event::data(format!("tick {n}")).id(&n.to_string())).await?;
+//!             bucle::sleep(Duration::from_secs(1)).await;
+//!         }
+//!         Ok(())
+//!     })
+//! }
+//!
+//! let routes = Routes::new().get("/countdown", countdown).get("/clock", clock);
+//! ```
+//!
+//! # WebSockets
+//!
+//! ```
+//! use bucle::server::{Message, Request, Response, Routes, WebSocket};
+//!
+//! async fn echo(request: Request) -> Response {
+//!     WebSocket::upgrade(request, |mut socket| async move {
+//!         while let Some(Ok(message)) = socket.recv().await {
+//!             if let Message::Text(text) = message
+//!                 && socket.send(text).await.is_err()
+//!             {
+//!                 break;
+//!             }
+//!         }
+//!     })
+//! }
+//!
+//! let routes = Routes::new().get("/echo", echo);
+//! ```
+//!
+//! # An axum router
+//!
+//! Any `tower` service of `http` types is a handler; axum without its default features brings no other
+//! runtime along.
+//!
+//! ```
+//! use axum::{Router, extract::Path, routing::get};
+//! use bucle::server::{Server, TowerHandler};
+//! # use bucle::net::open_connection;
+//!
+//! async fn hello(Path(name): Path<String>) -> String {
+//!     format!("hello {name}\n")
+//! }
+//!
+//! #[bucle::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let router = Router::new().route("/hello/{name}", get(hello));
+//!     let server = Server::builder().listen("127.0.0.1:0")?.serve(TowerHandler::new(router))?;
+//!     println!("listening at http://{}", server.addresses()[0]);
+//! #   let (mut reader, writer) = open_connection(&server.addresses()[0]).await?;
+//! #   writer.write(b"GET /hello/you HTTP/1.1\r\nHost: x\r\n\r\n");
+//! #   writer.write_eof();
+//! #   assert!(reader.read_to_end().await?.ends_with(b"\r\n\r\nhello you\n"));
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # Stopping at a signal
 //!
 //! The server takes no more connections, finishes the answers that are under way, and cuts what is left
@@ -223,14 +341,14 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use bucle::server::{HttpServer, Options, Request, Response};
+//! use bucle::server::{Request, Server};
 //!
 //! const SIGTERM: i32 = 15;
 //!
 //! #[bucle::main]
 //! async fn main() -> std::io::Result<()> {
-//!     let hello = |_: Request| async { Response::text("hello\n") };
-//!     let server = HttpServer::bind("127.0.0.1:0", hello, Options::default())?;
+//!     let hello = |_: Request| async { "hello\n" };
+//!     let server = Server::builder().listen("127.0.0.1:0")?.serve(hello)?;
 //!
 //!     let stop = bucle::Future::<()>::new();
 //!     let signalled = stop.clone();
@@ -240,7 +358,7 @@
 //! #   let me = std::process::id().to_string();
 //! #   std::process::Command::new("kill").arg(me).status()?;
 //!     let _ = stop.await;
-//!     server.drain(Duration::from_secs(10), std::future::pending()).await;
+//!     server.shutdown(Duration::from_secs(10)).await;
 //!     Ok(())
 //! }
 //! ```

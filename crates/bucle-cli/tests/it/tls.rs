@@ -25,8 +25,15 @@ async fn connect(address: SocketAddr, trusted: &str) -> io::Result<(StreamReader
 }
 
 /// The status line and the last line of a short answer on a connection that is kept.
-async fn get((reader, writer): &mut (StreamReader, StreamWriter)) -> (String, String) {
-    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+async fn get(streams: &mut (StreamReader, StreamWriter)) -> (String, String) {
+    get_target(streams, "/").await
+}
+
+async fn get_target(
+    (reader, writer): &mut (StreamReader, StreamWriter),
+    target: &str,
+) -> (String, String) {
+    writer.write(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
     let head = reader.readuntil(b"\r\n\r\n").await.unwrap();
     let body = reader.readexactly(8).await.unwrap();
     let head = String::from_utf8(head.to_vec()).unwrap();
@@ -67,6 +74,9 @@ fn a_renewed_certificate_drops_no_connection() {
     serving = bucle::run(async move {
         let mut before = connect(address, &first).await.unwrap();
         assert_eq!(get(&mut before).await, ok());
+        // The connection is one that such a URL asks for (RFC 9110 section 7.4).
+        let whole = get_target(&mut before, "https://127.0.0.1/").await;
+        assert_eq!(whole, ok());
 
         // A certificate whose key is not there yet is not taken.
         let old_key = std::fs::read(&key).unwrap();

@@ -31,10 +31,10 @@ impl<H: Handler> Connection<H> {
         if self.any(flag::BEGUN) {
             return;
         }
-        if response.is_upgrade() {
-            return self.switch(response, out);
-        }
         if response.status().is_informational() {
+            if response.is_upgrade() {
+                return self.switch(response, out);
+            }
             // An answer that is no answer: the client would wait for the real one.
             response = Response::error(StatusCode::INTERNAL_SERVER_ERROR);
         }

@@ -74,8 +74,8 @@ impl<H: Handler> Connection<H> {
             self.with_exchange(|exchange| exchange.body = Some(body.clone()));
             body
         });
-        if head.is_https() {
-            // The connection is not secured (RFC 9110 section 7.4).
+        if head.is_https() && !self.is_secured() {
+            // RFC 9110 section 7.4.
             worker.heads.give(head);
             drop(body);
             let response = Response::error(StatusCode::MISDIRECTED_REQUEST);
@@ -101,6 +101,11 @@ impl<H: Handler> Connection<H> {
                 self.answer_when_due(self.panicked(), out);
             }
         }
+    }
+
+    #[cold]
+    fn is_secured(&self) -> bool {
+        self.with_transport(|transport| transport.tls_info().is_some()) == Some(true)
     }
 
     fn spawn_handler(self: &Rc<Self>, mut slot: Slot<H::Future>) {
@@ -157,7 +162,7 @@ impl<H: Handler> Connection<H> {
     /// Answers now, or once the request's body is through.
     #[inline]
     fn answer_when_due(self: &Rc<Self>, response: Response, out: &mut Vec<u8>) {
-        if self.answer_is_due() {
+        if response.closes() || self.answer_is_due() {
             self.answer(response, out);
         } else {
             self.with_exchange(|exchange| exchange.response = Some(response));
@@ -166,7 +171,7 @@ impl<H: Handler> Connection<H> {
 
     /// Whether an answer may leave. One that has no use for the body waits until the body is whole,
     /// so that a malformed one is told of by 400 however it came. It doesn't wait for a body that is
-    /// not worth reading, or that the client holds back.
+    /// not worth reading, or that the client holds back; nor does one that closes the connection.
     #[inline]
     fn answer_is_due(&self) -> bool {
         self.any(flag::RECEIVED | flag::EXPECTS_CONTINUE)
@@ -177,7 +182,10 @@ impl<H: Handler> Connection<H> {
     /// The answer that waits, if it is due.
     #[inline]
     pub(super) fn take_response(&self) -> Option<Response> {
-        if !self.has_response() || !self.answer_is_due() {
+        let exchange = self.exchange.borrow();
+        let closes = exchange.as_ref()?.response.as_ref()?.closes();
+        drop(exchange);
+        if !closes && !self.answer_is_due() {
             return None;
         }
         self.exchange.borrow_mut().as_mut()?.response.take()

@@ -76,6 +76,23 @@ fn who_says_nothing_is_let_go_without_a_word() {
 }
 
 #[test]
+fn a_head_that_is_too_late_has_an_answer_without_a_body_if_it_is_of_head() {
+    let server = serve(impatient(), || polite);
+    for (begin, headless) in [
+        ("HEAD / HTTP/1.1\r\nHost", true),
+        ("\r\nHEAD /", true),
+        ("HEADS /", false),
+    ] {
+        let mut stream = server.connect();
+        stream.write_all(begin.as_bytes()).unwrap();
+        let all = read_to_end(&mut stream);
+        let (answer, rest) = Answer::take(&all, true).unwrap();
+        assert_eq!(answer.status, 408, "{begin}");
+        assert_eq!(rest.is_empty(), headless, "{begin}");
+    }
+}
+
+#[test]
 fn a_body_that_stops_is_too_late() {
     let server = serve(impatient(), || polite);
     let mut stream = server.connect();

@@ -211,6 +211,9 @@ fn server() {
     assert!(ask("POST /echo", "sent back").ends_with("\r\n\r\nsent back"));
     assert!(ask("GET /static/01_coroutines.rs", "").contains("\nContent-Type: text/"));
     assert!(ask("GET /slow", "").ends_with("nobody else had to wait\n"));
+    let failed = ask("GET /panic", "");
+    assert!(failed.starts_with("HTTP/1.1 500 "), "{failed}");
+    assert!(failed.contains("\r\nConnection: close\r\n"), "{failed}");
     assert!(ask("DELETE /echo", "").starts_with("HTTP/1.1 405 "));
     assert!(ask("GET /nothing", "").starts_with("HTTP/1.1 404 "));
     assert_eq!(server.stop(), "stopped: Drained\n");
