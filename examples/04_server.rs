@@ -11,31 +11,41 @@
 //! ```
 
 use std::io;
-use std::rc::Rc;
 use std::time::Duration;
 
-use bucle::server::{Handler, HttpServer, Method, Options, Request, Response, Site, StatusCode};
+use bucle::server::{Request, Response, Routes, Server, Site};
 
 const SIGINT: i32 = 2;
 
-async fn answer(request: Request) -> Response {
-    match (request.method(), request.path()) {
-        (Method::Get, "/") => Response::html("<!DOCTYPE html><h1>An asynchronous server</h1>\n"),
-        (Method::Get, "/echo") => {
-            let head = request.head();
-            let line = format!("{} {} {}", head.method_str(), head.target(), head.version());
-            Response::text(format!("Echo: {line}\n"))
-        }
-        // Sent back piece by piece as it comes, however long it is.
-        (Method::Post, "/echo") => Response::text(request.into_body()),
-        (Method::Get, "/slow") => {
-            bucle::sleep(Duration::from_millis(200)).await;
-            Response::text("nobody else had to wait\n")
-        }
-        (_, "/" | "/slow") => Response::method_not_allowed("GET"),
-        (_, "/echo") => Response::method_not_allowed("GET, POST"),
-        _ => Response::error(StatusCode::NOT_FOUND),
-    }
+/// A plain function: it has its answer at hand.
+fn index(_: Request) -> Response {
+    Response::html("<!DOCTYPE html><h1>An asynchronous server</h1>\n")
+}
+
+/// What it returns becomes a response.
+async fn line(request: Request) -> String {
+    let head = request.head();
+    format!(
+        "Echo: {} {} {}\n",
+        head.method_str(),
+        head.target(),
+        head.version()
+    )
+}
+
+/// Sent back piece by piece as it comes, however long it is.
+async fn echo(request: Request) -> Response {
+    Response::text(request.into_body())
+}
+
+async fn slow(_: Request) -> &'static str {
+    bucle::sleep(Duration::from_millis(200)).await;
+    "nobody else had to wait\n"
+}
+
+/// Costs its client a connection, and nobody else anything.
+async fn panics(_: Request) -> Response {
+    panic!("out of luck")
 }
 
 #[bucle::main]
@@ -44,18 +54,16 @@ async fn main() -> io::Result<()> {
     let address = arguments.next().unwrap_or("127.0.0.1:8080".into());
     let folder = arguments.next().unwrap_or("examples".into());
 
-    let files = Rc::new(Site::open(folder)?.at("/static").handler());
-    let handler = move |request: Request| {
-        let files = files.clone();
-        async move {
-            match request.path().starts_with("/static/") {
-                true => files.call(request).await,
-                false => answer(request).await,
-            }
-        }
-    };
-    let server = HttpServer::bind(address.as_str(), handler, Options::default())?;
+    let routes = Routes::new()
+        .get("/", index)
+        .get("/echo", line)
+        .post("/echo", echo)
+        .get("/slow", slow)
+        .get("/panic", panics)
+        .prefix("/static", Site::open(folder)?.at("/static").handler());
+    let server = Server::builder().listen(address)?.serve(routes)?;
 
+    // By hand, to show it; `run` in place of `serve` does this and more by itself.
     let stop: bucle::Future<()> = bucle::Future::new();
     let signalled = stop.clone();
     bucle::get_running_loop().add_signal_handler(SIGINT, move || {
@@ -64,9 +72,7 @@ async fn main() -> io::Result<()> {
     })?;
     println!("listening at http://{}", server.addresses()[0]);
     let _ = stop.await;
-    let outcome = server
-        .drain(Duration::from_secs(10), std::future::pending())
-        .await;
+    let outcome = server.shutdown(Duration::from_secs(10)).await;
     println!("stopped: {outcome:?}");
     Ok(())
 }

@@ -28,7 +28,7 @@ const CASES: &[(&str, u64)] = &[
 /// Those that the bar is on: the others show where it comes from.
 const JUDGED: &[&str] = &["spawn-one", "spawn-batch", "echo"];
 
-/// The `cfg` that takes the hooks out of bucle-loop.
+/// The `cfg` that takes the watch over slow steps out of bucle-loop.
 const WITHOUT: &str = "bucle_bench_without_hooks";
 
 /// What is asked of it.

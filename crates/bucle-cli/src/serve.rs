@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bucle::net::ToAddresses;
 use bucle::server::{
-    DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LogFormat, Options, Outcome, Serve as Server,
+    Compression, DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LogFormat, Options, Outcome, Server,
     Site, Tls,
 };
 use clap::{Args, ValueEnum};
@@ -50,6 +50,24 @@ pub(crate) struct Serve {
     #[arg(long)]
     no_listing: bool,
 
+    /// Serve an application in one page: a page that is asked for by a path where nothing is, and
+    /// whose last part has no dot, is answered with the root's index.html. Missing files stay 404.
+    #[arg(long)]
+    spa: bool,
+
+    /// What is sent compressed to clients that take it.
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Compress::On)]
+    compress: Compress,
+
+    /// Don't tell clients to keep files with a fingerprint in their name (app-5LWNQJ3V.js) for a
+    /// year without asking again.
+    #[arg(long)]
+    no_immutable: bool,
+
+    /// The Cache-Control of files that are neither pages nor fingerprinted; none with an empty value.
+    #[arg(long, value_name = "VALUE", default_value = "no-cache", value_parser = cache_control)]
+    cache_control: String,
+
     /// Log every request to standard output.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = AccessLog::Combined)]
     access_log: AccessLog,
@@ -75,6 +93,26 @@ enum AccessLog {
     Combined,
     /// A JSON object a line.
     Json,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Compress {
+    /// Nothing.
+    Off,
+    /// A file beside which lies one that was compressed beforehand (.br, .zst, .gz) and is not older.
+    Precompressed,
+    /// These, and text, which the server compresses once and keeps.
+    On,
+}
+
+impl From<Compress> for Compression {
+    fn from(compress: Compress) -> Compression {
+        match compress {
+            Compress::Off => Compression::Off,
+            Compress::Precompressed => Compression::Precompressed,
+            Compress::On => Compression::On,
+        }
+    }
 }
 
 impl From<AccessLog> for LogFormat {
@@ -123,17 +161,31 @@ fn address(text: &str) -> Result<String, String> {
     }
 }
 
+/// A value that a header field can have.
+fn cache_control(text: &str) -> Result<String, String> {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        Ok(text.to_owned())
+    } else {
+        Err("it must be printable ASCII, such as no-cache or max-age=3600".into())
+    }
+}
+
 impl Serve {
     pub(crate) fn run(self) -> Result<(), String> {
         let site = Site::open(&self.root)
             .map_err(|error| cannot_serve(&self.root, &error))?
             .echo(self.echo)
-            .listing(!self.no_listing);
+            .listing(!self.no_listing)
+            .spa(self.spa)
+            .compression(self.compress.into())
+            .immutable(!self.no_immutable)
+            .cache_control(&self.cache_control)
+            .map_err(|error| format!("--cache-control: {error}"))?;
         let mut options = Options::default();
         options.header_timeout = self.header_timeout.0;
         options.idle_timeout = self.idle_timeout.0;
         options.drain_timeout = self.drain_timeout.0;
-        let mut server = Server::new()
+        let mut server = Server::builder()
             .workers(self.workers.into())
             .options(options)
             .access_log(self.access_log.into());

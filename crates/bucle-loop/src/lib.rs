@@ -35,7 +35,7 @@
 //! | [`sim`] | the simulated world: a network in memory, time that jumps |
 //! | `signals`, `exceptions`, `slow`, `counters` | signals, errors, and what can be seen |
 //! | `waits`, `wait_graph` | who waits for what, and deadlocks |
-//! | `without_hooks` | twins of `slow` and `counter` in a build of the benchmark's, which shows what these cost |
+//! | `without_hooks` | the twin of `slow` in a build of the benchmark's, which shows what it costs |
 #![deny(unsafe_code)]
 
 mod as_completed;
@@ -43,11 +43,6 @@ mod catch_cancel;
 mod clock;
 pub mod concurrent;
 mod context;
-#[cfg(not(bucle_bench_without_hooks))]
-mod counter;
-#[cfg(bucle_bench_without_hooks)]
-#[path = "without_hooks/counter.rs"]
-mod counter;
 mod counters;
 mod event_loop;
 mod exception_group;

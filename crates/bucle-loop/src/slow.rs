@@ -93,10 +93,13 @@ impl SlowWatch {
     /// long steps take.
     #[inline]
     pub(crate) fn start(&self, pause: bool) {
-        if self.off {
-            return;
+        if !self.off {
+            self.start_at(self.now(), pause);
         }
-        let now = self.now();
+    }
+
+    #[inline]
+    fn start_at(&self, now: u64, pause: bool) {
         self.since.set(now);
         if pause {
             self.ticked.set(now);
@@ -121,12 +124,18 @@ impl SlowWatch {
     /// A step has ended, and the next begins: how long it took, if that was too long.
     #[inline]
     pub(crate) fn check(&self) -> Option<Slow> {
+        if self.is_counted() {
+            return self.read();
+        }
+        None
+    }
+
+    /// Counts a step; true if the clock is to be read after it.
+    #[inline]
+    fn is_counted(&self) -> bool {
         let left = self.left.get() - 1;
         self.left.set(left);
-        if left != 0 {
-            return None;
-        }
-        self.read()
+        left == 0
     }
 
     /// As [`check`](SlowWatch::check), for what of a group has run when the loop turns to other
@@ -145,7 +154,11 @@ impl SlowWatch {
             self.left.set(u32::MAX);
             return None;
         }
-        let now = self.now();
+        self.read_at(self.now())
+    }
+
+    #[inline]
+    fn read_at(&self, now: u64) -> Option<Slow> {
         let group = self.group.get();
         let steps = group - self.left.get();
         let took = now.saturating_sub(self.since.replace(now));
@@ -169,54 +182,65 @@ impl SlowWatch {
 mod tests {
     use super::*;
 
-    /// Pretends that `passed` nanoseconds have passed since the last reading.
-    fn pass(watch: &SlowWatch, passed: u64) {
-        watch.since.set(watch.since.get().saturating_sub(passed));
-        watch.ticked.set(watch.ticked.get().saturating_sub(passed));
-    }
-
     const TICK: u64 = 1_000_000;
+
+    /// Steps that end in the same tick, and one more in the next.
+    fn steps_until(watch: &SlowWatch, count: u64, tick: u64) {
+        for _ in 0..count {
+            if watch.is_counted() {
+                let now = watch.last_reading();
+                assert!(watch.read_at(now).is_none());
+            }
+        }
+        while !watch.is_counted() {}
+        assert!(watch.read_at(tick).is_none());
+    }
 
     #[test]
     fn short_steps_are_timed_together_and_a_slow_one_ends_that() {
         let watch = SlowWatch::new(Duration::from_millis(100), false);
-        watch.start(true);
-        for _ in 0..TICK {
-            assert!(watch.check().is_none());
-        }
-        // A million steps since the tick before: short ones. (The clock itself may tick meanwhile.)
-        pass(&watch, TICK);
-        while watch.group.get() == 1 {
-            assert!(watch.check().is_none());
-            pass(&watch, TICK);
-            watch.steps.set(TICK);
-        }
-        assert_eq!(watch.group.get(), GROUP);
+        watch.start_at(TICK, true);
+        // 200 ns each are not short, a little less is.
+        steps_until(&watch, TICK / SHORT - 1, 2 * TICK);
+        assert!(!watch.finds_steps_short());
+        steps_until(&watch, TICK / SHORT, 3 * TICK);
+        assert!(watch.finds_steps_short());
         assert_eq!(watch.left.get(), GROUP);
+        steps_until(&watch, TICK / SHORT, 4 * TICK);
+        assert!(watch.finds_steps_short());
 
         // What has run of a group is looked at when the loop turns to something else.
-        assert!(watch.check_begun().is_none(), "nothing has");
-        pass(&watch, 200 * TICK);
-        assert!(watch.check().is_none(), "it is not read yet");
-        assert!(watch.check().is_none());
-        let slow = watch.check_begun().expect("it took 200 ms");
-        assert_eq!(slow.steps, 2);
-        assert!(slow.took >= Duration::from_millis(200));
+        assert!(!watch.is_counted());
+        assert!(!watch.is_counted());
+        let slow = watch.read_at(204 * TICK).expect("it took 200 ms");
+        assert_eq!((slow.steps, slow.took), (2, Duration::from_millis(200)));
 
         // Few steps in a long time: one by one from here.
-        assert_eq!(watch.group.get(), 1);
-        pass(&watch, 200 * TICK);
-        assert_eq!(watch.check().expect("it took 200 ms").steps, 1);
+        assert!(!watch.finds_steps_short());
+        assert!(watch.is_counted());
+        let slow = watch.read_at(304 * TICK).expect("it took 100 ms");
+        assert_eq!((slow.steps, slow.took), (1, Duration::from_millis(100)));
+    }
+
+    #[test]
+    fn a_pause_says_nothing_of_steps() {
+        let watch = SlowWatch::new(Duration::from_millis(100), false);
+        watch.start_at(TICK, true);
+        steps_until(&watch, TICK, 2 * TICK);
+        assert!(watch.finds_steps_short());
+        watch.start_at(3 * TICK, false);
+        assert!(watch.finds_steps_short());
+        watch.start_at(1000 * TICK, true);
+        assert!(!watch.finds_steps_short());
+        assert!(watch.check_begun().is_none(), "nothing has run");
     }
 
     #[test]
     fn a_precise_watch_times_each_step() {
         let watch = SlowWatch::new(Duration::from_millis(1), false);
-        watch.start(true);
-        for _ in 0..100_000 {
-            let _ = watch.check();
-            assert_eq!(watch.group.get(), 1);
-        }
+        watch.start_at(TICK, true);
+        steps_until(&watch, TICK, TICK + 100);
+        assert!(!watch.finds_steps_short());
     }
 
     #[test]

@@ -12,7 +12,9 @@ use std::task::Waker;
 
 use slab::Slab;
 
+use crate::LoopRef;
 use crate::running::with_running_loop;
+use crate::task::cell::TaskRef;
 use crate::wait_graph::Survey;
 
 /// Something that holds wakers of those who wait.
@@ -51,14 +53,27 @@ impl Member {
     /// wait. Does nothing where no loop runs.
     #[inline]
     pub(crate) fn begin<W: Waited + 'static>(&self, place: &Rc<W>) {
+        with_running_loop(|event_loop| self.begin_on(event_loop, place));
+    }
+
+    /// The same; gives the task that waits, if one runs.
+    #[inline]
+    pub(crate) fn begin_in_task<W: Waited + 'static>(&self, place: &Rc<W>) -> Option<TaskRef> {
         with_running_loop(|event_loop| {
-            let core = &*event_loop.core;
-            core.ready.note_wait();
-            if self.loop_id.get() != core.id {
-                let weak = Rc::downgrade(place);
-                self.enter(core.id, &core.wait_places, weak);
-            }
-        });
+            self.begin_on(event_loop, place);
+            event_loop.core.tasks.current()
+        })
+        .flatten()
+    }
+
+    #[inline]
+    fn begin_on<W: Waited + 'static>(&self, event_loop: &LoopRef, place: &Rc<W>) {
+        let core = &*event_loop.core;
+        core.ready.note_wait();
+        if self.loop_id.get() != core.id {
+            let weak = Rc::downgrade(place);
+            self.enter(core.id, &core.wait_places, weak);
+        }
     }
 
     #[cold]

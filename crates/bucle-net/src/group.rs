@@ -1,7 +1,7 @@
 //! [`Group`]: the listeners of one server, and the connections that came in by them.
 
 use std::cell::{Cell, RefCell};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -33,11 +33,14 @@ pub(crate) struct Group {
     pub(crate) starved: Cell<bool>,
     /// A descriptor that is given up to refuse connections there is none for.
     pub(crate) reserve: Cell<Option<OwnedFd>>,
+    /// From this number on, descriptors are not for connections. The system gives out the lowest
+    /// number that is free, so where it is reached, all below it are taken.
+    ceiling: u64,
     waiters: RefCell<Vec<Waker>>,
 }
 
 impl Group {
-    pub(crate) fn new(event_loop: LoopRef) -> Rc<Group> {
+    pub(crate) fn new(event_loop: LoopRef, ceiling: u64) -> Rc<Group> {
         Rc::new(Group {
             event_loop,
             listeners: RefCell::default(),
@@ -46,6 +49,7 @@ impl Group {
             closed: Cell::new(false),
             starved: Cell::new(false),
             reserve: Cell::new(None),
+            ceiling,
             waiters: RefCell::default(),
         })
     }
@@ -147,6 +151,25 @@ impl Group {
         }
         self.wait(cx);
         Poll::Pending
+    }
+
+    /// Whether an accepted connection has taken the last descriptor there is for connections.
+    #[inline]
+    pub(crate) fn took_the_last(&self, socket: &Socket) -> bool {
+        socket
+            .descriptor_number()
+            .is_some_and(|number| number.saturating_add(1) >= self.ceiling)
+    }
+
+    /// Whether no descriptor is left for connections; `socket` is any of the listeners'.
+    pub(crate) fn is_full(&self, socket: &Socket) -> bool {
+        if self.ceiling == u64::MAX {
+            return false;
+        }
+        match socket.reserve() {
+            Some(next) => u64::try_from(next.as_raw_fd()).is_ok_and(|next| next >= self.ceiling),
+            None => false,
+        }
     }
 
     /// Makes sure that there is a descriptor in reserve, if one can be had.

@@ -1,7 +1,8 @@
 //! [`Listener`]: takes connections off one listening socket and gives each a transport.
 //!
 //! At most [`ACCEPTS_PER_EVENT`] at a time, so that a storm of connections starves nobody. When
-//! the process or the system runs out of descriptors, accepting stops (a level-triggered listener
+//! the process or the system runs out of descriptors, or of those that connections may take
+//! ([`spare_descriptors`](crate::ServerOptions::spare_descriptors)), accepting stops (a level-triggered listener
 //! would be reported ready for ever), one line tells so, and it is tried again when a connection of
 //! the same server has closed, or after [`RETRY`]. Connections that have waited for so long in
 //! vain are then refused, by means of a descriptor kept in reserve: their clients learn it, instead
@@ -92,7 +93,13 @@ impl Listener {
                 None => return Stop::Done,
             };
             match accepted {
-                Ok(socket) => self.connected(socket),
+                Ok(socket) => {
+                    let last = self.group.took_the_last(&socket);
+                    self.connected(socket);
+                    if last {
+                        return Stop::Failed(none_to_spare());
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Stop::Done,
                 Err(error) if is_connection_error(&error) => {}
                 // Out of descriptors, or something unheard of: in either case it would come again
@@ -150,7 +157,7 @@ impl Listener {
             Some(address) => format!(" at {address}"),
             None => String::new(),
         };
-        let hint = if is_exhausted(error) {
+        let hint = if is_exhausted(error) || error.raw_os_error().is_none() {
             " (raise the limit on open files, `ulimit -n`, or close connections sooner)"
         } else {
             ""
@@ -168,7 +175,16 @@ impl Listener {
     /// The wait is over: accepts what can be accepted, refuses what can't.
     fn retry(&self) {
         self.retry.borrow_mut().take();
-        if let Stop::Failed(error) = self.accept() {
+        let full = match &*self.socket.borrow() {
+            Some(socket) => self.group.is_full(socket),
+            None => false,
+        };
+        let stop = if full {
+            Stop::Failed(none_to_spare())
+        } else {
+            self.accept()
+        };
+        if let Stop::Failed(error) = stop {
             self.refuse();
             self.pause(&error);
         } else {
@@ -215,6 +231,11 @@ impl Listener {
                 ));
         }
     }
+}
+
+/// What is told where the descriptors that are left are not for connections.
+fn none_to_spare() -> io::Error {
+    io::Error::other("the open files that are left are kept for serving these")
 }
 
 impl Source for Listener {

@@ -34,6 +34,10 @@ pub struct ServerOptions {
     /// Whether to remove the path of a Unix socket when the server closes, if it is still ours;
     /// true unless set.
     pub cleanup_socket: bool,
+    /// How many descriptors of the process are kept free of connections, for the files and sockets
+    /// that serving them takes: where fewer are left, accepting pauses as if there were none. At most
+    /// an eighth of the limit on open files; 0 unless set.
+    pub spare_descriptors: u32,
     pub(crate) layer: Option<Arc<dyn AcceptLayer>>,
 }
 
@@ -44,6 +48,7 @@ impl Default for ServerOptions {
             reuse_port: false,
             start_serving: true,
             cleanup_socket: true,
+            spare_descriptors: 0,
             layer: None,
         }
     }
@@ -75,6 +80,13 @@ impl ServerOptions {
     #[must_use]
     pub fn cleanup_socket(mut self, on: bool) -> ServerOptions {
         self.cleanup_socket = on;
+        self
+    }
+
+    /// Sets [`spare_descriptors`](ServerOptions::spare_descriptors).
+    #[must_use]
+    pub fn spare_descriptors(mut self, count: u32) -> ServerOptions {
+        self.spare_descriptors = count;
         self
     }
 }
@@ -126,7 +138,7 @@ where
     F: FnMut() -> P + 'static,
 {
     let event_loop = get_running_loop();
-    let mut server = Server::new(&event_loop);
+    let mut server = Server::new(&event_loop, options.spare_descriptors);
     let make_connection = make_connection(options.layer.clone(), factory);
     let mut passed_over = None;
     for mut address in address.to_addresses()? {
@@ -194,7 +206,7 @@ where
     P: Protocol,
     F: FnMut() -> P + 'static,
 {
-    let server = Server::new(&get_running_loop());
+    let server = Server::new(&get_running_loop(), options.spare_descriptors);
     let make_connection = make_connection(options.layer, factory);
     for socket in sockets {
         let socket = Socket::from_listening(socket)?;
@@ -263,11 +275,15 @@ pub struct Server {
 }
 
 impl Server {
-    fn new(event_loop: &LoopRef) -> Server {
+    fn new(event_loop: &LoopRef, spare: u32) -> Server {
         // Not worth failing for: running out is survived.
-        let _ = bucle_sys::limits::raise_open_files();
+        let limit = bucle_sys::limits::raise_open_files().unwrap_or(None);
+        let ceiling = match limit {
+            Some(limit) if spare > 0 => limit - u64::from(spare).min(limit / 8),
+            _ => u64::MAX,
+        };
         Server {
-            group: Group::new(event_loop.clone()),
+            group: Group::new(event_loop.clone(), ceiling),
             paths: Vec::new(),
         }
     }

@@ -12,7 +12,7 @@ mod simulated;
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use bucle_loop::{Interest, LoopRef, Pollable, Registration, Source};
@@ -137,6 +137,15 @@ impl Socket {
     pub(crate) fn reserve(&self) -> Option<OwnedFd> {
         match self.kind {
             Kind::System(_) => std::fs::File::open("/dev/null").map(OwnedFd::from).ok(),
+            Kind::Pipe(_) | Kind::Simulated(_) => None,
+        }
+    }
+
+    /// The number of its descriptor; none in the simulated world.
+    #[inline]
+    pub(crate) fn descriptor_number(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::System(fd) => u64::try_from(fd.as_raw_fd()).ok(),
             Kind::Pipe(_) | Kind::Simulated(_) => None,
         }
     }

@@ -27,7 +27,8 @@ pub(crate) enum After {
 }
 
 /// Writes the head of `response`, from the status line to the empty line.
-#[inline]
+// Beside the one caller that counts there is the cold one of upgrades.
+#[inline(always)]
 pub(crate) fn head(
     out: &mut Vec<u8>,
     response: &Response,

@@ -30,6 +30,10 @@ use crate::worker::Worker;
 /// Long enough for a loop to run out of what is ready, and to ask the system for more.
 const LAST_LOOK: Duration = Duration::from_millis(1);
 
+/// How many descriptors are kept free of connections, for the files that are served to these; at
+/// most an eighth of the limit on open files.
+pub const SPARE_DESCRIPTORS: u32 = 128;
+
 /// An HTTP server on the running loop: its connections, and the way to end them.
 ///
 /// [`bind`](Server::bind) makes one with an address and a handler; [`builder`](Server::builder) has
@@ -94,6 +98,10 @@ impl<H: Handler> Connections for Worker<H> {
     }
 }
 
+pub(crate) fn options_of_servers() -> ServerOptions {
+    ServerOptions::default().spare_descriptors(SPARE_DESCRIPTORS)
+}
+
 fn driver<H: Handler>(worker: &Rc<Worker<H>>) -> Driver<H> {
     Driver::new(Connection::new(worker.clone()))
 }
@@ -132,7 +140,7 @@ impl Server {
         handler: H,
         options: Options,
     ) -> io::Result<Server> {
-        let addresses = [(address.to_addresses()?, ServerOptions::default())];
+        let addresses = [(address.to_addresses()?, options_of_servers())];
         Server::listening(addresses, handler, options, None)
     }
 
@@ -188,9 +196,9 @@ impl Server {
             create_server_from_with(sockets, options, move || driver(&factory))
         };
         let (secure, plain): (Vec<_>, _) = sockets.into_iter().partition(|(_, secure)| *secure);
-        let mut listeners = vec![serve(plain, ServerOptions::default())?];
+        let mut listeners = vec![serve(plain, options_of_servers())?];
         if let Some(tls) = tls {
-            listeners.push(serve(secure, ServerOptions::default().tls(tls))?);
+            listeners.push(serve(secure, options_of_servers().tls(tls))?);
         }
         Ok(Server::from(listeners, worker))
     }
@@ -224,8 +232,29 @@ impl Server {
         self.connections.clone().connected(socket)
     }
 
-    /// Takes no more connections, lets idle ones go, and the others after the answer they are at.
-    /// After `limit`, or once `force` is done, what is left is cut.
+    /// Stops gracefully: takes no more connections, lets idle ones go, and the others after the answer
+    /// they are at. What is left after `limit` is cut.
+    ///
+    /// If this is dropped before its end, the server is dropped with it, and cuts the rest.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bucle_server::{Outcome, Request, Server};
+    ///
+    /// bucle_loop::run(async {
+    ///     let hello = |_: Request| async { "hello" };
+    ///     let server = Server::builder().listen("127.0.0.1:0")?.serve(hello)?;
+    ///     assert_eq!(server.shutdown(Duration::from_secs(10)).await, Outcome::Drained);
+    ///     Ok::<(), std::io::Error>(())
+    /// })??;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub async fn shutdown(self, limit: Duration) -> Outcome {
+        self.drain(limit, std::future::pending()).await
+    }
+
+    /// [`shutdown`](Server::shutdown) that can be cut short: after `limit`, or once `force` is done,
+    /// what is left is cut.
     ///
     /// If this is dropped before its end, the server is dropped with it, and cuts the rest.
     pub async fn drain(self, limit: Duration, force: impl Future<Output = ()>) -> Outcome {

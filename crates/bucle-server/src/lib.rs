@@ -74,7 +74,7 @@ pub use body::{BODY_BUFFER, BodyError, RequestBody};
 pub use body_writer::BodyWriter;
 pub use bucle_http::{Limits, Method, RequestHead, StatusCode, Version};
 pub use handler::{Answer, Handler};
-pub use http_server::Server;
+pub use http_server::{SPARE_DESCRIPTORS, Server};
 pub use into_response::IntoResponse;
 pub use options::{
     BODY_TIMEOUT, DISCARD_LIMIT, DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LINGER_TIMEOUT,
@@ -85,7 +85,8 @@ pub use response::{Body, Response};
 pub use routes::{RouteFuture, Routes};
 pub use serve::{Bound, Builder, Outcome};
 pub use site::{
-    KEPT_BYTES, KEPT_DESCRIPTORS, KEPT_FILES, LISTED_NAMES, SMALL_FILE, Site, SiteHandler,
+    COMPRESS_FROM, COMPRESS_UP_TO, Compression, FINGERPRINT, KEPT_BYTES, KEPT_DESCRIPTORS,
+    KEPT_FILES, LISTED_NAMES, RANGES, SMALL_FILE, Site, SiteFuture, SiteHandler,
 };
 pub use sse::{Event, EventWriter, KEEP_ALIVE, Sse};
 pub use tls::Tls;
@@ -95,5 +96,3 @@ pub use upgrade::{Draining, Upgraded};
 pub use websocket::{
     CLOSE_TIMEOUT, CloseFrame, MAX_MESSAGE, Message, WebSocket, WebSocketError, WebSocketOptions,
 };
-#[doc(hidden)]
-pub use {http_server::Server as HttpServer, serve::Builder as Serve};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::future::Future;
 use std::io;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -64,6 +65,8 @@ pub(crate) enum Content {
     Static(&'static [u8]),
     Bytes(Bytes),
     Opened(Rc<Opened>),
+    /// One behind the other; the length is their sum.
+    Pieces(Vec<Piece>, u64),
     /// The connection goes on in another protocol.
     Upgrade(Start),
     File {
@@ -74,6 +77,13 @@ pub(crate) enum Content {
         stream: Pin<Box<dyn Stream<Item = io::Result<Bytes>>>>,
         length: Option<u64>,
     },
+}
+
+/// A piece of an answer.
+pub(crate) enum Piece {
+    Bytes(Bytes),
+    /// A part of a file.
+    Part(Rc<Opened>, Range<u64>),
 }
 
 impl Body {
@@ -149,7 +159,7 @@ impl Body {
             Content::Static(bytes) => Some(bytes.len() as u64),
             Content::Bytes(bytes) => Some(bytes.len() as u64),
             Content::Opened(opened) => Some(opened.length()),
-            Content::File { length, .. } => Some(*length),
+            Content::Pieces(_, length) | Content::File { length, .. } => Some(*length),
             Content::Stream { length, .. } => *length,
         }
     }
@@ -270,6 +280,22 @@ impl Response {
             content_type: None,
             lines: Lines::NotModified(opened),
             body: Body::default(),
+        }
+    }
+
+    /// Pieces under header lines that are ready to be sent.
+    pub(crate) fn pieces(status: StatusCode, lines: Vec<u8>, pieces: Vec<Piece>) -> Response {
+        let lengths = pieces.iter().map(|piece| match piece {
+            Piece::Bytes(bytes) => bytes.len() as u64,
+            Piece::Part(_, part) => part.end - part.start,
+        });
+        let length = lengths.sum();
+        Response {
+            status,
+            content_type: None,
+            lines: Lines::Own(lines),
+            body: Body(Content::Pieces(pieces, length)),
+            closes: false,
         }
     }
 

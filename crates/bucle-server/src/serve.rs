@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use bucle_loop::{EventLoop, get_running_loop};
 use bucle_net::tls::ServerContext;
-use bucle_net::{Address, ServerOptions, ToAddresses};
+use bucle_net::{Address, ToAddresses};
 
 use crate::access_log::{AccessLog, LogFormat, LogWriter};
 use crate::handler::Handler;
-use crate::http_server::Server;
+use crate::http_server::{Server, options_of_servers};
 use crate::listen::Listening;
 use crate::options::Options;
 use crate::stop::{Level, Stop};
@@ -206,9 +206,9 @@ impl Builder {
                 false => secure.push(address),
             }
         }
-        let mut addresses = vec![(plain, ServerOptions::default())];
+        let mut addresses = vec![(plain, options_of_servers())];
         if let Some(certificate) = &certificate {
-            let options = ServerOptions::default().tls(certificate.context.clone());
+            let options = options_of_servers().tls(certificate.context.clone());
             addresses.push((secure, options));
         }
         let mut server = Server::listening(addresses, handler, self.options, log)?;
@@ -319,7 +319,7 @@ impl Bound {
     /// that are under way, within [`Options::drain_timeout`], and returns. A second signal cuts
     /// short.
     ///
-    /// `make_handler` is called once on each worker's thread; the calling thread is one of them.
+    /// `make_handler` is called once on each worker's loop; the calling thread has one of them.
     ///
     /// # Errors
     /// The system's, when a loop can't be made or a thread can't be started; a worker that
@@ -470,10 +470,14 @@ struct Job<F> {
     stop: Arc<Stop>,
 }
 
-impl<H: Handler, F: Fn() -> H> Job<F> {
+impl<H: Handler, F: Fn() -> H + 'static> Job<F> {
     /// One worker, from its start to its end.
-    fn work(&self, event_loop: &EventLoop, sockets: Vec<OwnedFd>) -> io::Result<Outcome> {
-        let (handler, options) = ((self.make_handler)(), self.options.clone());
+    fn work(
+        self: &Arc<Self>,
+        event_loop: &EventLoop,
+        sockets: Vec<OwnedFd>,
+    ) -> io::Result<Outcome> {
+        let (job, options) = (self.clone(), self.options.clone());
         let log = self.log.clone();
         let log = log.map(|(format, writer)| AccessLog::new(format, writer));
         let (stop, limit) = (self.stop.clone(), self.options.drain_timeout);
@@ -481,6 +485,7 @@ impl<H: Handler, F: Fn() -> H> Job<F> {
         let sockets = sockets.into_iter().zip(self.secure.clone()).collect();
         event_loop
             .run_until_complete(async move {
+                let handler = (job.make_handler)();
                 let server = Server::start(sockets, tls, handler, options, log)?;
                 stop.reached(Level::Drain).await;
                 Ok(server.drain(limit, stop.reached(Level::Force)).await)

@@ -25,7 +25,7 @@
 //! | threads | [`to_thread`], [`run_coroutine_threadsafe`], [`ThreadPoolExecutor`], [`concurrent`] |
 //! | bytes | [`net`], [`server`] |
 //!
-//! Whoever knows asyncio finds every function and class of it in a table: [`asyncio`].
+//! Recipes, from an echo server to a clean stop: [`cookbook`]. Whoever knows asyncio finds every function and class of it in a table: [`asyncio`].
 //!
 //! Tests run in a world of their own, in which a day of sleep takes no time and a failure can be
 //! replayed: [`macro@test`], [`testing`].
@@ -38,6 +38,7 @@ struct Readme;
 
 #[doc = include_str!("asyncio.md")]
 pub mod asyncio {}
+pub mod cookbook;
 pub mod testing;
 
 pub use bucle_loop::*;

@@ -2,7 +2,7 @@
 //!
 //! `bucle_plaintext` listens on any free port of 127.0.0.1 and prints `http://127.0.0.1:PORT`.
 
-use bucle::server::{HttpServer, Method, Options, Request, Response, StatusCode};
+use bucle::server::{Server, Method, Options, Request, Response, StatusCode};
 
 async fn hello(request: Request) -> Response {
     if request.method() == Method::Get && request.path().starts_with("/plaintext") {
@@ -16,7 +16,7 @@ async fn hello(request: Request) -> Response {
 
 #[bucle::main]
 async fn main() -> std::io::Result<()> {
-    let server = HttpServer::bind("127.0.0.1:0", hello, Options::default())?;
+    let server = Server::bind("127.0.0.1:0", hello, Options::default())?;
     println!("http://{}", server.addresses()[0]);
     server.serve_forever().await;
     Ok(())

@@ -159,3 +159,47 @@ fn a_log_that_nobody_reads_harms_nobody() {
     serving.signal(Signal::TERM);
     assert!(serving.wait().success());
 }
+
+#[test]
+fn flags_say_what_is_done_with_files() {
+    let site = site();
+    let script = "let x = 1;\n".repeat(200);
+    std::fs::write(site.path().join("app-5LWNQJ3V.js"), &script).unwrap();
+    std::fs::write(site.path().join("app.js"), &script).unwrap();
+    std::fs::write(site.path().join("app.js.gz"), "compressed").unwrap();
+    let ask = |serving: &Serving, target: &str, lines: &str| {
+        let mut stream = serving.connect();
+        let request = format!("GET {target} HTTP/1.0\r\n{lines}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let zero = ["--listen", "127.0.0.1:0"];
+    let serving = Serving::start(site.path(), &zero);
+    let page = "Accept: text/html\r\n";
+    assert!(ask(&serving, "/app-5LWNQJ3V.js", "").contains("immutable\r\n"));
+    assert!(ask(&serving, "/app.js", "").contains("Cache-Control: no-cache\r\n"));
+    assert!(ask(&serving, "/route", page).starts_with("HTTP/1.1 404"));
+    assert!(ask(&serving, "/app.js", "Accept-Encoding: gzip\r\n").ends_with("\r\n\r\ncompressed"));
+    let flags = [
+        "--listen",
+        "127.0.0.1:0",
+        "--spa",
+        "--compress",
+        "off",
+        "--no-immutable",
+        "--cache-control",
+        "max-age=60",
+    ];
+    let serving = Serving::start(site.path(), &flags);
+    assert!(ask(&serving, "/app-5LWNQJ3V.js", "").contains("Cache-Control: max-age=60\r\n"));
+    assert!(ask(&serving, "/route", page).ends_with("<p>hello"));
+    assert!(ask(&serving, "/route.js", page).starts_with("HTTP/1.1 404"));
+    assert!(ask(&serving, "/app.js", "Accept-Encoding: gzip\r\n").ends_with(&script));
+    for wrong in [["--cache-control", "a\nb"], ["--compress", "much"]] {
+        let path = site.path().to_str().unwrap();
+        let output = crate::support::run(&["serve", path, wrong[0], wrong[1]]);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
+}

@@ -160,7 +160,7 @@ impl Waiters {
         if let Some(Place(key)) = place {
             return self.renew(*key, cx);
         }
-        let (waker, task) = (cx.waker().clone(), current_ref().map(TaskHandle::new));
+        let waker = cx.waker().clone();
         let line = self.line.get_or_init(|| {
             Rc::new(Line {
                 list: RefCell::default(),
@@ -170,7 +170,7 @@ impl Waiters {
                 member: Member::default(),
             })
         });
-        line.member.begin(line);
+        let task = line.member.begin_in_task(line).map(TaskHandle::new);
         let key = line.list.borrow_mut().link(waker, task);
         self.len.set(self.len.get() + 1);
         *place = Some(Place(key));

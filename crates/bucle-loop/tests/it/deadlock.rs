@@ -588,7 +588,7 @@ fn a_run_whose_main_task_is_in_a_circle_ends_although_others_live() {
         let _alive = watch_in_vain();
         let _ = bucle_loop::Gather::of(crosswise()).await;
     });
-    says_crosswise(&[reports.clone()]);
+    says_crosswise(std::slice::from_ref(&reports));
     says(&[reports], "to be readable, for a callback added at ");
 }
 

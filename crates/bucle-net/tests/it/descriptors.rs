@@ -9,7 +9,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bucle_loop::{EventLoop, get_running_loop, sleep};
-use bucle_net::{Transport, create_connection, open_connection, start_server};
+use bucle_net::{
+    ServerOptions, Transport, create_connection, create_server, open_connection, start_server,
+};
 
 use crate::support::*;
 
@@ -125,6 +127,91 @@ fn running_out_of_descriptors_pauses_accepting() {
         let told = ask(&mut first, "told");
         assert_eq!(told.matches("is paused").count(), 1, "{told}");
         assert!(told.contains("ulimit"), "{told}");
+        // What closes makes room for what comes.
+        served.truncate(served.len() / 2);
+        for _ in 0..5 {
+            let mut late = connect();
+            assert_eq!(ask(&mut late, "hello\n"), "hello");
+            served.push(late);
+        }
+        first.write_all(b"end").unwrap();
+        assert!(child.0.wait().unwrap().success());
+    });
+}
+
+/// A server that keeps descriptors back, and tells how many files it can open.
+fn sparing_child() {
+    bucle_loop::run(async {
+        get_running_loop().set_exception_handler(|_, _| {});
+        let done = Rc::new(Cell::new(false));
+        let record = Record::new().on_data({
+            let done = done.clone();
+            move |transport, data| match data {
+                b"files" => {
+                    let open = |_| std::fs::File::open("/dev/null").ok();
+                    let files: Vec<_> = (0..100).map_while(open).collect();
+                    transport.write(format!("{}\n", files.len()).as_bytes());
+                }
+                b"end" => done.set(true),
+                data => transport.write(data),
+            }
+        });
+        let options = ServerOptions::default().spare_descriptors(64);
+        let theirs = record.clone();
+        let server = create_server("127.0.0.1:0", options, move || theirs.protocol()).unwrap();
+        println!("at {}", server.sockets()[0]);
+        record.until(|_| done.get()).await;
+    })
+    .unwrap();
+}
+
+#[test]
+fn some_descriptors_are_not_for_connections() {
+    const NAME: &str = "descriptors::some_descriptors_are_not_for_connections";
+    if is_child() {
+        return sparing_child();
+    }
+    within(|| {
+        // An eighth of them is less than was asked for.
+        let mut child = Guard(child(NAME, 80));
+        let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
+        let address: SocketAddr = loop {
+            let line = lines.next().unwrap().unwrap();
+            if let Some((_, address)) = line.split_once("at ") {
+                break address.parse().unwrap();
+            }
+        };
+        let connect = || {
+            let client = TcpStream::connect(address).unwrap();
+            client.set_read_timeout(Some(WATCHDOG)).unwrap();
+            client
+        };
+        let mut first = connect();
+        let mut served = Vec::new();
+        let mut refused = 0;
+        // In two waves: the second meets a server that is full already.
+        for count in [90, 30] {
+            let clients: Vec<_> = (0..count).map(|_| connect()).collect();
+            for mut client in clients {
+                let mut answer = [0; 4];
+                let asked = client.write_all(b"ping");
+                match asked.and_then(|()| client.read_exact(&mut answer)) {
+                    Ok(()) => served.push(client),
+                    Err(_) => refused += 1,
+                }
+            }
+            let files: usize = ask(&mut first, "files").parse().unwrap();
+            assert!(
+                (10..20).contains(&files),
+                "{files} files, {} served",
+                served.len()
+            );
+        }
+        assert!(
+            served.len() >= 40 && refused >= 50,
+            "{} served",
+            served.len()
+        );
         // What closes makes room for what comes.
         served.truncate(served.len() / 2);
         for _ in 0..5 {

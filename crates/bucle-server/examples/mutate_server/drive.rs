@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use bucle_loop::{get_running_loop, sleep, yield_now};
-use bucle_server::{Handler, HttpServer, Method, Options, Request, Response, Site};
+use bucle_server::{Handler, Method, Options, Request, Response, Server, Site};
 
 use crate::generator::{Random, mutate, request};
 
@@ -115,7 +115,7 @@ fn run(
             }
         }
         // The last ends are told by the loop.
-        let open = || -> usize { servers.iter().map(HttpServer::connections).sum() };
+        let open = || -> usize { servers.iter().map(Server::connections).sum() };
         for _ in 0..MOST_WAITS {
             if open() == 0 {
                 break;
@@ -131,8 +131,8 @@ fn run(
     .map_err(|error| error.to_string())?
 }
 
-fn unbound<H: Handler>(handler: H) -> HttpServer {
-    HttpServer::unbound(handler, Options::default())
+fn unbound<H: Handler>(handler: H) -> Server {
+    Server::unbound(handler, Options::default())
 }
 
 /// A client that has sent all it has to say.
@@ -144,7 +144,7 @@ struct Client {
 }
 
 impl Client {
-    fn start(server: &HttpServer, message: Vec<u8>) -> Result<Client, String> {
+    fn start(server: &Server, message: Vec<u8>) -> Result<Client, String> {
         let explain = |error: std::io::Error| error.to_string();
         let (theirs, ours) = UnixStream::pair().map_err(explain)?;
         theirs.set_nonblocking(true).map_err(explain)?;

@@ -1,6 +1,7 @@
 //! From an answer to the transport: what is small leaves with its head in one write, files by
 //! `sendfile`, streams piece by piece from a task.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -13,6 +14,7 @@ use bucle_net::Transport;
 use bytes::Bytes;
 use futures_core::Stream;
 
+use super::pieces::{FilePart, Ready};
 use super::{Connection, flag};
 use crate::Response;
 use crate::encode::{self, After, Framing};
@@ -20,7 +22,7 @@ use crate::handler::Handler;
 use crate::response::{Body, Content};
 
 /// Bodies up to this are copied behind their head; what is longer is queued as it is.
-const COPY_LIMIT: usize = 16 * 1024;
+pub(super) const COPY_LIMIT: usize = 16 * 1024;
 
 impl<H: Handler> Connection<H> {
     /// Writes the answer's head, and as much of its body as is at hand.
@@ -29,10 +31,10 @@ impl<H: Handler> Connection<H> {
         if self.any(flag::BEGUN) {
             return;
         }
-        if response.is_upgrade() {
-            return self.switch(response, out);
-        }
         if response.status().is_informational() {
+            if response.is_upgrade() {
+                return self.switch(response, out);
+            }
             // An answer that is no answer: the client would wait for the real one.
             response = Response::error(StatusCode::INTERNAL_SERVER_ERROR);
         }
@@ -100,14 +102,32 @@ impl<H: Handler> Connection<H> {
         match content {
             Content::Empty | Content::Upgrade(_) => {}
             Content::Static(bytes) if bytes.len() <= COPY_LIMIT => out.extend_from_slice(bytes),
-            Content::Opened(opened) => match opened.file() {
-                None => out.extend_from_slice(opened.content()),
-                Some(file) => self.send_file(file.clone(), opened.length(), out),
+            Content::Opened(opened) => match (opened.file(), opened.shared_content()) {
+                (None, None) => out.extend_from_slice(opened.content()),
+                (None, Some(bytes)) => self.send_long(bytes.clone(), out),
+                (Some(file), _) if self.is_warm(&opened, file) => {
+                    self.send_file(file.clone(), 0, opened.length(), out);
+                }
+                (Some(file), _) => {
+                    let whole = FilePart::new(file.clone(), 0, opened.length());
+                    self.write_out(out);
+                    self.spawn_pieces(VecDeque::from([Ready::File(whole)]));
+                    return true;
+                }
             },
+            Content::Pieces(pieces, _) => return self.send_pieces(pieces, out),
             Content::Bytes(bytes) if bytes.len() <= COPY_LIMIT => out.extend_from_slice(&bytes),
             Content::Static(bytes) => self.send_long(Bytes::from_static(bytes), out),
             Content::Bytes(bytes) => self.send_long(bytes, out),
-            Content::File { file, length } => self.send_file(file, length, out),
+            Content::File { file, length } => {
+                let whole = FilePart::new(file, 0, length);
+                if !whole.is_cached() {
+                    self.write_out(out);
+                    self.spawn_pieces(VecDeque::from([Ready::File(whole)]));
+                    return true;
+                }
+                self.send_file(whole.file, 0, length, out);
+            }
             Content::Stream { stream, length } => {
                 self.write_out(out);
                 self.spawn_stream(stream, length, chunked);
@@ -117,13 +137,13 @@ impl<H: Handler> Connection<H> {
         false
     }
 
-    fn send_file(&self, file: Rc<OwnedFd>, length: u64, out: &mut Vec<u8>) {
-        self.with_transport(|transport| transport.send_file_after(out, file, 0, length));
+    pub(super) fn send_file(&self, file: Rc<OwnedFd>, offset: u64, length: u64, out: &mut Vec<u8>) {
+        self.with_transport(|transport| transport.send_file_after(out, file, offset, length));
         out.clear();
         self.look_at_queue();
     }
 
-    fn send_long(&self, bytes: Bytes, out: &mut Vec<u8>) {
+    pub(super) fn send_long(&self, bytes: Bytes, out: &mut Vec<u8>) {
         let head = Bytes::copy_from_slice(out);
         out.clear();
         self.with_transport(|transport| transport.writelines([head, bytes]));
@@ -165,7 +185,7 @@ impl<H: Handler> Connection<H> {
         task.detach();
     }
 
-    fn send_piece(self: &Rc<Self>, piece: Bytes, chunked: bool) {
+    pub(super) fn send_piece(self: &Rc<Self>, piece: Bytes, chunked: bool) {
         self.with_transport(|transport| {
             if chunked {
                 let mut frame = Vec::with_capacity(18);
@@ -179,7 +199,7 @@ impl<H: Handler> Connection<H> {
         self.settle();
     }
 
-    fn stream_ended(self: &Rc<Self>, whole: bool, chunked: bool, sent: u64) {
+    pub(super) fn stream_ended(self: &Rc<Self>, whole: bool, chunked: bool, sent: u64) {
         self.with_exchange(|exchange| exchange.task = None);
         self.record(|record| record.sent(sent));
         if !whole {
@@ -197,7 +217,7 @@ impl<H: Handler> Connection<H> {
 
     /// Ready once the client has read most of what was sent; never if it has gone, which ends the
     /// task that waits.
-    fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.with_transport(Transport::is_closing) == Some(true) {
             return Poll::Pending;
         }

@@ -20,6 +20,7 @@
 //! |---|---|
 //! | `exchange` | from a head to the answer: the handler, its task, the request's body |
 //! | `answer` | from the answer to the transport, streamed bodies included |
+//! | `pieces` | parts of files, and files that a disk has to be waited for |
 //! | `ending` | refusals, the end of patience, stopping, lingering |
 //! | `upgrade` | leaving HTTP for another protocol |
 //! | `patience` | what is waited for, and how long |
@@ -30,6 +31,7 @@ mod driver;
 mod ending;
 mod exchange;
 mod patience;
+mod pieces;
 #[cfg(test)]
 mod tests;
 mod upgrade;

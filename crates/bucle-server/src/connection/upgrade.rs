@@ -33,7 +33,6 @@ impl<H: Handler> Connection<H> {
             // Made for another request.
             return self.answer(Response::error(StatusCode::INTERNAL_SERVER_ERROR), out);
         }
-        let response = response.with_status(StatusCode::SWITCHING_PROTOCOLS);
         self.set(flag::BEGUN | flag::ANSWERED);
         self.worker
             .with_date(|date| encode::head(out, &response, Framing::None, After::Stays, date));

@@ -8,37 +8,34 @@
 //! Head and bytes of an answer come from one open file. Small files are kept as bytes, others as
 //! an open descriptor; both are bounded. A file that was changed less than two seconds ago is not
 //! kept at all: it may change again without its times showing it.
+//!
+//! A file's [`Variants`](super::variants) are kept with it, and count with it.
 
 use std::borrow::Borrow;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashSet;
-use std::ffi::{CStr, OsStr};
-use std::fmt::Display;
-use std::fs;
+use std::ffi::{CStr, CString};
 use std::hash::{Hash, Hasher};
-use std::io::Write;
-use std::ops::Range;
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
-use crate::site::entity;
+use crate::site::Policy;
+use crate::site::coding::Coding;
+use crate::site::compress::Source;
+use crate::site::opened::{Label, Moment, Opened, assemble, read};
 use crate::site::root::{Facts, Root};
-
-/// Files up to this many bytes are kept as bytes, and leave in one write with their head.
-pub const SMALL_FILE: u64 = 16 * 1024;
+use crate::site::variants::Variant;
 
 /// How many files are kept, of either kind.
 pub const KEPT_FILES: usize = 4096;
 
-/// How many bytes the kept files may take in sum, with their names and heads.
+/// How many bytes the kept files may take in sum, with their names, heads and compressed variants.
 pub const KEPT_BYTES: usize = 16 * 1024 * 1024;
 
 /// How many descriptors the kept large files may take.
@@ -47,89 +44,17 @@ pub const KEPT_DESCRIPTORS: usize = 128;
 /// After so long a kept file's path is resolved beneath the root anew.
 const RESOLVE_AGAIN: Duration = Duration::from_secs(1);
 
-/// How often a file that changes while it is read is read again.
-const MOST_READS: usize = 3;
-
-/// A file as it was at one moment: its head and its bytes.
-#[derive(Debug)]
-pub(crate) struct Opened {
-    facts: Facts,
-    /// The turn in which it was last compared with the disk.
-    turn: Cell<u64>,
-    /// When its path was last resolved beneath the root.
-    resolved: Cell<Instant>,
-    modified: Option<SystemTime>,
-    /// `None` for a small file, whose bytes are in `buffer`.
-    file: Option<Rc<OwnedFd>>,
-    /// All that an answer is made of, side by side: the name it is kept under, the path with its
-    /// NUL, the header lines (those that a 304 has too at their end), the bytes of a small file.
-    buffer: Box<[u8]>,
-    path: usize,
-    lines: usize,
-    shared: usize,
-    content: usize,
-    etag: Range<usize>,
-}
-
-impl Opened {
-    /// The header lines of an answer with the file.
-    #[inline]
-    pub(crate) fn lines(&self) -> &[u8] {
-        &self.buffer[self.lines..self.content]
-    }
-
-    /// The header lines of an answer without it (RFC 9110, section 15.4.5).
-    pub(crate) fn lines_not_modified(&self) -> &[u8] {
-        &self.buffer[self.shared..self.content]
-    }
-
-    pub(crate) fn etag(&self) -> &[u8] {
-        &self.buffer[self.etag.clone()]
-    }
-
-    pub(crate) fn modified(&self) -> Option<SystemTime> {
-        self.modified
-    }
-
-    /// The file itself, unless it is small.
-    #[inline]
-    pub(crate) fn file(&self) -> Option<&Rc<OwnedFd>> {
-        self.file.as_ref()
-    }
-
-    /// The bytes of a small file.
-    #[inline]
-    pub(crate) fn content(&self) -> &[u8] {
-        &self.buffer[self.content..]
-    }
-
-    /// How long the answer's body is, in bytes.
-    #[inline]
-    pub(crate) fn length(&self) -> u64 {
-        match self.file {
-            Some(_) => self.facts.size,
-            None => self.content().len() as u64,
-        }
-    }
-
-    fn name(&self) -> &[u8] {
-        &self.buffer[..self.path]
-    }
-
-    fn path(&self) -> &CStr {
-        let path = CStr::from_bytes_with_nul(&self.buffer[self.path..self.lines]);
-        path.unwrap_or_default()
-    }
-
-    fn descriptors(&self) -> usize {
-        usize::from(self.file.is_some())
-    }
-}
-
 /// What a path led to.
+#[derive(Debug)]
 pub(crate) enum Found {
     File(Rc<Opened>),
-    Folder(OwnedFd),
+    Folder(Facts),
+}
+
+/// The same, not shared yet; and whether a file may be kept.
+enum Seen {
+    File(Opened, bool),
+    Folder(Facts),
 }
 
 /// A file in a set, found by the name it is kept under.
@@ -171,24 +96,32 @@ impl Generation {
     }
 
     /// Whether one more would be too much for half the bounds.
-    fn is_full_for(&self, opened: &Opened, bounds: &Bounds) -> bool {
+    fn is_full_for(&self, (bytes, descriptors): (usize, usize), bounds: &Bounds) -> bool {
         self.kept.len() >= bounds.files / 2
-            || self.bytes + opened.buffer.len() > bounds.bytes / 2
-            || self.descriptors + opened.descriptors() > bounds.descriptors / 2
+            || self.bytes + bytes > bounds.bytes / 2
+            || self.descriptors + descriptors > bounds.descriptors / 2
     }
 
     fn insert(&mut self, opened: Rc<Opened>) {
         self.remove(opened.name());
-        self.bytes += opened.buffer.len();
-        self.descriptors += opened.descriptors();
+        let (bytes, descriptors) = opened.weight();
+        opened.counted.set((bytes, descriptors));
+        self.bytes += bytes;
+        self.descriptors += descriptors;
         self.kept.insert(Kept(opened));
     }
 
     fn remove(&mut self, name: &[u8]) {
         if let Some(Kept(opened)) = self.kept.take(name) {
-            self.bytes -= opened.buffer.len();
-            self.descriptors -= opened.descriptors();
+            let (bytes, descriptors) = opened.counted.take();
+            self.bytes -= bytes;
+            self.descriptors -= descriptors;
         }
+    }
+
+    fn holds(&self, opened: &Rc<Opened>) -> bool {
+        let kept = self.kept.get(opened.name());
+        kept.is_some_and(|kept| Rc::ptr_eq(&kept.0, opened))
     }
 }
 
@@ -202,15 +135,17 @@ struct Bounds {
 /// The files of a site, as one loop sees them.
 pub(crate) struct Files {
     root: Arc<Root>,
+    policy: Arc<Policy>,
     bounds: Bounds,
     young: RefCell<Generation>,
     old: RefCell<Generation>,
 }
 
 impl Files {
-    pub(crate) fn new(root: Arc<Root>) -> Files {
+    pub(crate) fn new(root: Arc<Root>, policy: Arc<Policy>) -> Files {
         Files {
             root,
+            policy,
             bounds: Bounds {
                 files: KEPT_FILES,
                 bytes: KEPT_BYTES,
@@ -267,6 +202,7 @@ impl Files {
         opened.turn.set(turn);
         if again {
             opened.resolved.set(now);
+            self.look_beside(opened, true);
         }
         true
     }
@@ -277,48 +213,213 @@ impl Files {
     }
 
     fn insert(&self, opened: Rc<Opened>) {
+        let weight = opened.weight();
         let mut young = self.young.borrow_mut();
-        if young.is_full_for(&opened, &self.bounds) {
+        if young.is_full_for(weight, &self.bounds) {
             let old = std::mem::take(&mut *young);
             self.old.replace(old);
+            if young.is_full_for(weight, &self.bounds) {
+                return;
+            }
         }
         young.insert(opened);
     }
 
+    /// Counts a kept file anew, whose variants have changed.
+    fn recount(&self, opened: &Rc<Opened>) {
+        let mut young = self.young.borrow_mut();
+        let mut old = self.old.borrow_mut();
+        let kept = young.holds(opened) || old.holds(opened);
+        if kept {
+            young.remove(opened.name());
+            old.remove(opened.name());
+        }
+        drop((young, old));
+        if kept {
+            self.insert(opened.clone());
+        }
+    }
+
     /// Opens what `path` leads to beneath the root, and keeps it under `name` if it is a file that
-    /// can be kept.
+    /// can be kept. Without leave to `wait` for a disk, it says `EAGAIN` where it would have to.
     ///
     /// Whatever is neither a regular file nor a folder is refused with `ENXIO`, unopened.
     pub(crate) fn open(
         &self,
         name: &str,
         path: &CStr,
-        turn: u64,
-        now: Instant,
-        wall: SystemTime,
+        moment: Moment,
+        wait: bool,
     ) -> Result<Found, Errno> {
-        // Opening a FIFO would wake who waits at its other end, and some devices do something when
-        // they are opened. What the path leads to may change before it is opened; then it is
-        // refused below.
-        acceptable(self.root.facts(path)?.kind)?;
-        let file = self.root.open_beneath(path)?;
-        let facts = Facts::of_open(&file)?;
-        acceptable(facts.kind)?;
-        if facts.kind == FileType::Directory {
-            return Ok(Found::Folder(file));
-        }
-        let settled = entity::settled(&facts, wall);
-        let seen = Seen {
-            facts,
-            turn,
-            now,
-            wall,
+        let label = Label {
+            name: name.as_bytes(),
+            path,
+            typed: path,
+            coding: None,
+            policy: &self.policy,
         };
-        let opened = Rc::new(read(file, name, path, seen, settled)?);
-        if settled && opened.facts == facts {
+        let opened = match self.try_open(&label, moment, wait) {
+            // What is kept is worth less than an answer.
+            Err(Errno::MFILE | Errno::NFILE) if self.let_descriptors_go() => {
+                self.try_open(&label, moment, wait)?
+            }
+            result => result?,
+        };
+        let (opened, keep) = match opened {
+            Seen::File(opened, keep) => (opened, keep),
+            Seen::Folder(facts) => return Ok(Found::Folder(facts)),
+        };
+        if !self.look_beside(&opened, wait) {
+            return Err(Errno::AGAIN);
+        }
+        let opened = Rc::new(opened);
+        if keep {
             self.insert(opened.clone());
         }
         Ok(Found::File(opened))
+    }
+
+    fn try_open(&self, label: &Label<'_>, moment: Moment, wait: bool) -> Result<Seen, Errno> {
+        // Opening a FIFO would wake who waits at its other end, and some devices do something when
+        // they are opened. What the path leads to may change before it is opened; then it is
+        // refused below.
+        let seen = if wait {
+            self.root.facts_beneath(label.path)
+        } else {
+            self.root.facts_at_hand(label.path)
+        };
+        let seen = seen?;
+        if acceptable(seen.kind)? == FileType::Directory {
+            return Ok(Seen::Folder(seen));
+        }
+        let file = self.root.open_beneath(label.path)?;
+        let facts = Facts::of_open(&file)?;
+        if acceptable(facts.kind)? == FileType::Directory {
+            return Ok(Seen::Folder(facts));
+        }
+        let opened = read(file, facts, label, moment, wait)?;
+        let keep = opened.is_settled() && opened.facts == facts;
+        Ok(Seen::File(opened, keep))
+    }
+
+    /// Closes the descriptors that are kept for later; says whether there were any.
+    fn let_descriptors_go(&self) -> bool {
+        let mut any = false;
+        for generation in [&self.young, &self.old] {
+            let mut generation = generation.borrow_mut();
+            if generation.descriptors > 0 {
+                any = true;
+                let gone = std::mem::take(&mut *generation);
+                drop(generation);
+                drop(gone);
+            }
+        }
+        any
+    }
+
+    /// Looks which codings of a file lie beside it. Without leave to wait for a disk, it says
+    /// whether it could.
+    fn look_beside(&self, opened: &Opened, wait: bool) -> bool {
+        let Some(variants) = &opened.variants else {
+            return true;
+        };
+        for coding in Coding::ALL {
+            let path = beside(opened.path(), coding);
+            let facts = if wait {
+                self.root.facts_beneath(&path)
+            } else {
+                self.root.facts_at_hand(&path)
+            };
+            let there = match facts {
+                Ok(facts) => {
+                    facts.kind == FileType::RegularFile && facts.modified >= opened.facts.modified
+                }
+                Err(Errno::AGAIN) => return false,
+                Err(_) => false,
+            };
+            variants.set_beside(coding, there);
+        }
+        true
+    }
+
+    /// The file that lies beside another, in a coding, if there is one and it is not older. Without
+    /// leave to `wait` for a disk, it says `EAGAIN` where it would have to; there is no other error.
+    pub(crate) fn beside(
+        &self,
+        opened: &Rc<Opened>,
+        coding: Coding,
+        moment: Moment,
+        wait: bool,
+    ) -> Result<Option<Rc<Opened>>, Errno> {
+        let Some(variants) = &opened.variants else {
+            return Ok(None);
+        };
+        if let Variant::Beside(variant) = variants.get(coding) {
+            let Moment { turn, now, .. } = moment;
+            if variant.turn.get() == turn || self.is_current(&variant, turn, now) {
+                return Ok(Some(variant));
+            }
+            variants.set(coding, Variant::None);
+            self.recount(opened);
+        }
+        let path = beside(opened.path(), coding);
+        let label = Label {
+            name: b"",
+            path: &path,
+            typed: opened.path(),
+            coding: Some(coding),
+            policy: &self.policy,
+        };
+        let (variant, keep) = match self.try_open(&label, moment, wait) {
+            Err(Errno::AGAIN) => return Err(Errno::AGAIN),
+            Ok(Seen::File(variant, keep)) => (variant, keep),
+            Ok(Seen::Folder(_)) | Err(_) => return Ok(None),
+        };
+        if variant.facts.modified < opened.facts.modified {
+            return Ok(None);
+        }
+        let variant = Rc::new(variant);
+        if keep {
+            variants.set(coding, Variant::Beside(variant.clone()));
+            self.recount(opened);
+        }
+        Ok(Some(variant))
+    }
+
+    /// What there is to be compressed of a file.
+    pub(crate) fn source(opened: &Opened) -> std::io::Result<Source> {
+        match opened.file() {
+            Some(file) => Ok(Source::File(
+                file.as_fd().try_clone_to_owned()?,
+                opened.facts,
+            )),
+            None => Ok(Source::Bytes(opened.content().to_vec())),
+        }
+    }
+
+    /// Keeps what a file was compressed to.
+    pub(crate) fn made(
+        &self,
+        opened: &Rc<Opened>,
+        coding: Coding,
+        bytes: Vec<u8>,
+        moment: Moment,
+    ) -> Rc<Opened> {
+        let label = Label {
+            name: b"",
+            path: opened.path(),
+            typed: opened.path(),
+            coding: Some(coding),
+            policy: &self.policy,
+        };
+        let strong = opened.is_settled();
+        let variant = assemble(opened.facts, strong, &label, moment, Bytes::from(bytes));
+        let variant = Rc::new(variant);
+        if let Some(variants) = &opened.variants {
+            variants.set(coding, Variant::Made(variant.clone()));
+            self.recount(opened);
+        }
+        variant
     }
 
     /// How many files, bytes and descriptors are kept.
@@ -333,122 +434,19 @@ impl Files {
     }
 }
 
-fn acceptable(kind: FileType) -> Result<(), Errno> {
+/// The path of a file's variant.
+pub(crate) fn beside(path: &CStr, coding: Coding) -> CString {
+    let mut beside = path.to_bytes().to_vec();
+    beside.extend_from_slice(coding.suffix().as_bytes());
+    // A path has no NUL in it.
+    CString::new(beside).unwrap_or_default()
+}
+
+fn acceptable(kind: FileType) -> Result<FileType, Errno> {
     match kind {
-        FileType::RegularFile | FileType::Directory => Ok(()),
+        FileType::RegularFile | FileType::Directory => Ok(kind),
         _ => Err(Errno::NXIO),
     }
-}
-
-/// What a file was seen to be, and when.
-struct Seen {
-    facts: Facts,
-    turn: u64,
-    now: Instant,
-    wall: SystemTime,
-}
-
-/// Makes the head of a file, and reads it if it is small.
-fn read(
-    file: OwnedFd,
-    name: &str,
-    path: &CStr,
-    mut seen: Seen,
-    settled: bool,
-) -> Result<Opened, Errno> {
-    let file = fs::File::from(file);
-    let mut strong = settled;
-    let mut reads_left = MOST_READS;
-    while seen.facts.size <= SMALL_FILE {
-        let bytes = read_whole(&file, seen.facts.size)?;
-        let after = Facts::of_open(&file)?;
-        let steady = after == seen.facts && bytes.len() as u64 == seen.facts.size;
-        reads_left -= 1;
-        if steady || reads_left == 0 {
-            return Ok(opened(seen, name, path, strong && steady, Ok(bytes)));
-        }
-        // Somebody is writing to it.
-        seen.facts = after;
-        strong = false;
-    }
-    Ok(opened(seen, name, path, strong, Err(file.into())))
-}
-
-/// The first `size` bytes of `file`, or as many as there are.
-fn read_whole(file: &fs::File, size: u64) -> Result<Vec<u8>, Errno> {
-    let mut bytes = vec![0; usize::try_from(size.min(SMALL_FILE)).unwrap_or(0)];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read_at(&mut bytes[filled..], filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
-        }
-    }
-    bytes.truncate(filled);
-    Ok(bytes)
-}
-
-/// Puts together what answers are made of: with the bytes of a small file, or with the file.
-fn opened(
-    seen: Seen,
-    name: &str,
-    path: &CStr,
-    strong: bool,
-    content: Result<Vec<u8>, OwnedFd>,
-) -> Opened {
-    let content_type = entity::content_type(Path::new(OsStr::from_bytes(path.to_bytes())));
-    let modified = entity::last_modified(&seen.facts, seen.wall);
-    let mut buffer = Vec::from(name);
-    let path_at = buffer.len();
-    buffer.extend_from_slice(path.to_bytes_with_nul());
-    let lines = buffer.len();
-    put(
-        &mut buffer,
-        format_args!("Content-Type: {content_type}\r\n"),
-    );
-    put(&mut buffer, "X-Content-Type-Options: nosniff\r\n");
-    let shared = buffer.len();
-    if content_type.starts_with("text/html") {
-        // A page may be kept, but is asked for again: it names the assets of today.
-        put(&mut buffer, "Cache-Control: no-cache\r\n");
-    }
-    if let Some(modified) = modified {
-        let date = httpdate::HttpDate::from(modified);
-        put(&mut buffer, format_args!("Last-Modified: {date}\r\n"));
-    }
-    put(&mut buffer, "ETag: ");
-    let etag = buffer.len();
-    put(&mut buffer, entity::etag(&seen.facts, strong));
-    let etag = etag..buffer.len();
-    put(&mut buffer, "\r\n");
-    let content_at = buffer.len();
-    let file = match content {
-        Ok(bytes) => {
-            buffer.extend_from_slice(&bytes);
-            None
-        }
-        Err(file) => Some(Rc::new(file)),
-    };
-    Opened {
-        facts: seen.facts,
-        turn: Cell::new(seen.turn),
-        resolved: Cell::new(seen.now),
-        modified,
-        file,
-        buffer: buffer.into(),
-        path: path_at,
-        lines,
-        shared,
-        content: content_at,
-        etag,
-    }
-}
-
-fn put(buffer: &mut Vec<u8>, text: impl Display) {
-    // Writing to a vector never fails.
-    let _ = write!(buffer, "{text}");
 }
 
 #[cfg(test)]

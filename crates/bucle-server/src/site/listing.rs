@@ -1,7 +1,8 @@
 //! The page that shows a folder without an `index.html`: one small HTML page that needs nothing
 //! else.
 
-use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::ffi::{CStr, CString};
 use std::fmt::{self, Display, Formatter, Write};
 use std::os::fd::OwnedFd;
 
@@ -42,62 +43,94 @@ struct Entry {
 }
 
 /// The page for `folder`, which `path` led to; the root is at `prefix`.
+///
+/// It reads the whole folder, so it is for a thread. Of more than [`LISTED_NAMES`], the first in
+/// the order of the page are shown, so that the same folder gives the same page.
 pub(crate) fn page(
     root: &Root,
     prefix: &str,
     path: &SitePath,
     folder: OwnedFd,
 ) -> Result<String, Errno> {
-    let (mut entries, left_out) = read(root, path, folder)?;
-    entries.sort_unstable_by(by_kind_and_name);
+    let (names, left_out) = first_names(root, path, &folder)?;
+    let entries: Vec<_> = names
+        .into_iter()
+        .filter_map(|name| entry(root, path, &folder, name))
+        .collect();
     Ok(render(prefix, path, &entries, left_out))
 }
 
-/// What is to be shown, and how many more there are.
-fn read(root: &Root, path: &SitePath, folder: OwnedFd) -> Result<(Vec<Entry>, usize), Errno> {
-    let mut entries = Vec::new();
-    let mut left_out = 0;
-    for item in Dir::read_from(&folder)? {
+/// What is known of a name without a look at what it stands for; in the order of the page: folders
+/// first, each kind by name: without regard to case, then with.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
+    file: bool,
+    folded: Vec<u8>,
+    name: Vec<u8>,
+}
+
+/// The names that come first, in order, and how many more there are. No more than these are held at
+/// any time.
+fn first_names(
+    root: &Root,
+    path: &SitePath,
+    folder: &OwnedFd,
+) -> Result<(Vec<Name>, usize), Errno> {
+    let mut first = BinaryHeap::new();
+    let mut count = 0;
+    for item in Dir::read_from(folder)? {
         let item = item?;
         let name = item.file_name().to_bytes();
         // Not served, so not shown; `.` and `..` among them.
         if name.starts_with(b".") {
             continue;
         }
-        if entries.len() == LISTED_NAMES {
-            left_out += 1;
+        let kind = match item.file_type() {
+            kind @ (FileType::RegularFile | FileType::Directory) => kind,
+            FileType::Symlink | FileType::Unknown => {
+                match facts(root, path, folder, item.file_name()) {
+                    Some(facts) => facts.kind,
+                    None => continue,
+                }
+            }
+            _ => continue,
+        };
+        if !matches!(kind, FileType::RegularFile | FileType::Directory) {
             continue;
         }
-        let facts = match statat(&folder, item.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Facts::of(&stat),
-            // Removed since.
-            Err(_) => continue,
-        };
-        let facts = match facts.kind {
-            FileType::Symlink => match root.facts_beneath(&path.join(name)) {
-                Ok(facts) => facts,
-                // It leads out of the root, or nowhere.
-                Err(_) => continue,
-            },
-            _ => facts,
-        };
-        if !matches!(facts.kind, FileType::RegularFile | FileType::Directory) {
-            continue;
-        }
-        entries.push(Entry {
+        count += 1;
+        first.push(Name {
+            file: kind != FileType::Directory,
+            folded: name.to_ascii_lowercase(),
             name: name.to_vec(),
-            folder: facts.kind == FileType::Directory,
-            size: facts.size,
-            modified: facts.modified.0,
         });
+        if first.len() > LISTED_NAMES {
+            first.pop();
+        }
     }
-    Ok((entries, left_out))
+    let left_out = count - first.len();
+    Ok((first.into_sorted_vec(), left_out))
 }
 
-/// Folders first, each kind by name: without regard to case, then with.
-fn by_kind_and_name(a: &Entry, b: &Entry) -> Ordering {
-    let folded = |name: &[u8]| name.to_ascii_lowercase();
-    (!a.folder, folded(&a.name), &a.name).cmp(&(!b.folder, folded(&b.name), &b.name))
+/// What a name stands for; `None` for what was removed since, leads out of the root, or nowhere.
+fn facts(root: &Root, path: &SitePath, folder: &OwnedFd, name: &CStr) -> Option<Facts> {
+    let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    let facts = Facts::of(&stat);
+    match facts.kind {
+        FileType::Symlink => root.facts_beneath(&path.join(name.to_bytes())).ok(),
+        _ => Some(facts),
+    }
+}
+
+fn entry(root: &Root, path: &SitePath, folder: &OwnedFd, name: Name) -> Option<Entry> {
+    let text = CString::new(name.name).ok()?;
+    let facts = facts(root, path, folder, &text)?;
+    Some(Entry {
+        name: text.into_bytes(),
+        folder: facts.kind == FileType::Directory,
+        size: facts.size,
+        modified: facts.modified.0,
+    })
 }
 
 fn render(prefix: &str, path: &SitePath, entries: &[Entry], left_out: usize) -> String {

@@ -2,19 +2,34 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `answering` | from a request to its answer, step by step |
 //! | `path` | what a request's path may name |
 //! | `root` | opening beneath the root, and nowhere else |
-//! | `files` | what is kept of files, and when it still counts |
-//! | `entity` | types, tags, times, preconditions |
-//! | `listing` | the page of a folder without an index |
+//! | `files`, `opened`, `variants` | what is kept of files, and when it still counts |
+//! | `entity`, `caching` | types, tags, times, how long they may be kept |
+//! | `preconditions`, `range` | conditional requests, byte ranges |
+//! | `coding`, `compress` | content codings |
+//! | `listing`, `listings` | the page of a folder without an index |
+//!
+//! The loop never waits for a disk here if the system lets it know beforehand (Linux 5.12): what is
+//! not at hand is first looked up or read by a thread.
 
+mod answering;
+mod caching;
+mod coding;
+mod compress;
 mod entity;
 mod files;
 mod listing;
+mod listings;
+mod opened;
 mod path;
+mod preconditions;
+mod range;
 mod root;
+mod variants;
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,39 +37,69 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant, SystemTime};
 
-use bucle_http::{Method, StatusCode};
-use bucle_loop::{LoopRef, get_running_loop};
-use rustix::io::Errno;
-
-use crate::echo::{self, echo};
+use crate::echo::echo;
 use crate::handler::Handler;
 use crate::{Request, Response};
-use entity::Verdict;
-use files::{Files, Found};
-use path::{Refused, SitePath};
+use answering::{Desk, Step};
+use caching::Caching;
+use entity::Gain;
 use root::Root;
 
-pub(crate) use files::Opened;
-pub use files::{KEPT_BYTES, KEPT_DESCRIPTORS, KEPT_FILES, SMALL_FILE};
+pub use caching::FINGERPRINT;
+pub use compress::{COMPRESS_FROM, COMPRESS_UP_TO};
+pub use files::{KEPT_BYTES, KEPT_DESCRIPTORS, KEPT_FILES};
 pub use listing::LISTED_NAMES;
+pub use opened::SMALL_FILE;
+pub(crate) use opened::{Opened, Place};
+pub use range::RANGES;
 
-/// What a folder answers with when it is asked for itself.
-const INDEX: &[u8] = b"index.html";
+/// What files are sent compressed, to clients that take it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// None.
+    Off,
+    /// Those that were compressed beforehand: beside `a.js` lies `a.js.br`, `a.js.zst` or `a.js.gz`,
+    /// which is not older.
+    Precompressed,
+    /// These, and text is compressed by the server, once for each state of a file, and kept. (The
+    /// default.)
+    #[default]
+    On,
+}
 
-/// What may be asked of a file or folder.
-const ALLOWED: &str = "GET, HEAD, OPTIONS";
+/// What a site says of its files, and does with them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Policy {
+    pub(crate) compression: Compression,
+    pub(crate) caching: Caching,
+}
 
-/// How often a loop looks whether the path of the root leads to another folder now.
-const ROOT_AGAIN: Duration = Duration::from_secs(1);
+impl Policy {
+    /// Whether what is sent of a file of this type depends on `Accept-Encoding`.
+    pub(crate) fn negotiates(&self, content_type: &str) -> bool {
+        self.compression != Compression::Off && entity::gain(content_type) != Gain::Packed
+    }
+
+    /// Whether the server itself compresses a file of this type and size, in bytes.
+    pub(crate) fn compresses(&self, content_type: &str, size: u64) -> bool {
+        self.compression == Compression::On
+            && entity::gain(content_type) == Gain::Text
+            && (COMPRESS_FROM..=COMPRESS_UP_TO).contains(&size)
+    }
+}
 
 /// A folder to be served: GET and HEAD of the files in it.
 ///
 /// Paths are resolved beneath the folder, which nothing leads out of: no `..` in whatever encoding,
 /// no symbolic link. Files and folders whose name begins with a dot are not there, but
-/// `/.well-known/`; neither are FIFOs, sockets and devices. A folder answers with its `index.html`,
-/// or a listing; asked for without the slash at its end, it redirects there.
+/// `/.well-known/`, and no link leads to them; neither are FIFOs, sockets and devices. A folder
+/// answers with its `index.html`, or a listing; asked for without the slash at its end, it redirects
+/// there.
+///
+/// Conditional requests and byte ranges are answered as RFC 9110 has it. Pages are `no-cache`, files
+/// with a fingerprint in their name `immutable`, all others `no-cache` until set otherwise. Files
+/// are sent compressed to who takes it ([`Compression`]).
 ///
 /// What is kept in memory is compared with the disk before it is sent, so a changed file is seen
 /// by the next request, and a folder put in the place of the root (by moving it, or by pointing a
@@ -78,6 +123,8 @@ pub struct Site {
     prefix: String,
     echo: bool,
     listing: bool,
+    spa: bool,
+    policy: Policy,
 }
 
 impl Site {
@@ -94,6 +141,8 @@ impl Site {
             prefix: String::new(),
             echo: false,
             listing: true,
+            spa: false,
+            policy: Policy::default(),
         })
     }
 
@@ -123,255 +172,100 @@ impl Site {
         self
     }
 
+    /// Whether paths that lead to nothing are the routes of an application in one page: a page that
+    /// is asked for (`Accept` names `text/html`) by a path whose last segment has no dot is then
+    /// answered with the root's `index.html`. What else is missing is 404, as it is without; folders
+    /// are not listed. Off until set.
+    #[must_use]
+    pub fn spa(mut self, on: bool) -> Site {
+        self.spa = on;
+        self
+    }
+
+    /// What is sent compressed; [`Compression::On`] until set.
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Site {
+        self.policy.compression = compression;
+        self
+    }
+
+    /// Whether a file with a fingerprint in its name (`app-5LWNQJ3V.js`, `main.4e1243bd.css`) is
+    /// called immutable, so that it isn't asked for again for a year; on until set.
+    #[must_use]
+    pub fn immutable(mut self, on: bool) -> Site {
+        self.policy.caching.immutable = on;
+        self
+    }
+
+    /// The `Cache-Control` of files that are neither pages nor fingerprinted; `no-cache` until set,
+    /// no such field with an empty value.
+    ///
+    /// # Errors
+    /// `InvalidInput` for what can't be the value of a header field.
+    pub fn cache_control(mut self, value: &str) -> io::Result<Site> {
+        let mut line = Vec::new();
+        bucle_http::write_field(&mut line, "Cache-Control", value.as_bytes())
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
+        self.policy.caching.other = value.to_owned();
+        Ok(self)
+    }
+
     /// A handler for one loop.
     pub fn handler(&self) -> SiteHandler {
-        SiteHandler {
-            files: RefCell::new(Rc::new(Files::new(self.root.clone()))),
-            site: self.clone(),
-            event_loop: OnceCell::new(),
-            turn: Cell::new(u64::MAX),
-            now: Cell::new(None),
-            root_seen: Cell::new(None),
-        }
+        SiteHandler(Rc::new(Desk::new(self.clone())))
     }
 }
 
 /// A [`Site`] as one loop serves it; made by [`Site::handler`].
-pub struct SiteHandler {
-    site: Site,
-    files: RefCell<Rc<Files>>,
-    event_loop: OnceCell<LoopRef>,
-    /// The turn that `now` was read in.
-    turn: Cell<u64>,
-    now: Cell<Option<Instant>>,
-    /// When the root was last looked for.
-    root_seen: Cell<Option<Instant>>,
-}
+pub struct SiteHandler(Rc<Desk>);
 
-impl std::fmt::Debug for SiteHandler {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("SiteHandler").field(&self.site).finish()
+impl fmt::Debug for SiteHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SiteHandler").field(self.0.site()).finish()
     }
 }
 
 impl Handler for SiteHandler {
-    type Future = SiteAnswer;
+    type Future = SiteFuture;
 
     #[inline]
-    fn call(&self, request: Request) -> SiteAnswer {
-        if self.site.echo && request.path() == "/echo" {
-            return SiteAnswer::Echo(Box::pin(echo(request)));
-        }
-        SiteAnswer::Ready(Some(self.answer(request)))
+    fn call(&self, request: Request) -> SiteFuture {
+        SiteFuture(match self.0.begin(&request) {
+            Step::Done(response) => Answer::Ready(Some(response)),
+            Step::Echo => Answer::Later(Box::pin(echo(request))),
+            step => Answer::Later(Box::pin(self.0.clone().finish(request, step))),
+        })
     }
 }
 
-/// The answer of a [`SiteHandler`]: ready at once, but for a body that is sent back.
-pub enum SiteAnswer {
-    #[doc(hidden)]
+/// The answer of a [`SiteHandler`]: there at once, unless a disk or a compression has to be waited
+/// for.
+#[must_use = "it does nothing unless awaited"]
+pub struct SiteFuture(Answer);
+
+enum Answer {
     Ready(Option<Response>),
-    #[doc(hidden)]
-    Echo(Pin<Box<dyn Future<Output = Response>>>),
+    Later(Pin<Box<dyn Future<Output = Response>>>),
 }
 
-impl std::fmt::Debug for SiteAnswer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SiteAnswer").finish_non_exhaustive()
-    }
-}
-
-impl Future for SiteAnswer {
+impl Future for SiteFuture {
     type Output = Response;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
-        match &mut *self {
-            SiteAnswer::Ready(response) => match response.take() {
+        match &mut self.0 {
+            Answer::Ready(response) => match response.take() {
                 Some(response) => Poll::Ready(response),
                 None => Poll::Pending,
             },
-            SiteAnswer::Echo(echo) => echo.as_mut().poll(cx),
+            Answer::Later(answer) => answer.as_mut().poll(cx),
         }
     }
 }
 
-impl SiteHandler {
-    fn answer(&self, request: Request) -> Response {
-        let mut path = request.path();
-        match request.method() {
-            Method::Get | Method::Head => {}
-            Method::Options => return self.options(path),
-            Method::Other => return error(StatusCode::NOT_IMPLEMENTED),
-            _ => return plain(Response::method_not_allowed(ALLOWED)),
-        }
-        if !self.site.prefix.is_empty() {
-            path = match path.strip_prefix(&*self.site.prefix) {
-                Some(path) if path.starts_with('/') => path,
-                Some("") => return redirect(format!("{}/", self.site.prefix), request.query()),
-                _ => return error(StatusCode::NOT_FOUND),
-            };
-        }
-        let turn = self.event_loop.get_or_init(get_running_loop).turn_number();
-        if turn != self.turn.get() {
-            self.turn_began(turn);
-        }
-        let files = self.files.borrow().clone();
-        match files.kept(path, turn, || self.now()) {
-            Some(opened) => self.file(&request, opened),
-            None => self.find(&files, &request, path, turn),
-        }
+impl fmt::Debug for SiteFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ready = matches!(self.0, Answer::Ready(_));
+        f.debug_struct("SiteFuture").field("ready", &ready).finish()
     }
-
-    /// What may be asked of a path, whether there is anything at it or not; of the whole server for
-    /// `*`.
-    fn options(&self, path: &str) -> Response {
-        if path == "*" {
-            let all = if self.site.echo {
-                echo::ALLOWED
-            } else {
-                ALLOWED
-            };
-            return Response::options(all);
-        }
-        match SitePath::decode(path) {
-            Err(Refused::Malformed(why)) => malformed(why),
-            Ok(_) | Err(Refused::Hidden) => Response::options(ALLOWED),
-        }
-    }
-
-    fn turn_began(&self, turn: u64) {
-        self.turn.set(turn);
-        let now = match self.event_loop.get() {
-            Some(event_loop) => event_loop.time(),
-            None => Instant::now(),
-        };
-        self.now.set(Some(now));
-        let seen = self.root_seen.get().get_or_insert(now).to_owned();
-        self.root_seen.set(Some(seen));
-        if now.saturating_duration_since(seen) >= ROOT_AGAIN {
-            self.root_seen.set(Some(now));
-            self.look_for_root();
-        }
-    }
-
-    fn now(&self) -> Instant {
-        self.now.get().unwrap_or_else(Instant::now)
-    }
-
-    /// Serves the folder that is at the root's path now. While there is none, the old one is as
-    /// good as any.
-    fn look_for_root(&self) {
-        let moved = !self.files.borrow().root().is_at(&self.site.path);
-        if moved && let Ok(root) = Root::open(&self.site.path) {
-            self.files.replace(Rc::new(Files::new(Arc::new(root))));
-        }
-    }
-
-    /// Answers with a file, or with less if the client has it already or wants another.
-    #[inline]
-    fn file(&self, request: &Request, opened: Rc<Opened>) -> Response {
-        match entity::evaluate(request.head(), opened.etag(), opened.modified()) {
-            Verdict::Perform => Response::opened(opened),
-            Verdict::NotModified => Response::not_modified(opened),
-            Verdict::Failed => error(StatusCode::PRECONDITION_FAILED),
-        }
-    }
-
-    /// Looks for what is not kept.
-    fn find(&self, files: &Files, request: &Request, raw: &str, turn: u64) -> Response {
-        let path = match SitePath::decode(raw) {
-            Ok(path) => path,
-            Err(Refused::Hidden) => return error(StatusCode::NOT_FOUND),
-            Err(Refused::Malformed(why)) => return malformed(why),
-        };
-        let open =
-            |path: &std::ffi::CStr| files.open(raw, path, turn, self.now(), SystemTime::now());
-        if !path.slash {
-            return match open(&path.relative()) {
-                Ok(Found::File(opened)) => self.file(request, opened),
-                Ok(Found::Folder(_)) => {
-                    redirect(path.folder_url(&self.site.prefix), request.query())
-                }
-                Err(errno) => refuse(errno),
-            };
-        }
-        match open(&path.join(INDEX)) {
-            Ok(Found::File(opened)) => return self.file(request, opened),
-            Ok(Found::Folder(_)) => {}
-            Err(errno) if is_missing(errno) => {}
-            Err(errno) => return refuse(errno),
-        }
-        // With a dot, so that a file is not found, nor kept for the next request.
-        match open(&path.join(b".")) {
-            Ok(Found::Folder(folder)) if self.site.listing => {
-                match listing::page(files.root(), &self.site.prefix, &path, folder) {
-                    Ok(page) => listed(page),
-                    Err(errno) => refuse(errno),
-                }
-            }
-            Ok(_) => error(StatusCode::NOT_FOUND),
-            Err(errno) => refuse(errno),
-        }
-    }
-}
-
-/// Whether the system says that something isn't there, or what we treat as if it weren't: a way out
-/// of the root, a name that can't be, a device.
-fn is_missing(errno: Errno) -> bool {
-    matches!(
-        errno,
-        Errno::NOENT
-            | Errno::NOTDIR
-            | Errno::XDEV
-            | Errno::LOOP
-            | Errno::NAMETOOLONG
-            | Errno::INVAL
-            | Errno::ILSEQ
-            | Errno::NXIO
-            | Errno::NODEV
-    )
-}
-
-fn refuse(errno: Errno) -> Response {
-    error(match errno {
-        errno if is_missing(errno) => StatusCode::NOT_FOUND,
-        Errno::ACCESS | Errno::PERM => StatusCode::FORBIDDEN,
-        Errno::MFILE | Errno::NFILE | Errno::NOMEM => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    })
-}
-
-fn error(status: StatusCode) -> Response {
-    plain(Response::error(status))
-}
-
-/// For a path that no well-behaved client would send.
-fn malformed(why: &str) -> Response {
-    let text = format!("400 Bad Request: {why}\n");
-    plain(Response::text(text).with_status(StatusCode::BAD_REQUEST))
-}
-
-/// What it says is its type, whatever a browser may see in it.
-fn plain(response: Response) -> Response {
-    response.field("X-Content-Type-Options", "nosniff")
-}
-
-/// To `folder`, the same with a slash at its end, where its relative links mean what they should.
-fn redirect(folder: String, query: Option<&str>) -> Response {
-    let mut location = folder;
-    if let Some(query) = query {
-        location.push('?');
-        location.push_str(query);
-    }
-    let text = format!("The folder is at {location}\n");
-    plain(Response::text(text).with_status(StatusCode::MOVED_PERMANENTLY))
-        // A folder may become a file one day.
-        .field("Cache-Control", "no-cache")
-        .field("Location", &location)
-}
-
-fn listed(page: String) -> Response {
-    plain(Response::html(page))
-        .field("Cache-Control", "no-cache")
-        .field("Content-Security-Policy", listing::CONTENT_SECURITY_POLICY)
 }

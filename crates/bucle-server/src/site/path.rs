@@ -16,7 +16,7 @@ use std::ffi::CString;
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
 /// The one folder beginning with a dot that is served (RFC 8615), at the root alone.
-const WELL_KNOWN: &[u8] = b".well-known";
+pub(crate) const WELL_KNOWN: &[u8] = b".well-known";
 
 /// What is percent-encoded in the paths that we write: all that RFC 3986 doesn't allow in a path
 /// segment, and what a browser or HTML could take for something else.

@@ -1,12 +1,15 @@
 //! [`Root`]: the folder that is served, beneath which everything is opened.
 //!
 //! What is opened is held beneath the root by the kernel: `openat2` with `RESOLVE_BENEATH` and
-//! `RESOLVE_NO_MAGICLINKS`, so that no `..`, no symbolic link and no folder swapped for one at the
-//! wrong moment leads out. Where `openat2` is not to be had (before Linux 5.6, in a sandbox that
-//! refuses it, on other systems) the same is done here, one name at a time, with `O_NOFOLLOW`.
+//! `RESOLVE_NO_SYMLINKS`, so that no `..` and no folder swapped for another at the wrong moment leads
+//! out. Where a symbolic link is in the way, or `openat2` is not to be had (before Linux 5.6, in a
+//! sandbox that refuses it, on other systems), the path is walked here, one name at a time, with
+//! `O_NOFOLLOW`.
 //!
 //! Symbolic links that lead to something beneath the root are followed, absolute ones and those that
-//! go out and come back in too; any other is treated as if it were not there.
+//! go out and come back in too; any other is treated as if it were not there. So is one whose way
+//! passes a name that is not served because it begins with a dot: a link must not uncover it. Names
+//! that begin with two dots (`..data`, as Kubernetes has them in what it mounts) may be passed.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::fs;
@@ -19,6 +22,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
 use rustix::io::Errno;
+
+use crate::site::opened::SMALL_FILE;
+use crate::site::path::WELL_KNOWN;
 
 /// How many symbolic links one path may lead through, as in Linux.
 const MOST_LINKS: usize = 40;
@@ -52,6 +58,9 @@ pub(crate) struct Root {
     identity: (u64, u64),
     #[cfg(target_os = "linux")]
     openat2: AtomicBool,
+    /// Whether the kernel can look things up without waiting for a disk.
+    #[cfg(target_os = "linux")]
+    looks_without_waiting: AtomicBool,
 }
 
 /// What tells one file, and one state of it, from another.
@@ -101,6 +110,8 @@ impl Root {
             folder,
             #[cfg(target_os = "linux")]
             openat2: AtomicBool::new(true),
+            #[cfg(target_os = "linux")]
+            looks_without_waiting: AtomicBool::new(true),
         })
     }
 
@@ -136,10 +147,49 @@ impl Root {
         Facts::of_open(self.beneath(path, flags)?)
     }
 
+    /// The same without waiting for a disk: `EAGAIN` where it would have to, or where there is a
+    /// symbolic link on the way. Where the system can't do that (before Linux 5.12), it waits.
+    pub(crate) fn facts_at_hand(&self, path: &CStr) -> Result<Facts, Errno> {
+        #[cfg(target_os = "linux")]
+        if self.looks_without_waiting.load(Ordering::Relaxed) {
+            use rustix::fs::{ResolveFlags, openat2};
+
+            let flags = OFlags::PATH | OFlags::CLOEXEC;
+            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::CACHED;
+            match openat2(&self.folder, path, flags, Mode::empty(), resolve) {
+                Ok(opened) => return Facts::of_open(opened),
+                Err(Errno::LOOP | Errno::INTR) => return Err(Errno::AGAIN),
+                Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => {
+                    self.looks_without_waiting.store(false, Ordering::Relaxed);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.facts_beneath(path)
+    }
+
+    /// Has the system read what a look at these paths needs, a small file's bytes included; for a
+    /// thread that may wait for it.
+    pub(crate) fn warm(&self, paths: &[CString]) {
+        for path in paths {
+            if let Ok(facts) = self.facts_beneath(path)
+                && facts.kind == FileType::RegularFile
+                && let Ok(file) = self.open_beneath(path)
+            {
+                let mut start = [0; SMALL_FILE as usize];
+                let _ = bucle_sys::file::read_at(file, &mut start, 0);
+            }
+        }
+    }
+
     fn beneath(&self, path: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
-        match self.resolve(path, flags, true) {
+        match self.resolve(path, flags) {
+            Err(Errno::LOOP) => {}
+            result => return result,
+        }
+        match self.walk(path, flags, MOST_LINKS) {
             Err(Errno::XDEV) => match self.by_way_of_outside(path) {
-                Some(path) => self.resolve(&path, flags, false),
+                Some(path) => self.resolve(&path, flags),
                 None => Err(Errno::XDEV),
             },
             result => result,
@@ -155,53 +205,57 @@ impl Root {
         let resolved = fs::canonicalize(path).ok()?;
         let relative = resolved.strip_prefix(&self.path).ok()?;
         let relative = relative.as_os_str().as_bytes();
+        let mut names = relative.split(|byte| *byte == b'/').enumerate();
+        if names.any(|(depth, name)| is_hidden(name, depth)) {
+            return None;
+        }
         CString::new(if relative.is_empty() { b"." } else { relative }).ok()
     }
 
+    /// Opens `path` where no symbolic link is in it; `ELOOP` if one is.
     #[cfg(target_os = "linux")]
-    fn resolve(&self, path: &CStr, flags: OFlags, links: bool) -> Result<OwnedFd, Errno> {
+    fn resolve(&self, path: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
         use rustix::fs::{ResolveFlags, openat2};
 
         if !self.openat2.load(Ordering::Relaxed) {
-            return self.walk(path, flags, links);
+            return self.walk(path, flags, 0);
         }
-        let mut resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        if !links {
-            resolve |= ResolveFlags::NO_SYMLINKS;
-        }
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         for _ in 0..MOST_TRIES {
             match openat2(&self.folder, path, flags, Mode::empty(), resolve) {
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 // EPERM is also a file's own, for instance a sealed one's: the walk will tell.
                 Err(Errno::NOSYS) => {
                     self.openat2.store(false, Ordering::Relaxed);
-                    return self.walk(path, flags, links);
+                    break;
                 }
-                Err(Errno::PERM) => return self.walk(path, flags, links),
+                Err(Errno::PERM) => break,
                 result => return result,
             }
         }
-        self.walk(path, flags, links)
+        self.walk(path, flags, 0)
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn resolve(&self, path: &CStr, flags: OFlags, links: bool) -> Result<OwnedFd, Errno> {
-        self.walk(path, flags, links)
+    fn resolve(&self, path: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
+        self.walk(path, flags, 0)
     }
 
     /// Opens `path` one name at a time. The folders passed through stay open until the end, so that
     /// `..` in a link means the folder we came from, whatever was renamed meanwhile.
-    fn walk(&self, path: &CStr, flags: OFlags, links: bool) -> Result<OwnedFd, Errno> {
+    fn walk(&self, path: &CStr, flags: OFlags, mut links: usize) -> Result<OwnedFd, Errno> {
         let mut folders: Vec<OwnedFd> = Vec::new();
-        // The names still to come, the next one last.
+        // The names still to come, the next one last, and whether they stood in a link.
         let mut names = Vec::new();
-        push_names(&mut names, path.to_bytes())?;
-        let mut links_left = if links { MOST_LINKS } else { 0 };
-        while let Some(name) = names.pop() {
+        push_names(&mut names, path.to_bytes(), false)?;
+        while let Some((name, linked)) = names.pop() {
             if name.as_bytes() == b".." {
                 // Above the root there is nothing.
                 drop(folders.pop().ok_or(Errno::XDEV)?);
                 continue;
+            }
+            if linked && is_hidden(name.as_bytes(), folders.len()) {
+                return Err(Errno::NOENT);
             }
             let here = self.innermost(&folders);
             let last = names.is_empty();
@@ -228,14 +282,11 @@ impl Root {
                 Err(Errno::INVAL) => return Err(error),
                 Err(error) => return Err(error),
             };
-            if links_left == 0 {
-                return Err(Errno::LOOP);
-            }
-            links_left -= 1;
+            links = links.checked_sub(1).ok_or(Errno::LOOP)?;
             if target.as_bytes().starts_with(b"/") {
                 return Err(Errno::XDEV);
             }
-            push_names(&mut names, target.as_bytes())?;
+            push_names(&mut names, target.as_bytes(), true)?;
         }
         openat(self.innermost(&folders), c".", flags, Mode::empty())
     }
@@ -252,12 +303,17 @@ impl Root {
     }
 }
 
-fn push_names(names: &mut Vec<CString>, path: &[u8]) -> Result<(), Errno> {
+fn push_names(names: &mut Vec<(CString, bool)>, path: &[u8], linked: bool) -> Result<(), Errno> {
     let parts = path.split(|byte| *byte == b'/').rev();
     for part in parts.filter(|part| !part.is_empty() && *part != b".") {
-        names.push(CString::new(part).map_err(|_| Errno::INVAL)?);
+        names.push((CString::new(part).map_err(|_| Errno::INVAL)?, linked));
     }
     Ok(())
+}
+
+/// Whether a link may not lead by way of this name, with so many folders between it and the root.
+fn is_hidden(name: &[u8], depth: usize) -> bool {
+    name.starts_with(b".") && !name.starts_with(b"..") && (depth > 0 || name != WELL_KNOWN)
 }
 
 /// With `O_PATH`, `O_NOFOLLOW` opens the link itself.
@@ -300,13 +356,36 @@ mod tests {
             ("loop", "loop"),
             ("dangling", "nothing"),
             ("magic", "/proc/self/cwd"),
+            ("env", ".env"),
+            ("a/env", "../.env"),
+            ("git", ".git"),
+            ("a/sly-env", "b/../../.env"),
+            ("twice", "env"),
+            ("wk", ".well-known/x"),
+            ("a/wk", "../.well-known/x"),
+            ("deep-wk", "a/.well-known/x"),
+            ("k8s", "..data/k8s"),
+            ("..data", "..2026_11_24"),
         ];
+        for hidden in [".git", ".well-known", "a/.well-known", "..2026_11_24"] {
+            fs::create_dir(root.join(hidden)).unwrap();
+        }
+        for name in [
+            ".env",
+            ".git/config",
+            ".well-known/x",
+            "a/.well-known/x",
+            "..2026_11_24/k8s",
+        ] {
+            fs::write(root.join(name), "dotted").unwrap();
+        }
         for (name, target) in links {
             symlink(target, root.join(name)).unwrap();
         }
         symlink(root.join("a/b/deep"), root.join("absolute")).unwrap();
         symlink(root.join("a"), root.join("absfolder")).unwrap();
         symlink(base.join("outside/secret"), root.join("absout")).unwrap();
+        symlink(root.join(".env"), root.join("absenv")).unwrap();
         let mut roots = vec![Root::open(&root).unwrap()];
         #[cfg(target_os = "linux")]
         roots.push(Root::open(&root).unwrap().without_openat2());
@@ -336,6 +415,9 @@ mod tests {
                 ("absolute", "deep"),
                 ("absfolder/b/deep", "deep"),
                 ("sly", "file"),
+                ("wk", "dotted"),
+                ("a/wk", "dotted"),
+                ("k8s", "dotted"),
             ] {
                 assert_eq!(read(root, path).as_deref(), Ok(content), "{path} {root:?}");
                 assert!(root.facts_beneath(&CString::new(path).unwrap()).is_ok());
@@ -353,6 +435,13 @@ mod tests {
                 "a/../../outside/secret",
                 "nothing",
                 "file/x",
+                "env",
+                "a/env",
+                "git/config",
+                "a/sly-env",
+                "twice",
+                "absenv",
+                "deep-wk",
             ] {
                 let error = read(root, path).unwrap_err();
                 assert!(
@@ -361,6 +450,24 @@ mod tests {
                 );
                 assert!(root.facts_beneath(&CString::new(path).unwrap()).is_err());
             }
+        }
+    }
+
+    #[test]
+    fn what_was_seen_once_is_at_hand() {
+        let world = world();
+        for root in &world.roots {
+            root.warm(&[c"file".to_owned(), c"nothing".to_owned(), c"in".to_owned()]);
+            let facts = root.facts_at_hand(c"file").unwrap();
+            assert_eq!(Ok(facts), root.facts_beneath(c"file"));
+            assert_eq!(root.facts_at_hand(c"nothing"), Err(Errno::NOENT));
+            // A link is left to whom may wait; or the system can't tell.
+            let linked = root.facts_at_hand(c"in");
+            assert!(
+                linked == Err(Errno::AGAIN) || linked == Ok(facts),
+                "{linked:?}"
+            );
+            assert!(root.facts_at_hand(c"out").is_err());
         }
     }
 

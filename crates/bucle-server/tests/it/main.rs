@@ -1,6 +1,7 @@
 //! The server from outside: raw sockets against a real server in this process.
 
 mod bodies;
+mod codings;
 mod conversations;
 mod endings;
 #[path = "../../../bucle-http/examples/mutate/generator.rs"]
@@ -8,6 +9,8 @@ mod endings;
 mod generator;
 mod handlers;
 mod pipelining;
+mod policy;
+mod ranges;
 mod routes;
 mod simulated;
 mod site;

@@ -324,7 +324,9 @@ fn heads_tell_what_a_cache_needs() {
     assert_eq!(get.field("content-type"), Some("text/plain; charset=utf-8"));
     assert_eq!(get.field("x-content-type-options"), Some("nosniff"));
     assert_eq!(get.field("content-length"), Some("1"));
-    assert_eq!(get.field("cache-control"), None);
+    assert_eq!(get.field("cache-control"), Some("no-cache"));
+    assert_eq!(get.field("accept-ranges"), Some("bytes"));
+    assert_eq!(get.field("vary"), Some("Accept-Encoding"));
     assert!(get.field("last-modified").is_some() && get.field("etag").is_some());
     let head = world.server.request("HEAD", "/a.txt", "");
     assert_eq!(head.field("etag"), get.field("etag"));
@@ -452,6 +454,42 @@ fn large_files_are_sent_whole() {
     for pair in answers.chunks(2) {
         assert_eq!(pair[0].body.len(), 20_000_000);
         assert_eq!(pair[1].text(), "a");
+    }
+}
+
+#[test]
+fn what_is_not_in_memory_is_sent_whole_too() {
+    let world = world();
+    let path = world.root.join("cold");
+    let content: Vec<u8> = (0..20_000_000).map(|n| (n % 251) as u8).collect();
+    for size in [1_000, 100_000, 20_000_000] {
+        fs::write(&path, &content[..size]).unwrap();
+        let file = fs::File::open(&path).unwrap();
+        let forget = || {
+            // As far as the file system can: what is not written yet stays.
+            file.sync_all().unwrap();
+            rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+        };
+        for keep in [true, false] {
+            if keep {
+                forget();
+            }
+            let answer = world.server.get("/cold");
+            assert!(answer.body == content[..size], "{size}");
+            let lines = format!("Range: bytes=10-19,{}-\r\n", size / 2);
+            forget();
+            let answer = world.server.request("GET", "/cold", &lines);
+            assert_eq!(answer.status, 206);
+            let half = answer.body.len() - size / 2;
+            assert!(half < 1_000 && answer.body.ends_with(b"--\r\n"), "{half}");
+        }
+        // Pipelined, with others behind.
+        forget();
+        let mut stream = world.server.connect();
+        let two = "GET /cold HTTP/1.1\r\nHost: x\r\n\r\nGET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n";
+        stream.write_all(two.as_bytes()).unwrap();
+        let answers = read_answers(&mut stream, 2);
+        assert!(answers[0].body == content[..size] && answers[1].text() == "a");
     }
 }
 

@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use bucle_server::{Handler, HttpServer, Options, Outcome};
+use bucle_server::{Handler, Options, Outcome, Server};
 
 /// No wait in these tests is shorter; none of them is about speed.
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(60);
@@ -60,7 +60,7 @@ pub(crate) fn serve<H: Handler>(
             bucle_loop::get_running_loop().set_exception_handler(|_, _| {});
             bucle_loop::get_running_loop().set_slow_callback_duration(Duration::MAX);
             let limit = options.drain_timeout;
-            let server = HttpServer::bind("127.0.0.1:0", make(), options).unwrap();
+            let server = Server::bind("127.0.0.1:0", make(), options).unwrap();
             let address = server.addresses()[0].as_tcp().unwrap();
             sender.send(address).unwrap();
             theirs.reached(1).await;

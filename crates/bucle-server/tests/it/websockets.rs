@@ -189,8 +189,9 @@ fn the_opening_handshake() {
         let request = handshake("").replacen(from, to, 1);
         let mut client = Client(server.connect());
         client.send(request.as_bytes());
-        // The content of the one that says it has some.
-        client.send(b"x");
+        if request.contains("Content-Length") {
+            client.send(b"x");
+        }
         let head = client.head();
         assert!(
             head.starts_with(&format!("HTTP/1.1 {status} ")),

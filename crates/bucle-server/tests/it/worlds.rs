@@ -10,7 +10,7 @@ use std::time::Duration;
 use bucle_loop::sim::SimOptions;
 use bucle_loop::{EventLoop, get_running_loop, sleep, spawn};
 use bucle_net::{StreamReader, StreamWriter, open_connection};
-use bucle_server::{Body, Handler, HttpServer, Options, Request, Response};
+use bucle_server::{Body, Handler, Options, Request, Response, Server};
 
 use crate::conversations::{CASES, check, handler};
 use crate::support::Answer;
@@ -51,16 +51,16 @@ fn worlds() -> impl Iterator<Item = Option<SimOptions>> {
     simulated.map(Some).chain([None])
 }
 
-fn serve<H: Handler>(handler: H) -> HttpServer {
-    HttpServer::bind("127.0.0.1:0", handler, Options::default()).unwrap()
+fn serve<H: Handler>(handler: H) -> Server {
+    Server::bind("127.0.0.1:0", handler, Options::default()).unwrap()
 }
 
-async fn connect(server: &HttpServer) -> (StreamReader, StreamWriter) {
+async fn connect(server: &Server) -> (StreamReader, StreamWriter) {
     open_connection(&server.addresses()[0]).await.unwrap()
 }
 
 /// Sends `bytes`, ends our side, and reads to the end.
-async fn ask(server: &HttpServer, bytes: &[u8]) -> io::Result<Vec<u8>> {
+async fn ask(server: &Server, bytes: &[u8]) -> io::Result<Vec<u8>> {
     let (mut reader, writer) = open_connection(&server.addresses()[0]).await?;
     writer.write(bytes);
     writer.write_eof();

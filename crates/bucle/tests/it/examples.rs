@@ -3,7 +3,11 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+/// No wait in these tests is shorter; none of them is about speed.
+const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// Where cargo puts the examples that it builds beside these tests.
 fn example(name: &str) -> PathBuf {
@@ -138,45 +142,216 @@ impl Drop for Child {
     }
 }
 
-#[test]
-fn server() {
-    let child = Command::new(example("04_server"))
-        .args([
-            "127.0.0.1:0",
-            concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples"),
-        ])
-        .stdout(Stdio::piped())
-        .spawn();
-    let mut child = Child(child.unwrap());
-    let mut output = BufReader::new(child.0.stdout.take().unwrap());
-    let mut line = String::new();
-    output.read_line(&mut line).unwrap();
-    let address = line.trim().strip_prefix("listening at http://").unwrap();
-    let ask = |request: &str, body: &str| {
-        let mut stream = TcpStream::connect(address).unwrap();
+/// An example that serves, until it is stopped.
+struct Serving {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    address: String,
+}
+
+impl Serving {
+    fn start(name: &str, arguments: &[&str]) -> Serving {
+        let child = Command::new(example(name))
+            .arg("127.0.0.1:0")
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn();
+        let mut child = Child(child.unwrap());
+        let mut output = BufReader::new(child.0.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening at http://");
+        let address = address.unwrap().to_owned();
+        Serving {
+            child,
+            output,
+            address,
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(WATCHDOG)).unwrap();
+        stream
+    }
+
+    fn ask(&self, request: &str, body: &str) -> String {
+        let mut stream = self.connect();
         let length = body.len();
         write!(
             stream,
-            "{request} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}"
+            "{request} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
         )
         .unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
-    };
+    }
+
+    /// Ends it as Ctrl-C does, and gives what it still had to say.
+    fn stop(mut self) -> String {
+        let pid = rustix::process::Pid::from_child(&self.child.0);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).unwrap();
+        assert!(self.child.0.wait().unwrap().success());
+        rest
+    }
+}
+
+#[test]
+fn server() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+    let server = Serving::start("04_server", &[folder]);
+    let ask = |request, body| server.ask(request, body);
     assert!(ask("GET /", "").ends_with("<h1>An asynchronous server</h1>\n"));
     assert!(ask("GET /echo?a", "").ends_with("\r\n\r\nEcho: GET /echo?a HTTP/1.1\n"));
     assert!(ask("POST /echo", "sent back").ends_with("\r\n\r\nsent back"));
     assert!(ask("GET /static/01_coroutines.rs", "").contains("\nContent-Type: text/"));
     assert!(ask("GET /slow", "").ends_with("nobody else had to wait\n"));
+    let failed = ask("GET /panic", "");
+    assert!(failed.starts_with("HTTP/1.1 500 "), "{failed}");
+    assert!(failed.contains("\r\nConnection: close\r\n"), "{failed}");
     assert!(ask("DELETE /echo", "").starts_with("HTTP/1.1 405 "));
     assert!(ask("GET /nothing", "").starts_with("HTTP/1.1 404 "));
+    assert_eq!(server.stop(), "stopped: Drained\n");
+}
 
-    let pid = rustix::process::Pid::from_child(&child.0);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    let mut rest = String::new();
-    output.read_to_string(&mut rest).unwrap();
-    assert_eq!(rest, "stopped: Drained\n");
-    assert!(child.0.wait().unwrap().success());
+#[test]
+fn api() {
+    let server = Serving::start("07_api", &[]);
+    let ask = |request, body| server.ask(request, body);
+    assert!(ask("GET /notes", "").ends_with("\r\n\r\n[]\n"));
+    let made = ask("POST /notes", r#"{"text": "buy \"milk\""}"#);
+    assert!(made.starts_with("HTTP/1.1 201 "), "{made}");
+    assert!(
+        made.contains("\r\nContent-Type: application/json\r\n"),
+        "{made}"
+    );
+    assert!(
+        made.ends_with("{\"id\":1,\"text\":\"buy \\\"milk\\\"\"}\n"),
+        "{made}"
+    );
+    assert!(ask("GET /notes/1", "").contains("milk"));
+    assert!(ask("POST /notes", "{").starts_with("HTTP/1.1 400 "));
+    assert!(ask("POST /notes", "{}").starts_with("HTTP/1.1 422 "));
+    assert!(
+        server
+            .ask("POST /notes", &" ".repeat(4097))
+            .starts_with("HTTP/1.1 413 ")
+    );
+    assert!(ask("PUT /notes", "").contains("\r\nAllow: GET, HEAD, OPTIONS, POST\r\n"));
+    assert!(ask("DELETE /notes/1", "").starts_with("HTTP/1.1 200 "));
+    assert!(ask("GET /notes/1", "").starts_with("HTTP/1.1 404 "));
+    server.stop();
+}
+
+#[test]
+fn events() {
+    let mut server = Serving::start("08_events", &[]);
+    assert!(server.ask("GET /", "").contains("EventSource"));
+    let mut stream = server.connect();
+    write!(
+        stream,
+        "GET /clock HTTP/1.1\r\nHost: x\r\nLast-Event-ID: 6\r\n\r\n"
+    )
+    .unwrap();
+    let mut told = String::new();
+    let mut reader = BufReader::new(stream);
+    while !told.contains("event: tick\nid: 8\n") {
+        assert_ne!(reader.read_line(&mut told).unwrap(), 0, "{told}");
+    }
+    assert_in_order(
+        &told,
+        &[
+            "text/event-stream",
+            " seconds since 1970\nevent: tick\nid: 7\n",
+        ],
+    );
+    drop(reader);
+    let mut line = String::new();
+    server.output.read_line(&mut line).unwrap();
+    assert_eq!(line, "a listener has gone\n");
+    server.stop();
+}
+
+/// A client of the chat, which speaks in frames of less than 126 bytes.
+struct Guest(TcpStream);
+
+impl Guest {
+    fn enter(server: &Serving) -> Guest {
+        let mut stream = server.connect();
+        write!(
+            stream,
+            "GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        .unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+        Guest(stream)
+    }
+
+    fn send(&mut self, kind: u8, payload: &[u8]) {
+        // Masked by zeros.
+        let mut frame = vec![0x80 | kind, 0x80 | payload.len() as u8, 0, 0, 0, 0];
+        frame.extend_from_slice(payload);
+        self.0.write_all(&frame).unwrap();
+    }
+
+    #[track_caller]
+    fn assert_hears(&mut self, kind: u8, payload: &[u8]) {
+        let mut frame = vec![0; 2 + payload.len()];
+        self.0.read_exact(&mut frame).unwrap();
+        assert_eq!(frame[..2], [0x80 | kind, payload.len() as u8]);
+        assert_eq!(&frame[2..], payload);
+    }
+}
+
+#[test]
+fn websocket() {
+    let server = Serving::start("09_websocket", &[]);
+    assert!(server.ask("GET /", "").contains("new WebSocket"));
+    let mut one = Guest::enter(&server);
+    one.assert_hears(1, b"somebody came");
+    let mut two = Guest::enter(&server);
+    for guest in [&mut one, &mut two] {
+        guest.assert_hears(1, b"somebody came");
+    }
+    one.send(1, b"hello");
+    one.assert_hears(1, b"hello");
+    two.assert_hears(1, b"hello");
+    two.send(9, b"ping");
+    two.assert_hears(10, b"ping");
+    two.send(8, &1000u16.to_be_bytes());
+    two.assert_hears(8, &1000u16.to_be_bytes());
+    one.assert_hears(1, b"somebody left");
+    // Told that the server stops, and why; it waits for the answer.
+    let stopping = std::thread::spawn(move || server.stop());
+    let away = [&1001u16.to_be_bytes()[..], b"the server is stopping"].concat();
+    one.assert_hears(8, &away);
+    one.send(8, &away);
+    stopping.join().unwrap();
+}
+
+#[test]
+fn axum() {
+    let server = Serving::start("10_axum", &[]);
+    let ask = |request, body| server.ask(request, body);
+    assert!(ask("GET /hello/you", "").ends_with("\r\n\r\nhello you\n"));
+    assert!(ask("POST /sum", "[1, 2, 3]").ends_with("\r\n\r\n6"));
+    assert!(ask("POST /sum", "[1, 2,").starts_with("HTTP/1.1 400 "));
+    assert!(ask("POST /shout", "hello").contains("HELLO"));
+    assert!(ask("GET /slow", "").ends_with("nobody else had to wait\n"));
+    assert!(ask("PUT /sum", "").starts_with("HTTP/1.1 405 "));
+    server.stop();
 }

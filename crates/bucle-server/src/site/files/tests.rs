@@ -1,7 +1,11 @@
 use super::*;
-use std::ffi::CString;
-use std::fs::FileTimes;
+use std::cell::Cell;
+use std::fs::{self, FileTimes};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::time::SystemTime;
+
+use crate::site::opened::SMALL_FILE;
 
 struct World {
     _folder: tempfile::TempDir,
@@ -16,7 +20,7 @@ fn world() -> World {
     let root = Root::open(&path).unwrap();
     World {
         _folder: folder,
-        files: Files::new(Arc::new(root)),
+        files: Files::new(Arc::new(root), Arc::default()),
         path,
         turn: Cell::new(0),
     }
@@ -35,12 +39,17 @@ impl World {
             return Ok(opened);
         }
         let path = CString::new(name).unwrap();
-        match self
-            .files
-            .open(name, &path, turn, now, SystemTime::now() + ahead)?
-        {
+        match self.files.open(name, &path, self.moment(ahead), true)? {
             Found::File(opened) => Ok(opened),
             Found::Folder(_) => Err(Errno::ISDIR),
+        }
+    }
+
+    fn moment(&self, ahead: Duration) -> Moment {
+        Moment {
+            turn: self.turn.get(),
+            now: Instant::now() + ahead,
+            wall: SystemTime::now() + ahead,
         }
     }
 
@@ -217,15 +226,103 @@ fn heads_say_what_a_client_needs_and_304_says_less() {
             .modified()
             .unwrap(),
     );
-    let shared = format!("Cache-Control: no-cache\r\nLast-Modified: {date}\r\nETag: {etag}\r\n");
+    let shared = format!(
+        "Cache-Control: no-cache\r\nVary: Accept-Encoding\r\nLast-Modified: {date}\r\nETag: {etag}\r\n"
+    );
     assert_eq!(text(opened.lines_not_modified()), shared);
     assert_eq!(
         lines,
         format!(
-            "Content-Type: text/html; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n{shared}"
+            "Content-Type: text/html; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n\
+             Accept-Ranges: bytes\r\n{shared}"
         )
     );
     world.write("b.png", b"one");
     let lines = text(world.ask("b.png", LATER).unwrap().lines());
-    assert!(lines.starts_with("Content-Type: image/png\r\n") && !lines.contains("Cache-Control"));
+    assert!(lines.starts_with("Content-Type: image/png\r\n") && !lines.contains("Vary"));
+}
+
+#[test]
+fn what_lies_beside_a_file_is_found_while_it_is_not_older() {
+    let world = world();
+    world.write("a.js", b"plain");
+    world.write("a.js.br", b"brotli");
+    let opened = world.ask("a.js", LATER).unwrap();
+    let variants = opened.variants.as_ref().unwrap();
+    assert!(variants.is_beside(Coding::Brotli) && !variants.is_beside(Coding::Gzip));
+    let beside = |opened: &Rc<Opened>| {
+        let moment = world.moment(LATER);
+        world
+            .files
+            .beside(opened, Coding::Brotli, moment, true)
+            .unwrap()
+    };
+    let variant = beside(&opened).unwrap();
+    assert_eq!(variant.content(), b"brotli");
+    assert!(variant.etag() != opened.etag() && variant.etag().ends_with(b"-br\""));
+    let lines = String::from_utf8(variant.lines().to_vec()).unwrap();
+    assert!(
+        lines.contains("Content-Type: text/javascript; charset=utf-8\r\n"),
+        "{lines}"
+    );
+    assert!(
+        lines.contains("Content-Encoding: br\r\n") && lines.contains("Vary: Accept-Encoding\r\n")
+    );
+    // It is kept with the file, and counts.
+    assert!(Rc::ptr_eq(&variant, &beside(&opened).unwrap()));
+    assert_eq!(world.files.held().1, opened.weight().0);
+    // Changed.
+    world.write("a.js.br", b"other");
+    world.turn.set(world.turn.get() + 1);
+    assert_eq!(beside(&opened).unwrap().content(), b"other");
+    // The file has become newer than what was made of it.
+    world.write("a.js", b"newer");
+    let times = FileTimes::new().set_modified(SystemTime::now() - Duration::from_secs(1));
+    let older = fs::File::options()
+        .write(true)
+        .open(world.path.join("a.js.br"))
+        .unwrap();
+    older.set_times(times).unwrap();
+    let opened = world.ask("a.js", LATER).unwrap();
+    assert!(!opened.variants.as_ref().unwrap().is_beside(Coding::Brotli));
+    assert!(beside(&opened).is_none());
+    // Gone.
+    fs::remove_file(world.path.join("a.js.br")).unwrap();
+    assert!(beside(&opened).is_none());
+    // Nothing is looked for beside what gains nothing.
+    world.write("a.png", b"png");
+    assert!(world.ask("a.png", LATER).unwrap().variants.is_none());
+}
+
+#[test]
+fn a_variant_counts_with_its_file_and_within_the_bounds() {
+    let mut world = world();
+    world.files.bounds.bytes = 200_000;
+    world.write("a.js", &[b'x'; 5_000]);
+    let opened = world.ask("a.js", LATER).unwrap();
+    let make = |size: usize| {
+        let moment = world.moment(LATER);
+        world
+            .files
+            .made(&opened, Coding::Gzip, vec![b'y'; size], moment)
+    };
+    let variant = make(30_000);
+    assert_eq!(variant.content().len(), 30_000);
+    assert!(variant.etag().ends_with(b"-gzip\""));
+    assert_eq!(world.files.held().1, opened.weight().0);
+    assert!(world.files.held().1 > 35_000);
+    // Too much for half the bounds: it is given out, and nothing is kept.
+    make(150_000);
+    assert_eq!(world.files.held(), (0, 0, 0));
+}
+
+#[test]
+fn for_want_of_descriptors_the_kept_ones_are_closed() {
+    let world = world();
+    world.write("large", &vec![b'x'; SMALL_FILE as usize + 1]);
+    world.bytes("large");
+    assert_eq!(world.files.held().2, 1);
+    assert!(world.files.let_descriptors_go());
+    assert_eq!(world.files.held(), (0, 0, 0));
+    assert!(!world.files.let_descriptors_go());
 }

@@ -1,0 +1,181 @@
+//! [`Listings`]: pages of folders, written by threads and kept for a moment.
+//!
+//! A folder may have so many names that listing it takes longer than a loop can be without its
+//! other connections. Requests for the same page wait for the same thread, and what it has written
+//! is good for [`KEPT_FOR`], as long as the folder itself doesn't change: what lies in it may, so a
+//! size or time can be as old as that.
+
+use std::cell::RefCell;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bucle_loop::sync::{Event, Semaphore};
+use bucle_loop::{get_running_loop, to_thread};
+use bytes::Bytes;
+use rustix::fs::FileType;
+use rustix::io::Errno;
+
+use crate::site::entity;
+use crate::site::listing;
+use crate::site::path::SitePath;
+use crate::site::root::{Facts, Root};
+
+/// How long a page is good for.
+const KEPT_FOR: Duration = Duration::from_secs(1);
+
+/// How many pages are kept.
+const KEPT: usize = 16;
+
+/// How many threads of a loop write pages at the same time.
+const AT_ONCE: usize = 2;
+
+/// The page of a folder.
+pub(crate) struct Listed {
+    path: SitePath,
+    facts: Facts,
+    written: Instant,
+    pub(crate) page: Bytes,
+    pub(crate) etag: String,
+}
+
+/// A page that is being written.
+struct Writing {
+    path: SitePath,
+    facts: Facts,
+    written: Event,
+    result: RefCell<Option<Result<Rc<Listed>, Errno>>>,
+}
+
+/// See the module.
+#[derive(Clone, Default)]
+pub(crate) struct Listings(Rc<State>);
+
+struct State {
+    kept: RefCell<Vec<Rc<Listed>>>,
+    writing: RefCell<Vec<Rc<Writing>>>,
+    at_once: Rc<Semaphore>,
+}
+
+impl Default for State {
+    fn default() -> State {
+        State {
+            kept: RefCell::default(),
+            writing: RefCell::default(),
+            at_once: Rc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+}
+
+impl Listings {
+    /// The page of a folder in this state, if it was written a moment ago.
+    pub(crate) fn kept(&self, path: &SitePath, facts: &Facts, now: Instant) -> Option<Rc<Listed>> {
+        let kept = self.0.kept.borrow();
+        let listed = kept.iter().find(|listed| listed.path == *path)?;
+        (listed.is_young(now) && listed.facts == *facts).then(|| listed.clone())
+    }
+
+    /// Has the page of a folder written, or waits for who does already.
+    pub(crate) async fn page(
+        &self,
+        root: Arc<Root>,
+        prefix: String,
+        path: SitePath,
+        facts: Facts,
+    ) -> Result<Rc<Listed>, Errno> {
+        // A folder that changed just now may have changed again since somebody began to read it.
+        let shared = entity::settled(&facts, SystemTime::now());
+        let joined = self.0.writing.borrow().iter().find_map(|writing| {
+            let same = shared && writing.path == path && writing.facts == facts;
+            same.then(|| writing.clone())
+        });
+        let writing = joined.unwrap_or_else(|| {
+            let writing = Rc::new(Writing {
+                path,
+                facts,
+                written: Event::new(),
+                result: RefCell::default(),
+            });
+            self.0.writing.borrow_mut().push(writing.clone());
+            // A task of its own: who asked first may leave while others wait for it too.
+            let job = self.clone().write(writing.clone(), root, prefix);
+            get_running_loop().spawn_named("listing", job).detach();
+            writing
+        });
+        writing.written.wait().await;
+        writing.result.borrow().clone().unwrap_or(Err(Errno::IO))
+    }
+
+    /// Writes a page in a thread, unless nobody waits for it any more when its turn comes.
+    async fn write(self, writing: Rc<Writing>, root: Arc<Root>, prefix: String) {
+        let permit = self.0.at_once.clone().acquire_owned().await;
+        // Held here and by the list alone: all who waited have left.
+        let wanted = Rc::strong_count(&writing) > 2;
+        let result = if wanted {
+            let path = writing.path.clone();
+            to_thread(move || written(&root, &prefix, &path)).await
+        } else {
+            Ok(Err(Errno::CANCELED))
+        };
+        drop(permit);
+        let now = get_running_loop().time();
+        let result = match result {
+            Ok(Ok((facts, keep, page))) => {
+                let listed = Rc::new(Listed {
+                    path: writing.path.clone(),
+                    facts,
+                    written: now,
+                    etag: tag(&page),
+                    page: page.into(),
+                });
+                if keep {
+                    self.keep(&listed, now);
+                }
+                Ok(listed)
+            }
+            Ok(Err(errno)) => Err(errno),
+            Err(_) => Err(Errno::IO),
+        };
+        self.0
+            .writing
+            .borrow_mut()
+            .retain(|other| !Rc::ptr_eq(other, &writing));
+        writing.result.replace(Some(result));
+        writing.written.set();
+    }
+
+    fn keep(&self, listed: &Rc<Listed>, now: Instant) {
+        let mut kept = self.0.kept.borrow_mut();
+        kept.retain(|other| other.path != listed.path && other.is_young(now));
+        if kept.len() < KEPT {
+            kept.push(listed.clone());
+        }
+    }
+}
+
+impl Listed {
+    fn is_young(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.written) < KEPT_FOR
+    }
+}
+
+/// The folder's state, whether it can be told from any later one, and its page.
+fn written(root: &Root, prefix: &str, path: &SitePath) -> Result<(Facts, bool, String), Errno> {
+    let folder = root.open_beneath(&path.relative())?;
+    let facts = Facts::of_open(&folder)?;
+    if facts.kind != FileType::Directory {
+        return Err(Errno::NOTDIR);
+    }
+    let keep = entity::settled(&facts, SystemTime::now());
+    let page = listing::page(root, prefix, path, folder)?;
+    Ok((facts, keep, page))
+}
+
+/// A strong tag: of the page itself.
+fn tag(page: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    page.hash(&mut hasher);
+    format!("\"{:x}-{:016x}\"", page.len(), hasher.finish())
+}
