@@ -75,7 +75,16 @@ pub(crate) enum Verdict {
 }
 
 impl<'a> Asked<'a> {
+    #[inline]
     pub(crate) fn of(head: &'a RequestHead) -> Asked<'a> {
+        if head.is_selective() {
+            Asked::among(head)
+        } else {
+            Asked::default()
+        }
+    }
+
+    fn among(head: &'a RequestHead) -> Asked<'a> {
         let mut asked = Asked::default();
         for (name, value) in head.headers() {
             let is = |other: &str| name.eq_ignore_ascii_case(other);
