@@ -8,9 +8,7 @@ const CONNECTION: &str = "crates/bucle-server/src/connection/mod.rs";
 const EXCHANGE: &str = "crates/bucle-server/src/connection/exchange.rs";
 const ENDING: &str = "crates/bucle-server/src/connection/ending.rs";
 const ANSWER: &str = "crates/bucle-server/src/connection/answer.rs";
-const ENTITY: &str = "crates/bucle-server/src/site/entity.rs";
 const PATH: &str = "crates/bucle-server/src/site/path.rs";
-const SITE: &str = "crates/bucle-server/src/site/mod.rs";
 const ECHO: &str = "crates/bucle-server/src/echo.rs";
 
 pub(super) const ALL: &[Mutant] = &[
@@ -211,35 +209,11 @@ pub(super) const ALL: &[Mutant] = &[
         )],
     ),
     mutant(
-        "method-unknown",
-        &[(
-            SITE,
-            "Method::Other => return error(StatusCode::NOT_IMPLEMENTED),",
-            "Method::Other if !bucle_http::off(\"method-unknown\") => return error(StatusCode::NOT_IMPLEMENTED),",
-        )],
-    ),
-    mutant(
         "method-unknown-echo",
         &[(
             ECHO,
             "Method::Other => Response::error",
             "Method::Other if !bucle_http::off(\"method-unknown-echo\") => Response::error",
-        )],
-    ),
-    mutant(
-        "method-allowed",
-        &[(
-            SITE,
-            "_ => return plain(Response::method_not_allowed(ALLOWED)),",
-            "_ if bucle_http::off(\"method-allowed\") => {}\n            _ => return plain(Response::method_not_allowed(ALLOWED)),",
-        )],
-    ),
-    mutant(
-        "method-options",
-        &[(
-            SITE,
-            "Method::Options => return self.options(path),",
-            "Method::Options if !bucle_http::off(\"method-options\") => return self.options(path),",
         )],
     ),
     mutant(
@@ -259,79 +233,6 @@ pub(super) const ALL: &[Mutant] = &[
         )],
     ),
     // Preconditions.
-    mutant(
-        "match",
-        &[(
-            ENTITY,
-            "if !lines.any(|tags| matches_any(tags, etag, Comparison::Strong)) {",
-            "if !bucle_http::off(\"match\") && !lines.any(|tags| matches_any(tags, etag, Comparison::Strong)) {",
-        )],
-    ),
-    mutant(
-        "match-first",
-        &[(
-            ENTITY,
-            "    if head.header(\"if-match\").is_some() {\n        let mut lines",
-            "    if head.header(\"if-match\").is_some() && bucle_http::off(\"match-first\") {\n        if date(head, \"if-unmodified-since\").is_some() {\n            return Verdict::Failed;\n        }\n    } else if head.header(\"if-match\").is_some() {\n        let mut lines",
-        )],
-    ),
-    mutant(
-        "unmodified-since",
-        &[(
-            ENTITY,
-            "        && modified > since\n",
-            "        && modified > since\n        && !bucle_http::off(\"unmodified-since\")\n",
-        )],
-    ),
-    mutant(
-        "none-match",
-        &[(
-            ENTITY,
-            "if lines.any(|tags| matches_any(tags, etag, Comparison::Weak)) {",
-            "if !bucle_http::off(\"none-match\") && lines.any(|tags| matches_any(tags, etag, Comparison::Weak)) {",
-        )],
-    ),
-    mutant(
-        "none-match-first",
-        &[(
-            ENTITY,
-            "    if head.header(\"if-none-match\").is_some() {",
-            "    if head.header(\"if-none-match\").is_some() && !bucle_http::off(\"none-match-first\") {",
-        )],
-    ),
-    mutant(
-        "modified-since",
-        &[(
-            ENTITY,
-            "        && modified <= since\n",
-            "        && modified <= since\n        && !bucle_http::off(\"modified-since\")\n",
-        )],
-    ),
-    mutant(
-        "modified-since-once",
-        &[(
-            ENTITY,
-            "    let (Some(text), None) = (lines.next(), lines.next()) else {",
-            "    let (Some(text), None) = (lines.next(), lines.next().filter(|_| !bucle_http::off(\"modified-since-once\"))) else {",
-        )],
-    ),
-    mutant(
-        "dates-old",
-        &[(
-            ENTITY,
-            "    match with_whole_year(text, SystemTime::now()) {",
-            "    if bucle_http::off(\"dates-old\") && !text.contains(\", \") {\n        return None;\n    }\n    match with_whole_year(text, SystemTime::now()).filter(|_| !bucle_http::off(\"dates-old\")) {",
-        )],
-    ),
-    mutant(
-        "dates-century",
-        &[(
-            ENTITY,
-            "let whole = latest - (latest - year) % 100;",
-            "let whole = if bucle_http::off(\"dates-century\") { 2000 + year } else { latest - (latest - year) % 100 };",
-        )],
-    ),
-    // Paths.
     mutant(
         "path-dots",
         &[(
@@ -379,36 +280,5 @@ pub(super) const ALL: &[Mutant] = &[
             "let mut url = format!(\"{prefix}/\");",
             "let mut url = if bucle_http::off(\"path-redirect\") { format!(\"{prefix}//\") } else { format!(\"{prefix}/\") };",
         )],
-    ),
-    mutant(
-        "path-beneath",
-        &[(
-            "crates/bucle-server/src/site/root.rs",
-            "ResolveFlags::BENEATH",
-            "if bucle_http::off(\"path-beneath\") { ResolveFlags::empty() } else { ResolveFlags::BENEATH }",
-        )],
-    ),
-    mutant(
-        "path-kinds",
-        &[(
-            "crates/bucle-server/src/site/files.rs",
-            "FileType::RegularFile | FileType::Directory => Ok(()),",
-            "FileType::RegularFile | FileType::Directory => Ok(()),\n        _ if bucle_http::off(\"path-kinds\") => Ok(()),",
-        )],
-    ),
-    mutant(
-        "path-file-slash",
-        &[
-            (
-                SITE,
-                "match open(&path.join(b\".\")) {",
-                "match if bucle_http::off(\"path-file-slash\") { open(&path.relative()) } else { open(&path.join(b\".\")) } {",
-            ),
-            (
-                SITE,
-                "Ok(_) => error(StatusCode::NOT_FOUND),",
-                "Ok(Found::File(opened)) if bucle_http::off(\"path-file-slash\") => self.file(request, opened),\n            Ok(_) => error(StatusCode::NOT_FOUND),",
-            ),
-        ],
     ),
 ];

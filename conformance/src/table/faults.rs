@@ -389,14 +389,16 @@ fn files() -> Vec<Case> {
             "nginx CVE-2017-7529",
             "bytes=-17208,-9223372036854758792",
         )
-        .answers(&[200]),
+        .answers(&[206])
+        .says("Content-Range: bytes 0-5/6\r\n"),
         range(
             "fault-range-http-sys",
             "the largest number there is",
             "HTTP.sys CVE-2015-1635",
             "bytes=0-18446744073709551615",
         )
-        .answers(&[200]),
+        .answers(&[206])
+        .says("Content-Range: bytes 0-5/6\r\n"),
         range(
             "fault-range-reverse",
             "a range that ends before it begins",
@@ -410,7 +412,8 @@ fn files() -> Vec<Case> {
             "Rack CVE-2024-26141, Starlette CVE-2025-62727",
             &format!("bytes={}0-1", " ".repeat(5000)),
         )
-        .answers(&[200]),
+        .answers(&[206])
+        .says("Content-Range: bytes 0-1/6\r\n"),
         range(
             "fault-range-unit",
             "a unit that nobody knows",

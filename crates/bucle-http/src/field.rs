@@ -41,8 +41,8 @@ pub(crate) struct Notable {
     pub(crate) expect: Met,
     pub(crate) upgrade: Met,
     pub(crate) connection: ConnectionOptions,
-    /// Whether there may be a precondition.
-    pub(crate) conditional: bool,
+    /// Whether there may be a field that decides what is sent of a representation.
+    pub(crate) selective: bool,
 }
 
 /// How often a field was met, and the place of its first line.
@@ -126,7 +126,9 @@ impl Notable {
                 self.transfer_encoding.meet(place);
             }
             // If-Match and If-Range, If-None-Match, If-Modified-Since, If-Unmodified-Since.
-            8 | 13 | 17 | 19 => self.conditional |= name[..3].eq_ignore_ascii_case(b"if-"),
+            8 | 13 | 17 | 19 => self.selective |= name[..3].eq_ignore_ascii_case(b"if-"),
+            5 => self.selective |= chars::is_word(name, b"range"),
+            15 => self.selective |= chars::is_word(name, b"accept-encoding"),
             _ => {}
         }
     }

@@ -29,7 +29,7 @@ pub struct RequestHead {
     keep_alive: bool,
     expects_continue: bool,
     upgrade: bool,
-    conditional: bool,
+    selective: bool,
     /// Where the `Host` field's value stands; empty without one.
     host: Range<usize>,
 }
@@ -179,11 +179,12 @@ impl RequestHead {
         }
     }
 
-    /// Whether there are preconditions among the fields (RFC 9110 section 13.1), or what looks like
-    /// one: without them nothing has to be looked for.
+    /// Whether there are fields that decide what is sent of a representation, or what looks like one:
+    /// preconditions (RFC 9110 section 13.1), `Range`, `Accept-Encoding`. Without them nothing has to
+    /// be looked for.
     #[inline]
-    pub fn is_conditional(&self) -> bool {
-        self.conditional
+    pub fn is_selective(&self) -> bool {
+        self.selective
     }
 
     /// The value of the first `Upgrade` field, if the client asks for another protocol: that field,
@@ -236,7 +237,7 @@ impl RequestHead {
         self.keep_alive = false;
         self.expects_continue = false;
         self.upgrade = false;
-        self.conditional = false;
+        self.selective = false;
         self.host = 0..0;
     }
 
@@ -307,7 +308,7 @@ impl RequestHead {
         self.keep_alive = !connection.close
             && (http11 || connection.keep_alive)
             && self.method != Method::Connect;
-        self.conditional = notable.conditional;
+        self.selective = notable.selective;
         self.upgrade = http11 && connection.upgrade && notable.upgrade.times > 0;
         self.expects_continue =
             http11 && notable.expect.times > 0 && expects_continue(fields, bytes)? && has_body;

@@ -27,8 +27,7 @@ pub(crate) enum After {
 }
 
 /// Writes the head of `response`, from the status line to the empty line.
-// Beside the one caller that counts there is the cold one of upgrades.
-#[inline(always)]
+#[inline]
 pub(crate) fn head(
     out: &mut Vec<u8>,
     response: &Response,

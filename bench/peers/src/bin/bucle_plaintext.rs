@@ -2,7 +2,7 @@
 //!
 //! `bucle_plaintext` listens on any free port of 127.0.0.1 and prints `http://127.0.0.1:PORT`.
 
-use bucle::server::{Server, Method, Options, Request, Response, StatusCode};
+use bucle::server::{Method, Options, Request, Response, Server, StatusCode};
 
 async fn hello(request: Request) -> Response {
     if request.method() == Method::Get && request.path().starts_with("/plaintext") {

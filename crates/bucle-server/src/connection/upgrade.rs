@@ -10,7 +10,6 @@ use bucle_net::{DEFAULT_LIMIT, Protocol, StreamProtocol, Transport};
 
 use super::{Connection, Phase, Waits, flag};
 use crate::Response;
-use crate::encode::{self, After, Framing};
 use crate::handler::Handler;
 use crate::response::Content;
 use crate::upgrade::{Draining, Start, Upgraded};
@@ -34,8 +33,12 @@ impl<H: Handler> Connection<H> {
             return self.answer(Response::error(StatusCode::INTERNAL_SERVER_ERROR), out);
         }
         self.set(flag::BEGUN | flag::ANSWERED);
+        // Not by the way of other heads, which is short because it has one caller.
+        bucle_http::write_status_line(out, response.status());
         self.worker
-            .with_date(|date| encode::head(out, &response, Framing::None, After::Stays, date));
+            .with_date(|date| out.extend_from_slice(date.line()));
+        out.extend_from_slice(response.lines());
+        out.extend_from_slice(b"\r\n");
         if self.worker.log.is_some() {
             self.record(|record| record.answered(response.status().as_u16(), 0));
         }

@@ -23,7 +23,7 @@ use crate::site::listing;
 use crate::site::listings::{Listed, Listings};
 use crate::site::opened::{Moment, Opened};
 use crate::site::path::{Refused, SitePath};
-use crate::site::preconditions::{Asked, Verdict};
+use crate::site::preconditions::{Asked, List, Verdict};
 use crate::site::range::{self, Wanted};
 use crate::site::root::{Facts, Root};
 use crate::site::variants::{Variant, Variants};
@@ -52,6 +52,8 @@ pub(crate) struct Desk {
     /// How many compressions were begun and have not ended.
     compressions: Cell<usize>,
     parts: range::Boundaries,
+    /// The `Accept-Encoding` that was read last, and what it says.
+    accepted_last: RefCell<(Vec<u8>, Accepted)>,
 }
 
 /// What is known of one root.
@@ -109,6 +111,7 @@ impl Desk {
             compressing: Rc::new(Semaphore::new(compress::AT_ONCE)),
             compressions: Cell::new(0),
             parts: range::Boundaries::default(),
+            accepted_last: RefCell::default(),
         }
     }
 
@@ -136,6 +139,8 @@ impl Desk {
             step = match step {
                 Step::Done(response) => return response,
                 Step::Echo => return error(StatusCode::NOT_FOUND),
+                // It was looked up, and still isn't at hand; the loop doesn't wait for ever.
+                Step::Look(_) if leave.disk => return error(StatusCode::SERVICE_UNAVAILABLE),
                 Step::Look(paths) => {
                     let root = self.here().files.root().clone();
                     // Where it can't be done in a thread, the loop has to wait itself.
@@ -258,10 +263,10 @@ impl Desk {
     fn file(&self, here: &Here, request: &Request, chosen: Chosen, leave: Leave) -> Step {
         let asked = Asked::of(request.head());
         let mut selected = None;
-        if asked.accept_encoding
-            && let Some(variants) = &chosen.opened.variants
+        if let Some(variants) = &chosen.opened.variants
+            && let Some(accepted) = self.accepted(request, &asked)
         {
-            selected = match self.select(here, request, &chosen, variants, leave) {
+            selected = match self.select(here, accepted, &chosen, variants, leave) {
                 Ok(selected) => selected,
                 Err(step) => return step,
             };
@@ -298,20 +303,36 @@ impl Desk {
         }
     }
 
+    /// What codings a client takes, if any.
+    #[inline]
+    fn accepted(&self, request: &Request, asked: &Asked<'_>) -> Option<Accepted> {
+        let accepted = match asked.accept_encoding {
+            List::Absent => return None,
+            List::Several => Accepted::parse(request.head().header_all("accept-encoding")),
+            List::One(value) => {
+                // Most requests say what the one before said.
+                let mut last = self.accepted_last.borrow_mut();
+                if last.0 != value {
+                    last.0.clear();
+                    last.0.extend_from_slice(value);
+                    last.1 = Accepted::parse([value].into_iter());
+                }
+                last.1
+            }
+        };
+        accepted.any().then_some(accepted)
+    }
+
     /// The variant that suits the client best; `None` for the file as it is.
     fn select(
         &self,
         here: &Here,
-        request: &Request,
+        accepted: Accepted,
         chosen: &Chosen,
         variants: &Variants,
         leave: Leave,
     ) -> Result<Option<Rc<Opened>>, Step> {
         let opened = &chosen.opened;
-        let accepted = Accepted::parse(request.head().header_all("accept-encoding"));
-        if !accepted.any() {
-            return Ok(None);
-        }
         // A file of less than two seconds may change under its tag; it is sent as it is.
         let makes = opened.is_settled();
         loop {
@@ -359,6 +380,7 @@ impl Desk {
             Variant::None | Variant::Beside(_) => {
                 let made = Rc::new(Event::new());
                 variants.set(coding, Variant::Making(made.clone()));
+                self.compressions.set(self.compressions.get() + 1);
                 // A task of its own: who asked first may leave while others wait for it too.
                 let job = self.clone().make(opened.clone(), coding, made.clone());
                 get_running_loop().spawn_named("compression", job).detach();
@@ -370,7 +392,6 @@ impl Desk {
 
     /// Compresses a file, and tells who waits for it.
     async fn make(self: Rc<Self>, opened: Rc<Opened>, coding: Coding, made: Rc<Event>) {
-        self.compressions.set(self.compressions.get() + 1);
         let permit = self.compressing.clone().acquire_owned().await;
         // Held here and by the variants alone: all who waited have left.
         let wanted = Rc::strong_count(&made) > 2;
@@ -428,35 +449,37 @@ impl Desk {
                     };
                     return Ok(self.file(here, request, chosen, leave));
                 }
-                Ok(Found::Folder(_)) => {}
+                Ok(Found::Folder) => {}
                 Err(Errno::AGAIN) => return Ok(Step::Look(with_variants(looked))),
                 Err(errno) if is_missing(errno) => {}
                 Err(errno) => return Err(errno),
             }
         }
-        // With a dot behind its slash, so that a file is not found, nor kept for the next request.
-        let itself = if path.slash {
-            path.join(b".")
+        let relative = path.relative();
+        if path.slash {
+            match here.files.folder(&relative, leave.disk) {
+                Ok(facts) => folder = facts,
+                Err(Errno::AGAIN) => return Ok(Step::Look(with_variants(looked))),
+                Err(errno) if is_missing(errno) => {}
+                Err(errno) => return Err(errno),
+            }
         } else {
-            path.relative()
-        };
-        match open(raw, &itself) {
-            Ok(Found::File(opened)) if !path.slash => {
-                let chosen = Chosen {
-                    opened,
-                    instead: false,
-                };
-                return Ok(self.file(here, request, chosen, leave));
+            match open(raw, &relative) {
+                Ok(Found::File(opened)) => {
+                    let chosen = Chosen {
+                        opened,
+                        instead: false,
+                    };
+                    return Ok(self.file(here, request, chosen, leave));
+                }
+                Ok(Found::Folder) => {
+                    let location = path.folder_url(&self.site.prefix);
+                    return Ok(Step::Done(redirect(location, request.query())));
+                }
+                Err(Errno::AGAIN) => return Ok(Step::Look(with_variants(looked))),
+                Err(errno) if is_missing(errno) => {}
+                Err(errno) => return Err(errno),
             }
-            Ok(Found::Folder(_)) if !path.slash => {
-                let location = path.folder_url(&self.site.prefix);
-                return Ok(Step::Done(redirect(location, request.query())));
-            }
-            Ok(Found::Folder(facts)) => folder = Some(facts),
-            Ok(Found::File(_)) => {}
-            Err(Errno::AGAIN) => return Ok(Step::Look(with_variants(looked))),
-            Err(errno) if is_missing(errno) => {}
-            Err(errno) => return Err(errno),
         }
         if self.site.spa {
             return self.instead(here, request, &path, leave);
@@ -491,7 +514,7 @@ impl Desk {
             Some(opened) => opened,
             None => match here.files.open("/", &index, moment, leave.disk) {
                 Ok(Found::File(opened)) => opened,
-                Ok(Found::Folder(_)) => return Ok(Step::Done(missing)),
+                Ok(Found::Folder) => return Ok(Step::Done(missing)),
                 Err(Errno::AGAIN) => {
                     return Ok(Step::Look(with_variants(vec![path.relative(), index])));
                 }

@@ -48,13 +48,13 @@ const RESOLVE_AGAIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) enum Found {
     File(Rc<Opened>),
-    Folder(Facts),
+    Folder,
 }
 
-/// The same, not shared yet; and whether a file may be kept.
+/// The same, and whether a file may be kept.
 enum Seen {
-    File(Opened, bool),
-    Folder(Facts),
+    File(Rc<Opened>, bool),
+    Folder,
 }
 
 /// A file in a set, found by the name it is kept under.
@@ -267,12 +267,11 @@ impl Files {
         };
         let (opened, keep) = match opened {
             Seen::File(opened, keep) => (opened, keep),
-            Seen::Folder(facts) => return Ok(Found::Folder(facts)),
+            Seen::Folder => return Ok(Found::Folder),
         };
         if !self.look_beside(&opened, wait) {
             return Err(Errno::AGAIN);
         }
-        let opened = Rc::new(opened);
         if keep {
             self.insert(opened.clone());
         }
@@ -290,16 +289,27 @@ impl Files {
         };
         let seen = seen?;
         if acceptable(seen.kind)? == FileType::Directory {
-            return Ok(Seen::Folder(seen));
+            return Ok(Seen::Folder);
         }
         let file = self.root.open_beneath(label.path)?;
         let facts = Facts::of_open(&file)?;
         if acceptable(facts.kind)? == FileType::Directory {
-            return Ok(Seen::Folder(facts));
+            return Ok(Seen::Folder);
         }
         let opened = read(file, facts, label, moment, wait)?;
         let keep = opened.is_settled() && opened.facts == facts;
-        Ok(Seen::File(opened, keep))
+        Ok(Seen::File(Rc::new(opened), keep))
+    }
+
+    /// The facts of the folder that `path` leads to; `None` if it is none. Without leave to `wait` for a
+    /// disk, it says `EAGAIN` where it would have to.
+    pub(crate) fn folder(&self, path: &CStr, wait: bool) -> Result<Option<Facts>, Errno> {
+        let facts = if wait {
+            self.root.facts_beneath(path)?
+        } else {
+            self.root.facts_at_hand(path)?
+        };
+        Ok((facts.kind == FileType::Directory).then_some(facts))
     }
 
     /// Closes the descriptors that are kept for later; says whether there were any.
@@ -373,12 +383,11 @@ impl Files {
         let (variant, keep) = match self.try_open(&label, moment, wait) {
             Err(Errno::AGAIN) => return Err(Errno::AGAIN),
             Ok(Seen::File(variant, keep)) => (variant, keep),
-            Ok(Seen::Folder(_)) | Err(_) => return Ok(None),
+            Ok(Seen::Folder) | Err(_) => return Ok(None),
         };
         if variant.facts.modified < opened.facts.modified {
             return Ok(None);
         }
-        let variant = Rc::new(variant);
         if keep {
             variants.set(coding, Variant::Beside(variant.clone()));
             self.recount(opened);

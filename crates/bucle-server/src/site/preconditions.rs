@@ -17,7 +17,16 @@ pub(crate) struct Asked<'a> {
     if_unmodified_since: Once<'a>,
     if_range: Once<'a>,
     range: Once<'a>,
-    pub(crate) accept_encoding: bool,
+    pub(crate) accept_encoding: List<'a>,
+}
+
+/// A field that may stand several times, and is one list then.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum List<'a> {
+    #[default]
+    Absent,
+    One(&'a [u8]),
+    Several,
 }
 
 /// A field that may stand once.
@@ -66,7 +75,16 @@ pub(crate) enum Verdict {
 }
 
 impl<'a> Asked<'a> {
+    #[inline]
     pub(crate) fn of(head: &'a RequestHead) -> Asked<'a> {
+        if head.is_selective() {
+            Asked::among(head)
+        } else {
+            Asked::default()
+        }
+    }
+
+    fn among(head: &'a RequestHead) -> Asked<'a> {
         let mut asked = Asked::default();
         for (name, value) in head.headers() {
             let is = |other: &str| name.eq_ignore_ascii_case(other);
@@ -75,7 +93,12 @@ impl<'a> Asked<'a> {
                 8 if is("if-match") => asked.if_match = true,
                 8 if is("if-range") => asked.if_range.meet(value),
                 13 if is("if-none-match") => asked.if_none_match = true,
-                15 if is("accept-encoding") => asked.accept_encoding = true,
+                15 if is("accept-encoding") => {
+                    asked.accept_encoding = match asked.accept_encoding {
+                        List::Absent => List::One(value),
+                        List::One(_) | List::Several => List::Several,
+                    };
+                }
                 17 if is("if-modified-since") => asked.if_modified_since.meet(value),
                 19 if is("if-unmodified-since") => asked.if_unmodified_since.meet(value),
                 _ => {}

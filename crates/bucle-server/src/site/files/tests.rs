@@ -41,7 +41,7 @@ impl World {
         let path = CString::new(name).unwrap();
         match self.files.open(name, &path, self.moment(ahead), true)? {
             Found::File(opened) => Ok(opened),
-            Found::Folder(_) => Err(Errno::ISDIR),
+            Found::Folder => Err(Errno::ISDIR),
         }
     }
 
