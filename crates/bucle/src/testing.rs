@@ -56,6 +56,22 @@
 //! assert!(failure.seed < 50);
 //! assert!(failure.message.contains("closed before it was used"));
 //! ```
+//!
+//! # What ends a test
+//!
+//! When nothing can wake any task any more, the run ends at once and says who waits for what, held by
+//! whom: see [`WaitGraph`](crate::WaitGraph). In a simulated world so does one whose clock jumps on
+//! and on, since something beats for ever beside those that wait in vain:
+//! [`SimOptions::max_jumps`]. Tasks that wait for each other in a circle fail the test if they still
+//! do at its end.
+//!
+//! # What the simulated world has not
+//!
+//! Threads but those of `to_thread` and `run_in_executor` are not waited for; child processes, UDP,
+//! signals, names to resolve and descriptors of the system are refused with a message. Tests of these
+//! say `#[bucle::test(real)]`. The bytes of TLS are not drawn from the seed, but their number is the
+//! same each time if the certificate's key is an Ed25519 one; signatures of an ECDSA key differ in
+//! length.
 
 mod failure;
 mod outcome;

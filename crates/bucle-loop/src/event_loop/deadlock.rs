@@ -28,7 +28,11 @@ const QUIET: Duration = Duration::from_millis(20);
 
 const NOTHING_CAN: &str = "deadlock: nothing can wake any task of this loop any more";
 const NOTHING_CAN_SIMULATED: &str = "deadlock: nothing is ready, no timer is armed and no traffic is under way, so nothing can \
-     wake any task of this simulated loop any more (threads outside of it are not waited for)";
+     wake any task of this simulated loop any more (threads outside of it are not waited for: \
+     `to_thread` and `run_in_executor` run in the simulation, other threads need the real world, \
+     `#[bucle::test(real)]`)";
+const ENDLESS: &str = "deadlock, or a run without an end: the simulated clock has jumped as often as \
+     `SimOptions::max_jumps` allows; these tasks are left";
 const CIRCLE: &str = "deadlock: tasks wait for each other";
 
 /// What a loop remembers of its looks.
@@ -165,6 +169,12 @@ impl LoopRef {
     #[cold]
     pub(super) fn end_simulated(&self) {
         self.end_run(NOTHING_CAN_SIMULATED);
+    }
+
+    /// Something happens for ever in the simulated world, but not the end.
+    #[cold]
+    pub(super) fn end_endless(&self) {
+        self.end_run(ENDLESS);
     }
 
     /// Ends the run, and says who waits in vain.

@@ -135,6 +135,7 @@ impl LoopRef {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::Deadlock => self.end_simulated(),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => self.end_endless(),
             Err(error) => self.call_exception_handler(ExceptionContext::new(
                 "selector",
                 format!("waiting for events failed: {error}"),

@@ -62,6 +62,8 @@ pub(crate) struct Net {
     /// Sockets that may be ready: all that are, and some that were.
     candidates: BTreeSet<u32>,
     busy_turns: u32,
+    /// How often the clock has jumped.
+    jumps: u64,
     trace: Trace,
 }
 
@@ -167,6 +169,7 @@ impl Net {
             partitioned: false,
             candidates: BTreeSet::new(),
             busy_turns: 0,
+            jumps: 0,
             trace: Trace::default(),
         }
     }
@@ -181,7 +184,7 @@ impl Net {
         timeout: Option<Duration>,
         events: &mut Vec<Event>,
     ) -> io::Result<()> {
-        self.account_for_spinning(timeout);
+        self.account_for_spinning(timeout)?;
         let until = timeout.map(|timeout| self.clock.now().saturating_add(nanos(timeout)));
         loop {
             self.deliver_due();
@@ -194,18 +197,30 @@ impl Net {
                 (Some(time), None) | (None, Some(time)) => time,
                 (None, None) => return Err(io::ErrorKind::Deadlock.into()),
             };
-            self.clock.advance_to(next);
+            self.jump_to(next)?;
         }
     }
 
-    fn account_for_spinning(&mut self, timeout: Option<Duration>) {
+    /// # Errors
+    /// `TimedOut` when time has gone on too often.
+    fn jump_to(&mut self, time: u64) -> io::Result<()> {
+        if self.jumps == self.options.max_jumps {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.jumps += 1;
+        self.clock.advance_to(time);
+        Ok(())
+    }
+
+    fn account_for_spinning(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         if timeout != Some(Duration::ZERO) {
             self.busy_turns = 0;
         } else if self.busy_turns < FREE_TURNS {
             self.busy_turns += 1;
         } else {
-            self.clock.advance_to(self.clock.now() + SPIN_COST);
+            self.jump_to(self.clock.now() + SPIN_COST)?;
         }
+        Ok(())
     }
 
     pub(crate) fn watch(&mut self, number: u32, token: u64, interest: Interest) -> io::Result<()> {

@@ -68,6 +68,12 @@ pub struct SimOptions {
     /// of the order in which they became ready. Callbacks keep the order that `call_soon` promises
     /// them. Off until set.
     pub shuffle_ready_tasks: bool,
+    /// How often time may go on: how often the clock may jump to the next timer or arrival. A run in
+    /// which it has so often, and that has not come to its end, is taken for one that never will: it
+    /// ends as a deadlock does, with the wait-for graph. Without this, a task that beats once a second
+    /// would keep a run alive for ever whose other tasks wait in vain. 3,000,000 until set, which is a
+    /// month of such beats.
+    pub max_jumps: u64,
     /// How many sockets may exist at once; what would need one more fails with `EMFILE`. Without a
     /// limit until set.
     pub max_sockets: usize,
@@ -92,6 +98,7 @@ impl Default for SimOptions {
             cut_probability: 0.0,
             reorder_ready_sockets: true,
             shuffle_ready_tasks: false,
+            max_jumps: 3_000_000,
             max_sockets: usize::MAX,
             trace: false,
             trace_limit: usize::MAX,

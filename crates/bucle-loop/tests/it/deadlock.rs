@@ -653,6 +653,67 @@ fn a_run_goes_on_where_somebody_has_the_task_itself() {
 }
 
 #[test]
+fn a_run_goes_on_where_somebody_has_the_group() {
+    drive(|| async {
+        let told = told();
+        let left = Rc::new(Lock::new());
+        let right = Rc::new(Lock::new());
+        let _left = left.acquire().await;
+        let group = TaskGroup::new();
+        let worker = group.spawn_named("worker", {
+            let (left, right) = (left.clone(), right.clone());
+            async move {
+                let _right = right.acquire().await;
+                let _left = left.acquire().await;
+            }
+        });
+        turns(2).await;
+        spawn(async move {
+            sleep(SHORT * 2).await;
+            group.cancel("it took too long");
+            let _ = group.join().await;
+        })
+        .detach();
+        // Held by the worker, until the group is cancelled.
+        let _right = right.acquire().await;
+        assert!(worker.await.is_err());
+        assert_eq!(told.borrow().len(), 1, "{told:?}");
+    });
+}
+
+#[test]
+fn a_simulation_in_which_only_a_heart_beats_ends() {
+    within(WATCHDOG, || {
+        let event_loop = EventLoop::builder()
+            .simulated(SimOptions {
+                max_jumps: 1_000,
+                ..SimOptions::default()
+            })
+            .build()
+            .unwrap();
+        event_loop.set_exception_handler(|_, _| {});
+        let beats = Rc::new(Cell::new(0));
+        let result = event_loop.run_until_complete({
+            let beats = beats.clone();
+            async move {
+                spawn(async move {
+                    loop {
+                        sleep(Duration::from_secs(1)).await;
+                        beats.set(beats.get() + 1);
+                    }
+                })
+                .detach();
+                Event::named("never").wait().await;
+            }
+        });
+        let why = result.unwrap_err().cancelled().unwrap().clone();
+        assert!(why.is_deadlock());
+        assert!(why.reason().contains("waits for Event \"never\""), "{why}");
+        assert_eq!(beats.get(), 1_000);
+    });
+}
+
+#[test]
 fn a_run_goes_on_where_somebody_has_a_list_of_all_tasks() {
     is_helped(|[a, b]| {
         Box::pin(async move {

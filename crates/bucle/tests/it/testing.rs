@@ -11,8 +11,9 @@ use bucle::net::{
     ConnectOptions, DEFAULT_LIMIT, ServerOptions, StreamReader, StreamWriter, open_connection_with,
     start_server, start_server_with,
 };
+use bucle::sync::Lock;
 use bucle::testing::{self, World};
-use bucle::{SimOptions, get_running_loop, sleep, spawn, yield_now};
+use bucle::{SimOptions, get_running_loop, sleep, spawn, timeout, yield_now};
 
 use crate::certificate;
 
@@ -85,6 +86,30 @@ async fn unless_it_is_handled() {
 #[should_panic(expected = "deadlock")]
 async fn a_test_that_can_not_end_fails() {
     std::future::pending::<()>().await;
+}
+
+/// Two tasks that wait for each other, until a time-out ends them.
+async fn a_circle_that_is_opened() {
+    let left = Rc::new(Lock::new());
+    let right = Rc::new(Lock::new());
+    let take = |first: Rc<Lock>, second: Rc<Lock>| async move {
+        let _first = first.acquire().await;
+        yield_now().await;
+        let _second = second.acquire().await;
+    };
+    let both = (take(left.clone(), right.clone()), take(right, left));
+    let ended = timeout(Duration::from_millis(60), bucle::gather(both)).await;
+    assert!(ended.is_err());
+}
+
+#[bucle::test(real)]
+async fn a_circle_that_a_timeout_opens_is_no_failure() {
+    a_circle_that_is_opened().await;
+}
+
+#[bucle::test]
+async fn nor_is_it_in_the_simulated_world() {
+    a_circle_that_is_opened().await;
 }
 
 #[test]
