@@ -92,6 +92,15 @@ impl ReadyQueue {
         self.arrived.borrow_mut().pop_front()
     }
 
+    /// Shows the tasks among the first `count` entries of what has arrived.
+    pub(crate) fn look_at_arrived(&self, count: usize, mut look: impl FnMut(&TaskRef)) {
+        for entry in self.arrived.borrow().iter().take(count) {
+            if let Entry::Task(task) = entry {
+                look(task);
+            }
+        }
+    }
+
     /// As long as what is returned lives, what is pushed has arrived.
     #[inline]
     pub(crate) fn arriving(&self) -> Arriving<'_> {

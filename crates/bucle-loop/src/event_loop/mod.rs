@@ -51,7 +51,7 @@ use crate::slow::SlowWatch;
 use crate::task::cell::Home;
 use crate::task::table::TaskTable;
 use crate::task::{Cancelled, Task, TaskError};
-use crate::timers::TimerQueue;
+use crate::timers::{Due, TimerQueue};
 use crate::waits::WaitPlaces;
 use deadlock::DeadlockWatch;
 
@@ -88,6 +88,8 @@ pub(crate) struct Core {
     /// Scratch of `select` and `dispatch`.
     events: RefCell<Vec<Event>>,
     messages: RefCell<Vec<Message>>,
+    /// Scratch of `expire`.
+    due: RefCell<Vec<Due>>,
     state: Cell<State>,
     stopping: Cell<bool>,
     /// Where tasks wait.

@@ -24,6 +24,15 @@ const ASK_AFTER: usize = 64;
 /// millisecond at most.
 const ASK_AFTER_SHORT: usize = 512;
 
+/// How many timers that are due are taken at once: so many tasks are asked for from memory before the
+/// first is woken.
+const DUE_AT_ONCE: usize = 32;
+
+/// Where there are more tasks than this, those that are run next are asked for from memory, so many at
+/// a time.
+const MANY_TASKS: usize = 16 * 1024;
+const ASKED_FOR: usize = 16;
+
 /// A turn that is cut short because timers have come due, or the system is to be asked, runs at least
 /// one entry more before it is cut again for so many that ran in between.
 const ONE_FOR: usize = 4;
@@ -178,8 +187,12 @@ impl LoopRef {
         {
             return Some(Duration::ZERO);
         }
-        core.timers
-            .next_deadline()
+        // Nobody sleeps in the simulated world, so it jumps to where the timer is.
+        let wake_at = match &core.sim {
+            None => core.timers.wake_at(),
+            Some(_) => core.timers.next_deadline(),
+        };
+        wake_at
             .map(|deadline| Duration::from_nanos(deadline.saturating_sub(core.clock.now())))
     }
 
@@ -243,13 +256,22 @@ impl LoopRef {
             return;
         }
         let arriving = self.lets_overtake().then(|| core.ready.arriving());
-        while let Some(due) = core.timers.pop_due(now) {
-            match due {
-                // A sleep wakes its task here; a callback goes through the queue like any other.
-                Due::Sleep(waker) => self.guard("waker", None, || waker.wake()),
-                Due::Callback(cell) => core.ready.push(Entry::Callback(cell)),
+        let mut batch = core.due.take();
+        batch.reserve_exact(DUE_AT_ONCE);
+        loop {
+            core.timers.take_due(now, &mut batch);
+            if batch.is_empty() {
+                break;
+            }
+            for due in batch.drain(..) {
+                match due {
+                    // A sleep wakes its task here; a callback goes through the queue like any other.
+                    Due::Sleep(waker) => self.guard("waker", None, || waker.wake()),
+                    Due::Callback(cell) => core.ready.push(Entry::Callback(cell)),
+                }
             }
         }
+        core.due.replace(batch);
         drop(arriving);
     }
 
@@ -318,7 +340,10 @@ impl LoopRef {
         if !self.lets_overtake() || core.stopping.get() {
             return false;
         }
-        core.asked_at.get() != core.slow.last_reading()
+        // It was cut before, for this.
+        let arrived = core.ready.rest() != 0 && core.ready.len_arrived() != 0;
+        arrived
+            || core.asked_at.get() != core.slow.last_reading()
             || core.timers.len() != 0 && core.timers.may_be_due(core.clock.now())
     }
 
@@ -327,7 +352,12 @@ impl LoopRef {
     fn run_arrived(&self) -> usize {
         let core = &*self.core;
         let count = core.ready.len_arrived();
-        for _ in 0..count {
+        let many = core.tasks.len() > MANY_TASKS;
+        for number in 0..count {
+            if many && number % ASKED_FOR == 0 {
+                core.ready
+                    .look_at_arrived(ASKED_FOR, |task| core.tasks.prefetch(task));
+            }
             let Some(entry) = core.ready.pop_arrived() else {
                 break;
             };

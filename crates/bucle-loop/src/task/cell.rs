@@ -45,6 +45,7 @@ mod count;
 mod current;
 mod home;
 mod join;
+mod prefetch;
 mod seen;
 mod stage;
 mod waker;
@@ -67,6 +68,7 @@ use std::task::{Context, Waker};
 pub(crate) use current::CurrentTask;
 pub(crate) use home::Home;
 pub(crate) use join::JoinRef;
+pub(crate) use prefetch::prefetch_woken;
 pub(crate) use waker::RemoteTask;
 
 use crate::context;
