@@ -205,7 +205,9 @@ impl Inner {
     fn pop_due(&mut self, now: u64) -> Option<Due> {
         loop {
             let (slots, dead) = (&mut self.slots, &mut self.dead);
-            let due = self.order.peek_due(now, |timer| is_live(slots, dead, timer))?;
+            let due = self
+                .order
+                .peek_due(now, |timer| is_live(slots, dead, timer))?;
             let slot = due.slot as usize;
             self.order.pop_near();
             if self.slots[slot].is_cancelled() {
@@ -325,4 +327,3 @@ impl fmt::Debug for SleepTimer {
         f.debug_struct("SleepTimer").finish_non_exhaustive()
     }
 }
-

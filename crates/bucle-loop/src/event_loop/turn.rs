@@ -192,8 +192,7 @@ impl LoopRef {
             None => core.timers.wake_at(),
             Some(_) => core.timers.next_deadline(),
         };
-        wake_at
-            .map(|deadline| Duration::from_nanos(deadline.saturating_sub(core.clock.now())))
+        wake_at.map(|deadline| Duration::from_nanos(deadline.saturating_sub(core.clock.now())))
     }
 
     /// Phase 2: puts what `select` saw, and what other threads sent, into the ready queue.
@@ -220,9 +219,14 @@ impl LoopRef {
             for message in messages.drain(..) {
                 match message {
                     Message::Task(task) => task.wake_from_inbox(),
-                    Message::Call(callback, location) => core
+                    // A trace says where each came from.
+                    Message::Call(callback, location) if core.sim.is_some() => core
                         .ready
                         .push(Entry::Callback(HandleCell::new(callback, location))),
+                    Message::Call(callback, location) => {
+                        core.calls.borrow_mut().push_back((callback, location));
+                        core.ready.push(Entry::Call);
+                    }
                 }
             }
             core.messages.replace(messages);
@@ -424,6 +428,7 @@ impl LoopRef {
                 }
             }
             Entry::Callback(cell) => self.run_callback(&cell),
+            Entry::Call => self.run_call(),
             Entry::Readable(token) => self.run_io(token, Readiness::READ),
             Entry::Writable(token) => self.run_io(token, Readiness::WRITE),
             Entry::Both(token) => self.run_io(token, Readiness::BOTH),
@@ -434,7 +439,19 @@ impl LoopRef {
         let Some(action) = cell.take() else {
             return;
         };
-        let location = cell.location();
+        self.run_action(action, cell.location());
+    }
+
+    /// The next callback of another thread.
+    fn run_call(&self) {
+        let call = self.core.calls.borrow_mut().pop_front();
+        if let Some((callback, location)) = call {
+            self.run_action(callback, location);
+        }
+    }
+
+    #[inline]
+    fn run_action(&self, action: impl FnOnce(), location: &'static Location<'static>) {
         self.guard("callback", Some(location), action);
         if let Some(slow) = self.core.slow.check() {
             self.report_slow("callback", None, Some(location), slow);
