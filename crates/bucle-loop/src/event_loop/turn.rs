@@ -13,6 +13,7 @@ use crate::inbox::Message;
 use crate::ready::Entry;
 use crate::running;
 use crate::sim::SimNetwork;
+use crate::task::cell::prefetch_woken;
 use crate::timers::Due;
 
 /// Under `run_forever`, as long as something is ready: how many entries may run between two times
@@ -267,6 +268,11 @@ impl LoopRef {
             if batch.is_empty() {
                 break;
             }
+            for due in &batch {
+                if let Due::Sleep(waker) = due {
+                    prefetch_woken(waker);
+                }
+            }
             for due in batch.drain(..) {
                 match due {
                     // A sleep wakes its task here; a callback goes through the queue like any other.
@@ -289,7 +295,19 @@ impl LoopRef {
     pub fn run_ready(&self) {
         let core = &*self.core;
         let ran = match &core.sim {
-            None => self.run_turn() + self.run_arrived(),
+            None => {
+                let count = core.ready.len();
+                let ran = if count <= ASK_AFTER && core.ready.rest() == 0 {
+                    self.run_entries(count);
+                    count
+                } else {
+                    self.run_long_turn()
+                };
+                match core.ready.len_arrived() {
+                    0 => ran,
+                    arrived => ran + self.run_arrived(arrived),
+                }
+            }
             Some(network) => {
                 let count = core.ready.len();
                 self.run_simulated(count, network);
@@ -301,23 +319,28 @@ impl LoopRef {
         core.counters.ran.add(ran as u64);
     }
 
-    /// Runs what the turn has to run, all or a part. How many entries.
+    /// Runs so many entries, or what there is.
     #[inline]
-    fn run_turn(&self) -> usize {
+    fn run_entries(&self, count: usize) {
+        for _ in 0..count {
+            let Some(entry) = self.core.ready.pop() else {
+                break;
+            };
+            self.run_entry(entry);
+        }
+    }
+
+    /// Runs what a turn has to run that has more than a part, all or some. How many entries.
+    #[inline(never)]
+    fn run_long_turn(&self) -> usize {
         let core = &*self.core;
         let count = core.ready.rest_of_turn();
         let mut left = count;
         let mut part = core.ready.least().max(self.part());
         loop {
-            let before_cut = left.saturating_sub(part);
-            while left > before_cut {
-                let Some(entry) = core.ready.pop() else {
-                    left = 0;
-                    break;
-                };
-                left -= 1;
-                self.run_entry(entry);
-            }
+            let now = part.min(left);
+            self.run_entries(now);
+            left -= now;
             if left == 0 || self.is_to_make_way() {
                 break;
             }
@@ -351,11 +374,10 @@ impl LoopRef {
             || core.timers.len() != 0 && core.timers.may_be_due(core.clock.now())
     }
 
-    /// Runs what has arrived from outside. How many entries.
-    #[inline]
-    fn run_arrived(&self) -> usize {
+    /// Runs what has arrived from outside, so many entries.
+    #[inline(never)]
+    fn run_arrived(&self, count: usize) -> usize {
         let core = &*self.core;
-        let count = core.ready.len_arrived();
         let many = core.tasks.len() > MANY_TASKS;
         for number in 0..count {
             if many && number % ASKED_FOR == 0 {
