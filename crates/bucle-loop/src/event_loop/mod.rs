@@ -43,6 +43,7 @@ use crate::counters::Counters;
 use crate::exceptions::ExceptionContext;
 use crate::executor::DefaultExecutor;
 use crate::fds::{FdTable, Source};
+use crate::future_waits::FutureWaits;
 use crate::inbox::{Inbox, Message};
 use crate::selector::Event;
 use crate::signals::Signals;
@@ -92,6 +93,8 @@ pub(crate) struct Core {
     stopping: Cell<bool>,
     /// Where tasks wait.
     pub(crate) wait_places: Rc<WaitPlaces>,
+    /// And those of them that wait for settable futures.
+    pub(crate) future_waits: FutureWaits,
     deadlock: DeadlockWatch,
     /// What the slow watch read when the system was asked last.
     asked_at: Cell<u64>,
