@@ -10,7 +10,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use crate::exceptions::ExceptionContext;
-use crate::future_waits::{FutureWaits, Line};
+use crate::future_waits::FutureWaits;
+use crate::lines::Line;
 use crate::task::cell::clone_waker;
 use crate::task::{CallbackId, Cancelled};
 use crate::{LoopRef, get_running_loop};
@@ -269,6 +270,11 @@ impl<T, E> Future<T, E> {
         if self.done() {
             return Poll::Ready(());
         }
+        self.poll_wait(cx)
+    }
+
+    /// The same for one that isn't done.
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let shared = &*self.shared;
         if let Some(place) = self.ticket
             && shared.waits().has(place, cx.waker())
@@ -283,7 +289,7 @@ impl<T, E> Future<T, E> {
             return Poll::Ready(());
         };
         let replaced = match self.ticket {
-            Some(place) => Some(shared.waits().renew(place, waker)),
+            Some(place) => shared.waits().renew(place, waker),
             None => {
                 let place = shared
                     .waits()
@@ -334,8 +340,12 @@ impl<T: Clone, E: Clone> Future<T, E> {
 impl<T: Clone, E: Clone> future::Future for Future<T, E> {
     type Output = Result<T, FutureError<E>>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.poll_done(cx) {
+        if let Some(result) = self.result() {
+            return Poll::Ready(result);
+        }
+        match self.poll_wait(cx) {
             Poll::Ready(()) => self.result().map_or(Poll::Pending, Poll::Ready),
             Poll::Pending => Poll::Pending,
         }
