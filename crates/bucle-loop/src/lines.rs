@@ -24,6 +24,7 @@ struct Node<T> {
 }
 
 /// The two ends of a line. All calls with it are to the same `Lines`.
+#[derive(Clone, Copy)]
 pub(crate) struct Line {
     pub(crate) first: u32,
     pub(crate) last: u32,

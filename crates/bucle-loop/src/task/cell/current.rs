@@ -30,7 +30,7 @@ impl Drop for Restore<'_> {
 
 impl CurrentTask {
     /// [`TaskRef::run`], with `task` as the current one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(&self, task: &TaskRef) -> Ran {
         let _restore = self.enter(task);
         task.run()
