@@ -7,14 +7,13 @@
 //! from outside: events, messages of other threads, timers. A turn runs the first, then the second;
 //! so the order is that of one queue, unless a long turn is [cut](ReadyQueue::cut).
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::fds::{Readiness, split_token};
 use crate::handles::HandleCell;
 use crate::sim::SimEventKind;
-use crate::task::cell::TaskRef;
+use crate::task::cell::{Ring, TaskRef};
 
 /// Something that is ready to run.
 pub(crate) enum Entry {
@@ -70,8 +69,8 @@ const _: () = assert!(size_of::<Entry>() <= 2 * size_of::<usize>());
 /// See the module.
 #[derive(Default)]
 pub(crate) struct ReadyQueue {
-    entries: RefCell<VecDeque<Entry>>,
-    arrived: RefCell<VecDeque<Entry>>,
+    entries: Ring<Entry>,
+    arrived: Ring<Entry>,
     /// Of a turn that was cut: how many entries it has yet to run, and how many it is to run before
     /// it is cut again.
     rest: Cell<usize>,
@@ -83,27 +82,24 @@ pub(crate) struct ReadyQueue {
 impl ReadyQueue {
     #[inline]
     pub(crate) fn push(&self, entry: Entry) {
-        self.entries.borrow_mut().push_back(entry);
+        self.entries.push(entry);
+    }
+
+    /// [`push`](ReadyQueue::push) of a task, to which a reference is made where it is put.
+    #[inline]
+    pub(crate) fn push_task(&self, task: impl FnOnce() -> TaskRef) {
+        self.entries.push_with(|| Entry::Task(task()));
     }
 
     #[inline]
     pub(crate) fn pop(&self) -> Option<Entry> {
-        self.entries.borrow_mut().pop_front()
+        self.entries.pop()
     }
 
     /// Takes the first of what has arrived.
     #[inline]
     pub(crate) fn pop_arrived(&self) -> Option<Entry> {
-        self.arrived.borrow_mut().pop_front()
-    }
-
-    /// Shows the tasks among the first `count` entries of what has arrived.
-    pub(crate) fn look_at_arrived(&self, count: usize, mut look: impl FnMut(&TaskRef)) {
-        for entry in self.arrived.borrow().iter().take(count) {
-            if let Entry::Task(task) = entry {
-                look(task);
-            }
-        }
+        self.arrived.pop()
     }
 
     /// As long as what is returned lives, what is pushed has arrived.
@@ -146,22 +142,23 @@ impl ReadyQueue {
     /// `call_soon` promises among themselves.
     #[cold]
     pub(crate) fn shuffle(&self, rng: &mut fastrand::Rng) {
-        let mut entries = self.entries.borrow_mut();
         let is_callback = |entry: &Entry| matches!(entry, Entry::Callback(_));
         let (callbacks, mut others): (Vec<Entry>, Vec<Entry>) =
-            entries.drain(..).partition(is_callback);
+            std::iter::from_fn(|| self.pop()).partition(is_callback);
         let mut turns: Vec<bool> = callbacks.iter().map(|_| true).collect();
         turns.resize(callbacks.len() + others.len(), false);
         rng.shuffle(&mut turns);
         rng.shuffle(&mut others);
         let (mut callbacks, mut others) = (callbacks.into_iter(), others.into_iter());
-        entries.extend(turns.into_iter().filter_map(|callback| {
-            if callback {
-                callbacks.next()
-            } else {
-                others.next()
+        for callback in turns {
+            let next = match callback {
+                true => callbacks.next(),
+                false => others.next(),
+            };
+            if let Some(entry) = next {
+                self.push(entry);
             }
-        }));
+        }
     }
 
     /// Notes that the wait-for graph may have a new edge.
@@ -184,18 +181,18 @@ impl ReadyQueue {
     /// What has not arrived from outside.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.entries.borrow().len()
+        self.entries.len()
     }
 
     #[inline]
     pub(crate) fn len_arrived(&self) -> usize {
-        self.arrived.borrow().len()
+        self.arrived.len()
     }
 
     /// Whether nothing is ready, in either lane.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.borrow().is_empty() && self.arrived.borrow().is_empty()
+        self.entries.is_empty() && self.arrived.is_empty()
     }
 }
 

@@ -13,17 +13,18 @@ use crate::inbox::Message;
 use crate::ready::Entry;
 use crate::running;
 use crate::sim::SimNetwork;
-use crate::task::cell::prefetch_woken;
+use crate::slow::Slow;
+use crate::task::cell::{TaskRef, prefetch_woken};
 use crate::timers::Due;
 
 /// Under `run_forever`, as long as something is ready: how many entries may run between two times
 /// that the system is asked. What waits there waits so much longer at most, if they are short; if
 /// they are not, the clock's tick comes first.
-const ASK_AFTER: usize = 64;
+const ASK_AFTER: u64 = 64;
 
 /// The same while they are so short that the slow watch times them together: a tenth of a
 /// millisecond at most.
-const ASK_AFTER_SHORT: usize = 512;
+const ASK_AFTER_SHORT: u64 = 512;
 
 /// How many timers that are due are taken at once: so many tasks are asked for from memory before the
 /// first is woken.
@@ -52,7 +53,8 @@ impl LoopRef {
         }
         loop {
             self.turn();
-            if self.core.stopping.replace(false) {
+            if self.core.stopping.get() {
+                self.core.stopping.set(false);
                 break;
             }
         }
@@ -95,6 +97,7 @@ impl LoopRef {
     }
 
     /// One turn. An embedder may call the phases one by one instead, in this order.
+    #[inline]
     pub fn turn(&self) {
         self.select();
         self.dispatch();
@@ -133,18 +136,26 @@ impl LoopRef {
         if asleep && !core.inbox.prepare_sleep() {
             timeout = Some(Duration::ZERO);
         }
-        let result = core
-            .fds
-            .borrow_mut()
-            .selector
-            .select(timeout, &mut core.events.borrow_mut());
+        let result = match !asleep && self.knows_nothing_to_ask() {
+            true => Ok(()),
+            false => {
+                core.counters.selects.add(1);
+                core.fds
+                    .borrow_mut()
+                    .selector
+                    .select(timeout, &mut core.events.borrow_mut())
+            }
+        };
         if asleep {
             core.inbox.awake();
         }
-        core.counters.selects.add(1);
         core.slow.start(asleep);
         core.asked_at.set(core.slow.last_reading());
-        core.ran_since_asked.set(0);
+        core.ask_at.set(match core.ask_after.get() {
+            0 => 0,
+            ASK_AFTER if core.slow.finds_steps_short() => core.counters.ran.get() + ASK_AFTER_SHORT,
+            after => core.counters.ran.get() + after,
+        });
         match result {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -157,25 +168,23 @@ impl LoopRef {
         }
     }
 
+    /// Whether the system has nothing to say while the loop is awake: no descriptor is watched but
+    /// the one that ends its sleep. (An embedder's turns ask all the same, as who takes them may
+    /// want to see that they do.)
+    fn knows_nothing_to_ask(&self) -> bool {
+        self.core.ask_after.get() != 0 && self.watched_fds() == 0
+    }
+
     #[inline]
     fn asked_lately(&self) -> bool {
         let core = &*self.core;
-        core.ran_since_asked.get() < self.ask_after()
+        core.counters.ran.get() < core.ask_at.get()
             && core.asked_at.get() == core.slow.last_reading()
-    }
-
-    /// How many entries may run before the system is asked again.
-    #[inline]
-    fn ask_after(&self) -> usize {
-        match self.core.ask_after.get() {
-            ASK_AFTER if self.core.slow.finds_steps_short() => ASK_AFTER_SHORT,
-            after => after,
-        }
     }
 
     /// Has the next turn ask the system, whatever it has ready.
     pub(crate) fn ask_next_turn(&self) {
-        self.core.ran_since_asked.set(usize::MAX);
+        self.core.ask_at.set(0);
     }
 
     /// How long `select` may wait.
@@ -292,12 +301,13 @@ impl LoopRef {
     /// has arrived from outside (events, messages, timers) goes before the rest. The rest is still
     /// this turn's: it runs before what has been added, and goes on by a quarter of what overtakes
     /// it, or more.
+    #[inline]
     pub fn run_ready(&self) {
         let core = &*self.core;
         let ran = match &core.sim {
             None => {
                 let count = core.ready.len();
-                let ran = if count <= ASK_AFTER && core.ready.rest() == 0 {
+                let ran = if count <= ASK_AFTER as usize && core.ready.rest() == 0 {
                     self.run_entries(count);
                     count
                 } else {
@@ -314,8 +324,6 @@ impl LoopRef {
                 count
             }
         };
-        core.ran_since_asked
-            .set(core.ran_since_asked.get().saturating_add(ran));
         core.counters.ran.add(ran as u64);
     }
 
@@ -323,10 +331,11 @@ impl LoopRef {
     #[inline]
     fn run_entries(&self, count: usize) {
         for _ in 0..count {
-            let Some(entry) = self.core.ready.pop() else {
-                break;
-            };
-            self.run_entry(entry);
+            match self.core.ready.pop() {
+                Some(Entry::Task(task)) => self.run_ready_task(&task),
+                Some(entry) => self.run_entry(entry),
+                None => break,
+            }
         }
     }
 
@@ -353,9 +362,10 @@ impl LoopRef {
     /// How many entries run before a turn may be cut.
     #[inline]
     fn part(&self) -> usize {
-        match self.lets_overtake() {
-            true => self.ask_after(),
-            false => usize::MAX,
+        match self.core.ask_after.get() {
+            0 => usize::MAX,
+            ASK_AFTER if self.core.slow.finds_steps_short() => ASK_AFTER_SHORT as usize,
+            after => after as usize,
         }
     }
 
@@ -378,21 +388,41 @@ impl LoopRef {
     #[inline(never)]
     fn run_arrived(&self, count: usize) -> usize {
         let core = &*self.core;
-        let many = core.tasks.len() > MANY_TASKS;
-        for number in 0..count {
-            if many && number % ASKED_FOR == 0 {
-                core.ready
-                    .look_at_arrived(ASKED_FOR, |task| core.tasks.prefetch(task));
+        if core.tasks.len() > MANY_TASKS {
+            self.run_arrived_of_many(count);
+        } else {
+            for _ in 0..count {
+                let Some(entry) = core.ready.pop_arrived() else {
+                    break;
+                };
+                self.run_entry(entry);
             }
-            let Some(entry) = core.ready.pop_arrived() else {
-                break;
-            };
-            self.run_entry(entry);
         }
         if let rest @ 1.. = core.ready.rest() {
             core.ready.cut(rest, count / ONE_FOR);
         }
         count
+    }
+
+    /// The same, where the memory of tasks is asked for some time before they run.
+    #[inline(never)]
+    fn run_arrived_of_many(&self, count: usize) {
+        let core = &*self.core;
+        let mut next = Vec::with_capacity(ASKED_FOR);
+        let mut left = count;
+        while left > 0 {
+            let together = ASKED_FOR.min(left);
+            next.extend((0..together).map_while(|_| core.ready.pop_arrived()));
+            for entry in &next {
+                if let Entry::Task(task) = entry {
+                    core.tasks.prefetch(task);
+                }
+            }
+            for entry in next.drain(..) {
+                self.run_entry(entry);
+            }
+            left -= together;
+        }
     }
 
     /// [`run_ready`](LoopRef::run_ready) in an order of the seed, where that is asked for, and with
@@ -438,17 +468,25 @@ impl LoopRef {
         }
     }
 
-    #[inline]
-    fn run_entry(&self, entry: Entry) {
+    #[inline(always)]
+    fn run_ready_task(&self, task: &TaskRef) {
         let core = &*self.core;
+        core.tasks.run(self, task);
+        if let Some(slow) = core.slow.check() {
+            self.report_slow_task(task, slow);
+        }
+    }
+
+    #[cold]
+    fn report_slow_task(&self, task: &TaskRef, slow: Slow) {
+        let name = Some(task.tag().to_string());
+        self.report_slow("task", name, Some(task.location()), slow);
+    }
+
+    #[inline(never)]
+    fn run_entry(&self, entry: Entry) {
         match entry {
-            Entry::Task(task) => {
-                core.tasks.run(self, &task);
-                if let Some(slow) = core.slow.check() {
-                    let name = Some(task.tag().to_string());
-                    self.report_slow("task", name, Some(task.location()), slow);
-                }
-            }
+            Entry::Task(task) => self.run_ready_task(&task),
             Entry::Callback(cell) => self.run_callback(&cell),
             Entry::Call => self.run_call(),
             Entry::Readable(token) => self.run_io(token, Readiness::READ),
@@ -583,5 +621,6 @@ impl Drop for Entered {
     fn drop(&mut self) {
         self.core.state.set(State::Idle);
         self.core.ask_after.set(0);
+        self.core.ask_at.set(0);
     }
 }
