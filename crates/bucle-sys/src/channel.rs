@@ -72,6 +72,23 @@ pub fn send(channel: impl AsFd, message: &[u8], fds: &[BorrowedFd<'_>]) -> io::R
     Ok(())
 }
 
+/// [`send`] that blocks the thread until there is room.
+///
+/// # Errors
+/// As [`send`], but for `WouldBlock`.
+pub fn send_blocking(channel: impl AsFd, message: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    use rustix::event::{PollFd, PollFlags, poll};
+    loop {
+        match send(&channel, message, fds) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let mut room = [PollFd::new(&channel, PollFlags::OUT)];
+                retry_on_intr(|| poll(&mut room, None))?;
+            }
+            result => return result,
+        }
+    }
+}
+
 /// Receives one message into `buffer`, without blocking.
 ///
 /// # Errors

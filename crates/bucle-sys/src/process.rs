@@ -63,6 +63,16 @@ impl PidFd {
         self.wait_id(WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
     }
 
+    /// Whether the process has ended, which leaves it to be waited for.
+    ///
+    /// # Errors
+    /// As [`try_wait`](PidFd::try_wait).
+    pub fn has_ended(&self) -> io::Result<bool> {
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        Ok(waitid(WaitId::PidFd(self.0.as_fd()), options)?.is_some())
+    }
+
     /// [`try_wait`](PidFd::try_wait) that also says what the process has used.
     ///
     /// # Errors
@@ -237,6 +247,10 @@ mod tests {
             .spawn()
             .unwrap();
         let pidfd = PidFd::open(child.id()).unwrap();
+        while !pidfd.has_ended().unwrap() {
+            std::thread::yield_now();
+        }
+        assert!(pidfd.has_ended().unwrap(), "it was waited for");
         let (status, usage) = loop {
             if let Some(ended) = pidfd.try_wait_usage().unwrap() {
                 break ended;
