@@ -51,7 +51,9 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
         .iter()
         .zip(places)
         .map(|(input, place)| input.form.encode(&input.ty, &place));
-    let locals: Vec<_> = (0..inputs.len()).map(|n| format_ident!("argument{n}")).collect();
+    let locals: Vec<_> = (0..inputs.len())
+        .map(|n| format_ident!("argument{n}"))
+        .collect();
     let decode = inputs
         .iter()
         .zip(&locals)
@@ -59,8 +61,9 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
     let encode_output = output.encode(&output_type, &quote!(&output));
     let decode_output = output.decode(&output_type);
 
-    let (docs, others): (Vec<&Attribute>, Vec<&Attribute>) =
-        attrs.iter().partition(|attribute| attribute.path().is_ident("doc"));
+    let (docs, others): (Vec<&Attribute>, Vec<&Attribute>) = attrs
+        .iter()
+        .partition(|attribute| attribute.path().is_ident("doc"));
     let configured: Vec<&Attribute> = others
         .iter()
         .copied()
@@ -126,10 +129,12 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
                     ::core::result::Result::Ok(())
                 }
 
+                #[allow(clippy::let_unit_value, clippy::unit_arg)]
                 fn decode(
                     reader: &mut #private::Reader<'_>,
                 ) -> ::core::result::Result<Self::Output, #private::NotDecoded> {
-                    ::core::result::Result::Ok(#decode_output)
+                    let output: #output_type = #decode_output;
+                    ::core::result::Result::Ok(output)
                 }
             }
         };
@@ -168,10 +173,16 @@ fn check(function: &ItemFn) -> syn::Result<()> {
         );
     }
     if let Some(unsafety) = sig.unsafety {
-        return refuse(unsafety.span, "`submit` is safe to call, so the function must be, too");
+        return refuse(
+            unsafety.span,
+            "`submit` is safe to call, so the function must be, too",
+        );
     }
     if let Some(abi) = &sig.abi {
-        return refuse(abi.span(), "the function is called from Rust; leave the ABI out");
+        return refuse(
+            abi.span(),
+            "the function is called from Rust; leave the ABI out",
+        );
     }
     if !sig.generics.params.is_empty() {
         return refuse(
@@ -182,7 +193,10 @@ fn check(function: &ItemFn) -> syn::Result<()> {
     }
     if let ReturnType::Type(_, ty) = &sig.output {
         if let Type::ImplTrait(_) = &**ty {
-            return refuse(ty.span(), "name the type: the output is made again in the parent");
+            return refuse(
+                ty.span(),
+                "name the type: the output is made again in the parent",
+            );
         }
         if let Type::Reference(reference) = &**ty
             && !is_static(reference.lifetime.as_ref())
@@ -220,14 +234,14 @@ impl Input {
             Type::ImplTrait(ty) => {
                 let message = "the other process finds one function by its name, so it can't be \
                                generic";
-                return Err(syn::Error::new(ty.span(), message));
+                Err(syn::Error::new(ty.span(), message))
             }
             Type::Reference(TypeReference {
                 mutability: Some(mutability),
                 ..
             }) => {
                 let message = "the other process would change a copy; take the value and return it";
-                return Err(syn::Error::new(mutability.span(), message));
+                Err(syn::Error::new(mutability.span(), message))
             }
             ty => Ok(Input {
                 ty: ty.clone(),

@@ -263,7 +263,11 @@ impl BrokenProcessPool {
 
 impl fmt::Display for BrokenProcessPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the process pool is broken and runs nothing any more: {}", self.cause)
+        write!(
+            f,
+            "the process pool is broken and runs nothing any more: {}",
+            self.cause
+        )
     }
 }
 

@@ -34,8 +34,10 @@ pub trait ProcessFunction: Copy + Send + 'static {
     /// # Errors
     /// What their `Serialize` says.
     #[doc(hidden)]
-    fn encode<'a>(arguments: &'a Self::Arguments<'_>, to: &mut Writer<'a>)
-    -> Result<(), NotEncoded>;
+    fn encode<'a>(
+        arguments: &'a Self::Arguments<'_>,
+        to: &mut Writer<'a>,
+    ) -> Result<(), NotEncoded>;
 
     /// Makes the output of what the worker has sent.
     ///
@@ -106,7 +108,9 @@ pub(crate) fn index_of(entry: &'static Entry) -> u32 {
     let offset = (&raw const *entry).addr() - FUNCTIONS.as_ptr().addr();
     let index = offset / size_of::<Entry>();
     assert!(
-        FUNCTIONS.get(index).is_some_and(|there| std::ptr::eq(there, entry)),
+        FUNCTIONS
+            .get(index)
+            .is_some_and(|there| std::ptr::eq(there, entry)),
         "`{}` is not in the registry of functions",
         entry.path
     );

@@ -55,7 +55,8 @@ impl<'a> Writer<'a> {
     /// Adds a slice of numbers, by reference.
     pub fn slice<T: Plain>(&mut self, slice: &'a [T]) {
         let bytes = plain::bytes_of(slice);
-        self.head.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.head
+            .extend_from_slice(&(bytes.len() as u64).to_le_bytes());
         self.slices_len += aligned(bytes.len());
         self.slices.push(bytes);
     }
@@ -158,7 +159,10 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// If there is none of that type.
     pub fn slice<T: Plain>(&mut self) -> Result<&'a [T], NotDecoded> {
-        let (len, rest) = self.head.split_first_chunk().ok_or_else(NotDecoded::short)?;
+        let (len, rest) = self
+            .head
+            .split_first_chunk()
+            .ok_or_else(NotDecoded::short)?;
         let len = usize::try_from(u64::from_le_bytes(*len)).map_err(|_| NotDecoded::short())?;
         let bytes = self.slices.get(..len).ok_or_else(NotDecoded::short)?;
         self.head = rest;
@@ -208,7 +212,9 @@ impl AlignedBytes {
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        plain::bytes_of(&self.units).get(..self.len).unwrap_or_default()
+        plain::bytes_of(&self.units)
+            .get(..self.len)
+            .unwrap_or_default()
     }
 }
 

@@ -87,13 +87,15 @@ impl Producer {
         }
         let (whole, rest) = payload.as_chunks::<8>();
         for chunk in whole {
-            ring.at(at).store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
+            ring.at(at)
+                .store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
             at += 1;
         }
         if !rest.is_empty() {
             let mut last = [0; 8];
             last[..rest.len()].copy_from_slice(rest);
-            ring.at(at).store(u64::from_ne_bytes(last), Ordering::Relaxed);
+            ring.at(at)
+                .store(u64::from_ne_bytes(last), Ordering::Relaxed);
         }
         self.tail = end;
         ring.tail.store(end, Ordering::Release);
@@ -124,12 +126,9 @@ impl Producer {
             if head >= self.tail {
                 return self.tail;
             }
-            let swapped = ring.head.compare_exchange(
-                head,
-                self.tail,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            );
+            let swapped =
+                ring.head
+                    .compare_exchange(head, self.tail, Ordering::AcqRel, Ordering::Acquire);
             match swapped {
                 Ok(_) => {
                     self.skipped = match self.skipped {
@@ -169,9 +168,9 @@ pub(crate) fn pop(
         let words = ring.at(head).load(Ordering::Relaxed) & u64::from(u32::MAX);
         let next = head.wrapping_add(words);
         // Only after this is what was read known to belong to the frame.
-        let swapped =
-            ring.head
-                .compare_exchange(head, next, Ordering::AcqRel, Ordering::Acquire);
+        let swapped = ring
+            .head
+            .compare_exchange(head, next, Ordering::AcqRel, Ordering::Acquire);
         match swapped {
             Ok(_) if words < HEADER as u64 || next > tail => return Err(Garbage),
             Ok(_) => break words,
@@ -250,7 +249,9 @@ mod tests {
         let mut payload = AlignedBytes::default();
         for number in 0..1000 {
             let bytes = vec![number as u8; number as usize % 40];
-            producer.push(memory.ring(), header(number), &bytes).unwrap();
+            producer
+                .push(memory.ring(), header(number), &bytes)
+                .unwrap();
             let header = pop(memory.ring(), &mut payload).unwrap().unwrap();
             assert_eq!((header[0] >> 32, header[1]), (7, number));
             assert_eq!(payload.bytes()[..bytes.len()], bytes);
@@ -343,7 +344,10 @@ mod tests {
                 back.extend(pending.drain(..).filter(|(_, end)| *end > from));
             }
         }
-        while producer.push(memory.ring(), header(u64::MAX), &[]).is_none() {
+        while producer
+            .push(memory.ring(), header(u64::MAX), &[])
+            .is_none()
+        {
             std::thread::yield_now();
         }
         let mut all = reader.join().unwrap();

@@ -93,8 +93,16 @@ impl Pool {
         if self.drain_all() > 0 {
             self.awake.came.set(Some(now));
         } else {
-            let most = if self.processors_left() { MOST } else { Duration::ZERO };
-            let quiet = self.awake.came.get().map(|came| now.saturating_duration_since(came));
+            let most = if self.processors_left() {
+                MOST
+            } else {
+                Duration::ZERO
+            };
+            let quiet = self
+                .awake
+                .came
+                .get()
+                .map(|came| now.saturating_duration_since(came));
             let busy = self.workers.borrow().iter().any(|worker| worker.load() > 0);
             if !busy || quiet.is_none_or(|quiet| quiet >= most) {
                 self.fall_asleep();

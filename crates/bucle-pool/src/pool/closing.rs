@@ -60,7 +60,11 @@ impl Pool {
 
     fn has_ended(&self) -> bool {
         self.queued.get() == 0
-            && self.parked.borrow().iter().all(|job| job.strong_count() == 0)
+            && self
+                .parked
+                .borrow()
+                .iter()
+                .all(|job| job.strong_count() == 0)
             && self.starting.get() == 0
             && self.workers.borrow().is_empty()
     }

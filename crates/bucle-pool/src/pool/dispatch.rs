@@ -195,7 +195,9 @@ impl Pool {
         let most = self.options.max_workers.saturating_sub(alive);
         // Those that were started and are not ready yet will take one each.
         let coming = self.workers.borrow();
-        let coming = coming.iter().filter(|worker| worker.phase.get() == Phase::Starting);
+        let coming = coming
+            .iter()
+            .filter(|worker| worker.phase.get() == Phase::Starting);
         let coming = self.starting.get() + coming.count();
         // The one that is being handed out is counted no more.
         let wanted = (self.queued.get() + 1).saturating_sub(coming);
@@ -277,7 +279,9 @@ impl Pool {
         if let Some(initialize) = Initialize::new(self) {
             let initialize: Rc<dyn Job> = initialize;
             if !worker.send(&initialize) {
-                self.break_down("the arguments of the initializer are too long; they may have 16 KiB");
+                self.break_down(
+                    "the arguments of the initializer are too long; they may have 16 KiB",
+                );
             }
             worker.total_sent.set(0);
         }
@@ -296,7 +300,9 @@ impl Pool {
                 .any(|worker| worker.phase.get() == Phase::Ready && worker.load() == 0);
             let most = || workers.iter().max_by_key(|worker| worker.load());
             match idle {
-                true => most().filter(|worker| worker.load() > 1 && worker.has_unbegun()).cloned(),
+                true => most()
+                    .filter(|worker| worker.load() > 1 && worker.has_unbegun())
+                    .cloned(),
                 false => None,
             }
         };

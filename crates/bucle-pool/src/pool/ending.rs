@@ -11,6 +11,7 @@ use bucle_sys::worker as sys;
 use super::Pool;
 use super::job::Job;
 use super::output::OutputStream;
+use super::status::LastExit;
 use super::worker::{Phase, Worker};
 use crate::board::Running;
 use crate::error::{Cause, Failure, ProcessError};
@@ -102,11 +103,13 @@ impl Pool {
         self.take_back(worker);
         worker.signal(SIGTERM);
         let victim = Rc::downgrade(worker);
-        let timer = self.event_loop.call_later(self.options.kill_after, move || {
-            if let Some(worker) = victim.upgrade() {
-                worker.kill();
-            }
-        });
+        let timer = self
+            .event_loop
+            .call_later(self.options.kill_after, move || {
+                if let Some(worker) = victim.upgrade() {
+                    worker.kill();
+                }
+            });
         worker.kill_timer.replace(Some(timer));
         self.dispatch();
     }
@@ -118,7 +121,9 @@ impl Pool {
             self.event_loop.deregister(&child.channel, registration);
         }
         let ended = match &*worker.child.borrow() {
-            Some(child) => child.pidfd().is_none_or(|pidfd| pidfd.has_ended().unwrap_or(true)),
+            Some(child) => child
+                .pidfd()
+                .is_none_or(|pidfd| pidfd.has_ended().unwrap_or(true)),
             None => true,
         };
         if ended {
@@ -127,11 +132,13 @@ impl Pool {
         // An ending process closes its descriptors first. One that lives on without its channel
         // can't be spoken to.
         let (pool, victim) = (Rc::downgrade(self), Rc::downgrade(worker));
-        let timer = self.event_loop.call_later(Duration::from_millis(50), move || {
-            if let (Some(pool), Some(worker)) = (pool.upgrade(), victim.upgrade()) {
-                pool.broke_protocol(&worker, "it has closed its channel".into());
-            }
-        });
+        let timer = self
+            .event_loop
+            .call_later(Duration::from_millis(50), move || {
+                if let (Some(pool), Some(worker)) = (pool.upgrade(), victim.upgrade()) {
+                    pool.broke_protocol(&worker, "it has closed its channel".into());
+                }
+            });
         if worker.kill_timer.borrow().is_none() {
             worker.kill_timer.replace(Some(timer));
         }
@@ -141,7 +148,10 @@ impl Pool {
     pub(super) fn has_died(self: &Rc<Self>, worker: &Rc<Worker>) {
         let waited = match worker.child.borrow_mut().as_mut() {
             Some(child) => {
-                if matches!(child.pidfd().map(|pidfd| pidfd.has_ended()), Some(Ok(false))) {
+                if matches!(
+                    child.pidfd().map(|pidfd| pidfd.has_ended()),
+                    Some(Ok(false))
+                ) {
                     return;
                 }
                 // Before it is waited for, after which its descriptor is gone.
@@ -167,6 +177,10 @@ impl Pool {
         self.workers
             .borrow_mut()
             .retain(|other| other.number != worker.number);
+        self.last_exit.set(Some(LastExit {
+            pid: worker.pid,
+            status,
+        }));
         drop(worker.child.take());
         self.settle(worker, status, usage);
         self.count_death(worker, status);
@@ -184,7 +198,9 @@ impl Pool {
             let Some(running) = begun else {
                 // Not begun by anybody.
                 match sent.job.base().cancelled.get() {
-                    true => sent.job.fail(self.failure_of(worker, &*sent.job, None, status, usage)),
+                    true => sent
+                        .job
+                        .fail(self.failure_of(worker, &*sent.job, None, status, usage)),
                     false => back.push(sent.job),
                 }
                 continue;
@@ -260,7 +276,8 @@ impl Pool {
     fn count_death(self: &Rc<Self>, worker: &Worker, status: Option<ExitStatus>) {
         self.restarts.set(self.restarts.get() + 1);
         let never_ready = worker.phase.get() == Phase::Starting
-            || worker.phase.get() == Phase::Dying && worker.total_sent.get() == 0
+            || worker.phase.get() == Phase::Dying
+                && worker.total_sent.get() == 0
                 && worker.tasks_done.get() == 0
                 && matches!(*worker.cause.borrow(), Some(Cause::BrokeProtocol(_)));
         if !never_ready {
@@ -300,11 +317,13 @@ impl Pool {
         worker.phase.set(Phase::Dying);
         worker.tell(Message::Exit);
         let victim = Rc::downgrade(worker);
-        let timer = self.event_loop.call_later(self.options.kill_after, move || {
-            if let Some(worker) = victim.upgrade() {
-                worker.kill();
-            }
-        });
+        let timer = self
+            .event_loop
+            .call_later(self.options.kill_after, move || {
+                if let Some(worker) = victim.upgrade() {
+                    worker.kill();
+                }
+            });
         worker.kill_timer.replace(Some(timer));
     }
 
@@ -323,6 +342,6 @@ impl Pool {
     }
 }
 
-fn ran_for(running: Running) -> Duration {
+pub(super) fn ran_for(running: Running) -> Duration {
     Duration::from_nanos(sys::monotonic_ns().saturating_sub(running.since))
 }

@@ -123,7 +123,8 @@ impl Pool {
             (stdout, OutputStream::Stdout),
             (stderr, OutputStream::Stderr),
         ] {
-            if let (Some(registration), Some(pipe)) = (registration, &*worker.pipe(stream).borrow()) {
+            if let (Some(registration), Some(pipe)) = (registration, &*worker.pipe(stream).borrow())
+            {
                 self.event_loop.deregister(pipe.file(), registration);
             }
         }
@@ -182,7 +183,9 @@ impl Pool {
                 }
                 Some(Message::Forget(number)) => drop(worker.take_output(number)),
                 Some(Message::Free(_) | Message::Exit) | None => {
-                    return Err(format!("a message of {len} bytes on the channel is none of ours"));
+                    return Err(format!(
+                        "a message of {len} bytes on the channel is none of ours"
+                    ));
                 }
             }
         }
@@ -251,7 +254,8 @@ impl Pool {
         let job = {
             let sent = worker.sent.borrow();
             let front = sent.front().filter(|sent| sent.task == frame.task);
-            let front = front.ok_or_else(|| "a result is for no task that was handed out".to_string())?;
+            let front =
+                front.ok_or_else(|| "a result is for no task that was handed out".to_string())?;
             front.items_done.set(frame.index.saturating_add(1));
             front.job.clone()
         };
@@ -274,14 +278,7 @@ impl Pool {
             reader.value::<String>()
         };
         let done = match frame.kind {
-            Kind::Output => job.output(
-                frame.index,
-                Output {
-                    payload,
-                    head,
-                    home: home.as_ref(),
-                },
-            ),
+            Kind::Output => job.output(frame.index, Output { payload, head }),
             Kind::Panicked => {
                 let report = Reader::new(payload, head).and_then(|mut reader| reader.value());
                 let report: PanicReport = report.map_err(|_| unknown())?;
@@ -314,6 +311,7 @@ impl Pool {
         if done {
             let over = worker.sent.borrow_mut().pop_front();
             worker.tasks_done.set(worker.tasks_done.get() + 1);
+            self.tasks_done.set(self.tasks_done.get() + 1);
             drop(over);
         }
         Ok(())

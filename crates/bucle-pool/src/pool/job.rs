@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use bucle_loop::Cancelled;
 
-use super::memory::{Home, Lease};
-use super::options::TaskOptions;
 use super::Pool;
+use super::memory::Lease;
+use super::options::TaskOptions;
 use crate::error::ProcessError;
 use crate::function::short_name;
 use crate::payload::{NotDecoded, Reader};
@@ -122,8 +122,6 @@ pub(super) trait Job {
 pub(super) struct Output<'a> {
     pub(super) payload: &'a [u8],
     pub(super) head: usize,
-    /// Where it lies in a worker's shared memory: can be kept.
-    pub(super) home: Option<&'a Rc<Home>>,
 }
 
 /// Makes an output of its bytes.
@@ -274,7 +272,9 @@ impl<T: 'static> Submitted<T> {
         let reason = reason.into();
         match self.pool.upgrade() {
             Some(pool) => pool.cancel(&(self.call.clone() as Rc<dyn Job>), &reason),
-            None => self.call.fail(ProcessError::Cancelled(Cancelled::new(reason))),
+            None => self
+                .call
+                .fail(ProcessError::Cancelled(Cancelled::new(reason))),
         }
         true
     }

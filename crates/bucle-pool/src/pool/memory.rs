@@ -49,7 +49,9 @@ impl Memory {
         let mut free = self.free.borrow_mut();
         // The smallest that is not many times too large.
         let best = (0..free.len())
-            .filter(|place| free[*place].memory.len() >= len && free[*place].memory.len() / 4 <= len)
+            .filter(|place| {
+                free[*place].memory.len() >= len && free[*place].memory.len() / 4 <= len
+            })
             .min_by_key(|place| free[*place].memory.len());
         let numbered = match best {
             Some(place) => free.swap_remove(place),
@@ -146,7 +148,11 @@ mod tests {
         one.bytes_mut()[99_999] = 1;
         assert_ne!(memory.lease(1000).unwrap().number(), number);
         drop(one);
-        assert_ne!(memory.lease(1000).unwrap().number(), number, "far too large");
+        assert_ne!(
+            memory.lease(1000).unwrap().number(),
+            number,
+            "far too large"
+        );
         assert_eq!(memory.lease(90_000).unwrap().number(), number);
     }
 

@@ -21,6 +21,7 @@
 //! | `awake` | looking into the rings without being told, for a moment |
 //! | `ending` | deadlines, limits, cancelling, deaths |
 //! | `closing` | shutting down, dropping |
+//! | `status` | what can be seen of it |
 //! | `output` | what workers write to their standard streams |
 
 mod awake;
@@ -32,6 +33,7 @@ mod job;
 mod memory;
 mod options;
 mod output;
+mod status;
 mod worker;
 
 use std::cell::{Cell, RefCell};
@@ -54,10 +56,9 @@ use worker::Worker;
 
 pub use ending::MEMORY_LOOK;
 pub use job::Submitted;
-pub use options::{
-    KILL_AFTER, ProcessPoolExecutorBuilder, QUEUE_SIZE, TASKS_AHEAD, TaskOptions,
-};
+pub use options::{KILL_AFTER, ProcessPoolExecutorBuilder, QUEUE_SIZE, TASKS_AHEAD, TaskOptions};
 pub use output::{OutputLine, OutputStream, STDERR_TAIL};
+pub use status::{LastExit, PoolStatus, WorkerState, WorkerStatus};
 
 use crate::board::LONGEST_INLINE;
 
@@ -105,6 +106,8 @@ pub(super) struct Pool {
     /// How many have ended without ever being ready, one after the other.
     failed_starts: Cell<u32>,
     restarts: Cell<u64>,
+    tasks_done: Cell<u64>,
+    last_exit: Cell<Option<LastExit>>,
     averages: Averages,
     memory: Rc<Memory>,
     awake: Awake,
@@ -169,6 +172,8 @@ impl ProcessPoolExecutor {
             starting: Cell::new(0),
             failed_starts: Cell::new(0),
             restarts: Cell::new(0),
+            tasks_done: Cell::new(0),
+            last_exit: Cell::new(None),
             averages: Averages::default(),
             memory: Memory::new(),
             awake: Awake::default(),
@@ -312,7 +317,8 @@ impl Pool {
             return Ok((Payload::Inline(writer.into_bytes()), head));
         }
         let lease = self.memory.lease(len);
-        let mut lease = lease.map_err(|error| wrong(format!("no shared memory for them: {error}")))?;
+        let mut lease =
+            lease.map_err(|error| wrong(format!("no shared memory for them: {error}")))?;
         writer.write(&mut lease.bytes_mut()[..len]);
         Ok((Payload::Lease(lease, len), head))
     }

@@ -100,7 +100,8 @@ impl Pipe {
 
     fn add(&mut self, mut bytes: &[u8], take: &mut dyn FnMut(OutputStream, &str)) {
         if self.stream == OutputStream::Stderr {
-            self.tail.extend(&bytes[bytes.len().saturating_sub(STDERR_TAIL)..]);
+            self.tail
+                .extend(&bytes[bytes.len().saturating_sub(STDERR_TAIL)..]);
             let over = self.tail.len().saturating_sub(STDERR_TAIL);
             self.tail.drain(..over);
         }

@@ -149,7 +149,11 @@ impl Worker {
 
     fn push(&self, base: &Base, task: u64, sending: &Sending<'_>) -> Option<u64> {
         let mut frame = Frame {
-            kind: if sending.chunk { Kind::Chunk } else { Kind::Call },
+            kind: if sending.chunk {
+                Kind::Chunk
+            } else {
+                Kind::Call
+            },
             task,
             index: base.function,
             head: sending.head,
@@ -172,7 +176,10 @@ impl Worker {
                 &[]
             }
         };
-        debug_assert!(bytes.len() <= 4 * LONGEST_INLINE, "it would never have room");
+        debug_assert!(
+            bytes.len() <= 4 * LONGEST_INLINE,
+            "it would never have room"
+        );
         let mut producer = self.producer.borrow_mut();
         producer.push(self.board.requests(), frame.to_words(), bytes)
     }
@@ -183,7 +190,8 @@ impl Worker {
         let mut sent = self.sent.borrow_mut();
         let first = sent.partition_point(|sent| sent.end <= from);
         let back: Vec<Rc<dyn Job>> = sent.drain(first..).map(|sent| sent.job).collect();
-        self.total_sent.set(self.total_sent.get() - back.len() as u64);
+        self.total_sent
+            .set(self.total_sent.get() - back.len() as u64);
         back
     }
 
@@ -250,7 +258,10 @@ impl Worker {
 
     /// What is seen of standard error.
     pub(super) fn stderr_tail(&self) -> String {
-        self.stderr.borrow().as_ref().map_or_else(String::new, Pipe::tail)
+        self.stderr
+            .borrow()
+            .as_ref()
+            .map_or_else(String::new, Pipe::tail)
     }
 
     /// The time since the front task began, if it has.

@@ -24,8 +24,8 @@ mod launch;
 mod spawner;
 
 pub use entry::init;
-pub use hello::BuildMismatch;
 pub(crate) use entry::{ChildSide, check_set_up};
+pub use hello::BuildMismatch;
 pub(crate) use hello::{Message, Role};
 pub(crate) use launch::{Child, Launch};
 

@@ -31,7 +31,9 @@ pub(super) fn start(launch: Launch, done: Done) {
             if let Err(refused) = spawner.send(Request::Start(launch, done))
                 && let Request::Start(_, done) = refused.0
             {
-                done(Err(io::Error::other("the thread that starts children is gone")));
+                done(Err(io::Error::other(
+                    "the thread that starts children is gone",
+                )));
             }
         }
         Err(error) => done(Err(error)),

@@ -111,11 +111,19 @@ impl<'a> Answers<'a> {
 
     fn push(&mut self, frame: Frame, payload: &[u8]) -> io::Result<()> {
         let words = frame.to_words();
-        while self.producer.push(self.board.responses(), words, payload).is_none() {
+        while self
+            .producer
+            .push(self.board.responses(), words, payload)
+            .is_none()
+        {
             let wants_room = self.board.wants_room();
             wants_room.store(1, Ordering::SeqCst);
             fence(Ordering::SeqCst);
-            if self.producer.push(self.board.responses(), words, payload).is_some() {
+            if self
+                .producer
+                .push(self.board.responses(), words, payload)
+                .is_some()
+            {
                 wants_room.store(0, Ordering::Relaxed);
                 break;
             }
@@ -134,7 +142,10 @@ impl<'a> Answers<'a> {
 impl Answer for Answers<'_> {
     fn begin(&mut self) {
         let now = Instant::now();
-        if self.cpu_asked.is_none_or(|asked| now - asked > CPU_TIME_EVERY) {
+        if self
+            .cpu_asked
+            .is_none_or(|asked| now - asked > CPU_TIME_EVERY)
+        {
             self.cpu = u64::try_from(sys::cpu_time().as_nanos()).unwrap_or(u64::MAX);
             self.cpu_asked = Some(now);
         }

@@ -50,7 +50,11 @@ fn total(order: &Order, factor: Option<i64>) -> Result<i64, String> {
 
 #[process(crate = bucle_pool)]
 fn fibonacci(n: u64) -> u64 {
-    if n < 2 { n } else { fibonacci(n - 1) + fibonacci(n - 2) }
+    if n < 2 {
+        n
+    } else {
+        fibonacci(n - 1) + fibonacci(n - 2)
+    }
 }
 
 #[process(crate = bucle_pool)]
@@ -101,9 +105,17 @@ fn large_arguments_and_outputs() {
             let numbers: Vec<f64> = (0..len).map(f64::from).collect();
             let expected: f64 = numbers.iter().sum();
             assert_eq!(pool.submit(sum, &numbers).await.unwrap(), expected);
-            let doubled = pool.submit(double, (numbers.clone(), "twice")).await.unwrap();
+            let doubled = pool
+                .submit(double, (numbers.clone(), "twice"))
+                .await
+                .unwrap();
             assert_eq!(doubled.len(), numbers.len());
-            assert!(doubled.iter().zip(&numbers).all(|(two, one)| *two == one * 2.0));
+            assert!(
+                doubled
+                    .iter()
+                    .zip(&numbers)
+                    .all(|(two, one)| *two == one * 2.0)
+            );
         }
     });
 }
