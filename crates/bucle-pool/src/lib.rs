@@ -59,9 +59,9 @@ pub use error::{BrokenProcessPool, Cause, Failure, ProcessError, ProcessPanic, R
 pub use function::ProcessFunction;
 pub use payload::{NotDecoded, NotEncoded};
 pub use pool::{
-    KILL_AFTER, LastExit, MEMORY_LOOK, OutputLine, OutputStream, PoolStatus, ProcessPoolExecutor,
-    ProcessPoolExecutorBuilder, QUEUE_SIZE, STDERR_TAIL, Submitted, TASKS_AHEAD, TaskOptions,
-    WorkerState, WorkerStatus,
+    AsCompleted, KILL_AFTER, LastExit, MEMORY_LOOK, Map, OutputLine, OutputStream, PoolStatus,
+    ProcessPoolExecutor, ProcessPoolExecutorBuilder, QUEUE_SIZE, STDERR_TAIL, Submitted,
+    TASKS_AHEAD, TaskOptions, WorkerState, WorkerStatus,
 };
 pub use start::{BuildMismatch, init};
 

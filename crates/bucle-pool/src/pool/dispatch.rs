@@ -288,6 +288,8 @@ impl Pool {
             worker.total_sent.set(0);
         }
         self.dispatch();
+        // Tasks may have been handed to others before it was there.
+        self.balance();
     }
 
     /// A worker has nothing to do: what others have not begun is shared out anew.

@@ -194,14 +194,19 @@ impl Pool {
         let running = worker.board.running();
         let mut back = Vec::new();
         for sent in worker.sent.take() {
-            let begun = running.filter(|running| running.task == sent.task);
+            let begun = running.filter(|running| {
+                running.task == sent.task && running.item == u64::from(sent.items_done.get())
+            });
             let Some(running) = begun else {
                 // Not begun by anybody.
                 match sent.job.base().cancelled.get() {
                     true => sent
                         .job
                         .fail(self.failure_of(worker, &*sent.job, None, status, usage)),
-                    false => back.push(sent.job),
+                    false => {
+                        sent.job.back();
+                        back.push(sent.job);
+                    }
                 }
                 continue;
             };
@@ -214,14 +219,14 @@ impl Pool {
                 && !base.cancelled.get()
                 && self.is_open()
             {
+                sent.job.back();
                 back.push(sent.job);
                 continue;
             }
             let failure = self.failure_of(worker, &*sent.job, Some(running), status, usage);
-            let item = u32::try_from(running.item).unwrap_or(0);
             if base.cancelled.get() {
                 sent.job.fail(failure);
-            } else if !sent.job.error(item, failure) {
+            } else if !sent.job.died(failure) {
                 base.attempts.set(0);
                 back.push(sent.job);
             }
@@ -256,11 +261,10 @@ impl Pool {
             ),
             None => Default::default(),
         };
-        let item = running.map_or(0, |running| u32::try_from(running.item).unwrap_or(0));
         ProcessError::Failed(Arc::new(Failure {
             task: base.name().to_string(),
             function: base.path,
-            arguments: job.arguments(item),
+            arguments: job.arguments(),
             pid: worker.pid,
             cause,
             status,

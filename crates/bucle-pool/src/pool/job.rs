@@ -111,11 +111,20 @@ pub(super) trait Job {
     /// It, or an item of it, has ended without an output. True if all of the job is done.
     fn error(&self, item: u32, error: ProcessError) -> bool;
 
+    /// Its worker has ended under it. True if all of the job is done; otherwise the rest of it is
+    /// to be sent again.
+    fn died(&self, error: ProcessError) -> bool {
+        self.error(0, error)
+    }
+
+    /// It goes back to the queue, perhaps after a part of it was done.
+    fn back(&self) {}
+
     /// All of it that is not done yet ends so.
     fn fail(&self, error: ProcessError);
 
-    /// How many bytes the arguments of an item are.
-    fn arguments(&self, item: u32) -> usize;
+    /// How many bytes the arguments are; of a chunk, those of the item at hand.
+    fn arguments(&self) -> usize;
 }
 
 /// The bytes of an output, and where they are.
@@ -231,7 +240,7 @@ impl<T: 'static> Job for Call<T> {
         self.finish(Err(error));
     }
 
-    fn arguments(&self, _: u32) -> usize {
+    fn arguments(&self) -> usize {
         self.payload.borrow().len()
     }
 }
@@ -373,7 +382,7 @@ impl Job for Initialize {
         self.failed(&error);
     }
 
-    fn arguments(&self, _: u32) -> usize {
+    fn arguments(&self) -> usize {
         self.payload.len()
     }
 }

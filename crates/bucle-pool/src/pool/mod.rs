@@ -14,6 +14,7 @@
 //! |---|---|
 //! | `options` | settings of a pool and of a task |
 //! | `job` | a task, from `submit` to its result; [`Submitted`] |
+//! | `map`, `chunk` | one function over many items; several of them as one task |
 //! | `memory` | shared memory for large arguments |
 //! | `worker` | a worker as the parent sees it |
 //! | `dispatch` | who gets which task; starting workers; taking tasks back |
@@ -25,11 +26,13 @@
 //! | `output` | what workers write to their standard streams |
 
 mod awake;
+mod chunk;
 mod closing;
 mod dispatch;
 mod ending;
 mod events;
 mod job;
+mod map;
 mod memory;
 mod options;
 mod output;
@@ -56,6 +59,7 @@ use worker::Worker;
 
 pub use ending::MEMORY_LOOK;
 pub use job::Submitted;
+pub use map::{AsCompleted, Map};
 pub use options::{KILL_AFTER, ProcessPoolExecutorBuilder, QUEUE_SIZE, TASKS_AHEAD, TaskOptions};
 pub use output::{OutputLine, OutputStream, STDERR_TAIL};
 pub use status::{LastExit, PoolStatus, WorkerState, WorkerStatus};

@@ -3,6 +3,8 @@
 
 mod calls;
 mod deaths;
+mod hostile;
+mod maps;
 mod support;
 
 bucle_pool::test_entry!();
