@@ -38,6 +38,7 @@
 //! | `ring`, `frame`, `board` | the shared memory of a worker and its pool: two rings, started marks | |
 //! | `worker` | the role of a pool's worker | `run(side, nice)` |
 //! | `pool` | the executor, on the loop | |
+//! | `blocking` | the pool in a thread of its own, for programs without a loop | |
 //! | `error` | how a task can end without an output | |
 //!
 //! Another kind of child is another [`Role`](start::Role) and a function beside `worker::run`: the
@@ -45,6 +46,7 @@
 #![cfg(target_os = "linux")]
 #![forbid(unsafe_code)]
 
+mod blocking;
 mod board;
 mod error;
 mod frame;
@@ -55,6 +57,7 @@ mod ring;
 mod start;
 mod worker;
 
+pub use blocking::{Pending, ProcessPool};
 pub use error::{BrokenProcessPool, Cause, Failure, ProcessError, ProcessPanic, Rejected};
 pub use function::ProcessFunction;
 pub use payload::{NotDecoded, NotEncoded};

@@ -265,10 +265,19 @@ impl<T: 'static> Submitted<T> {
         self.call.base.stage.get() == Stage::Done
     }
 
-    /// Whether it was handed to a worker. Until that worker begins it, it may be taken back and
-    /// handed to another.
+    /// Whether a worker runs it now. One that was handed to a worker and has not begun may be taken
+    /// back and handed to another.
     pub fn running(&self) -> bool {
-        matches!(self.call.base.stage.get(), Stage::Sent(_))
+        let Stage::Sent(number) = self.call.base.stage.get() else {
+            return false;
+        };
+        let worker = self.pool.upgrade().and_then(|pool| pool.worker(number));
+        worker.is_some_and(|worker| {
+            let sent = worker.sent.borrow();
+            let front = sent.front().map(|sent| Rc::as_ptr(&sent.job));
+            let at_front = front.is_some_and(|job| std::ptr::addr_eq(job, Rc::as_ptr(&self.call)));
+            at_front && worker.front_has_begun().is_some()
+        })
     }
 
     /// Cancels it: one that has not begun ends with [`ProcessError::Cancelled`] at once; one that

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -251,7 +252,7 @@ pub struct TaskOptions {
     pub(super) deadline: Option<Duration>,
     pub(super) memory_limit: Option<u64>,
     pub(super) idempotent: bool,
-    pub(super) name: Option<Rc<str>>,
+    pub(super) name: Option<Arc<str>>,
 }
 
 impl TaskOptions {
@@ -287,7 +288,7 @@ impl TaskOptions {
 
     /// Its name in errors, in the log and in the status.
     #[must_use]
-    pub fn name(mut self, name: impl Into<Rc<str>>) -> TaskOptions {
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> TaskOptions {
         self.name = Some(name.into());
         self
     }
