@@ -5,6 +5,7 @@ mod blocking;
 mod calls;
 mod deaths;
 mod hostile;
+mod kills;
 mod maps;
 mod support;
 
