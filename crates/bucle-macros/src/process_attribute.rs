@@ -265,6 +265,8 @@ enum Form {
     Slice(Type),
     /// `Vec<f64>` and the like.
     OwnedSlice(Type),
+    /// `Shared<f64>` and the like.
+    Shared(Type),
 }
 
 const NUMBERS: [&str; 14] = [
@@ -284,6 +286,13 @@ impl Form {
             },
             Type::Path(path) if path.path.is_ident("String") => Form::OwnedText,
             Type::Path(path) => match path.path.segments.last() {
+                Some(last) if last.ident == "Shared" => match &last.arguments {
+                    PathArguments::AngleBracketed(inner) => match inner.args.first() {
+                        Some(GenericArgument::Type(item)) => Form::Shared(item.clone()),
+                        _ => Form::Value,
+                    },
+                    _ => Form::Value,
+                },
                 Some(last) if path.path.segments.len() == 1 && last.ident == "Vec" => {
                     match &last.arguments {
                         PathArguments::AngleBracketed(inner) => match inner.args.first() {
@@ -312,6 +321,7 @@ impl Form {
             Form::Slice(item) | Form::OwnedSlice(item) => {
                 quote_spanned!(span=> to.slice::<#item>(#place))
             }
+            Form::Shared(item) => quote_spanned!(span=> to.shared::<#item>(#place)),
         }
     }
 
@@ -328,6 +338,7 @@ impl Form {
             Form::OwnedSlice(item) => {
                 quote_spanned!(span=> ::std::vec::Vec::from(reader.slice::<#item>()?))
             }
+            Form::Shared(item) => quote_spanned!(span=> reader.shared::<#item>()?),
         }
     }
 

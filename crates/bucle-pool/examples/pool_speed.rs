@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bucle_macros::process;
-use bucle_pool::ProcessPoolExecutor;
+use bucle_pool::{ProcessPoolExecutor, Shared};
 
 #[process(crate = bucle_pool)]
 fn nothing() {}
@@ -17,8 +17,12 @@ fn checksum(bytes: &[u64]) -> u64 {
 }
 
 #[process(crate = bucle_pool)]
-fn new_one(words: &[u64]) -> Vec<u64> {
-    words.iter().map(|word| word.wrapping_add(1)).collect()
+fn new_one(words: &[u64]) -> Shared<u64> {
+    let mut new = Shared::unzeroed(words.len()).expect("memory");
+    for (new, word) in new.iter_mut().zip(words) {
+        *new = word.wrapping_add(1);
+    }
+    new
 }
 
 #[process(crate = bucle_pool)]

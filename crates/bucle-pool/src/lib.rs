@@ -54,10 +54,12 @@ mod function;
 mod payload;
 mod pool;
 mod ring;
+mod shared;
 mod start;
 mod worker;
 
 pub use blocking::{Pending, ProcessPool};
+pub use bucle_sys::plain::Plain;
 pub use error::{BrokenProcessPool, Cause, Failure, ProcessError, ProcessPanic, Rejected};
 pub use function::ProcessFunction;
 pub use payload::{NotDecoded, NotEncoded};
@@ -66,6 +68,7 @@ pub use pool::{
     ProcessPoolExecutor, ProcessPoolExecutorBuilder, QUEUE_SIZE, STDERR_TAIL, Submitted,
     TASKS_AHEAD, TaskOptions, WorkerState, WorkerStatus,
 };
+pub use shared::Shared;
 pub use start::{BuildMismatch, init};
 
 /// What the code that the attributes make names.

@@ -12,11 +12,12 @@ use std::time::Duration;
 use bucle_loop::Cancelled;
 
 use super::Pool;
-use super::memory::Lease;
+use super::memory::{Home, Lease};
 use super::options::TaskOptions;
 use crate::error::ProcessError;
 use crate::function::short_name;
 use crate::payload::{NotDecoded, Reader};
+use crate::shared::Lent;
 
 /// Where a task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +132,8 @@ pub(super) trait Job {
 pub(super) struct Output<'a> {
     pub(super) payload: &'a [u8],
     pub(super) head: usize,
+    /// The shared memory that it lies in.
+    pub(super) home: Option<Rc<Home>>,
 }
 
 /// Makes an output of its bytes.
@@ -139,7 +142,8 @@ pub(super) type Decode<T> = fn(&mut Reader<'_>) -> Result<T, NotDecoded>;
 /// Makes the value; a panic in its `Deserialize` is an error like any other.
 pub(super) fn decode<T>(decode: Decode<T>, output: &Output<'_>) -> Result<T, ProcessError> {
     let made = catch_unwind(AssertUnwindSafe(|| {
-        let mut reader = Reader::new(output.payload, output.head)?;
+        let home = output.home.clone().map(|home| home as Rc<dyn Lent>);
+        let mut reader = Reader::new(output.payload, output.head)?.lent(home);
         decode(&mut reader)
     }));
     match made {
