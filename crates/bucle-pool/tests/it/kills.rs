@@ -70,7 +70,7 @@ impl Random {
 
 fn tasks() -> u64 {
     let asked = std::env::var("BUCLE_POOL_TASKS").ok();
-    asked.and_then(|tasks| tasks.parse().ok()).unwrap_or(20_000)
+    asked.and_then(|tasks| tasks.parse().ok()).unwrap_or(10_000)
 }
 
 fn pool() -> Rc<ProcessPoolExecutor> {
