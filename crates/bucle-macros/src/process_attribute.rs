@@ -1,7 +1,7 @@
 //! `#[bucle::process]`.
 //!
-//! The function becomes a unit structure of its name, which can be called like the function (it
-//! dereferences to a function pointer) and which names the function for `submit`.
+//! The function becomes a type of its name, which names the function for `submit`, and a constant of
+//! that type and name, which can be called like the function: it dereferences to a function pointer.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -74,7 +74,12 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
         #(#configured)*
         #[allow(non_camel_case_types)]
         #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
-        #vis struct #name;
+        #vis struct #name {}
+
+        #(#docs)*
+        #(#configured)*
+        #[allow(non_upper_case_globals)]
+        #vis const #name: #name = #name {};
 
         #(#configured)*
         const _: () = {

@@ -65,7 +65,7 @@ pub use function::ProcessFunction;
 pub use payload::{NotDecoded, NotEncoded};
 pub use pool::{
     AsCompleted, KILL_AFTER, LastExit, MEMORY_LOOK, Map, OutputLine, OutputStream, PoolStatus,
-    ProcessPoolExecutor, ProcessPoolExecutorBuilder, QUEUE_SIZE, STDERR_TAIL, Submitted,
+    ProcessPoolExecutor, ProcessPoolExecutorBuilder, Progress, QUEUE_SIZE, STDERR_TAIL, Submitted,
     TASKS_AHEAD, TaskOptions, WorkerState, WorkerStatus,
 };
 pub use shared::Shared;

@@ -192,6 +192,7 @@ impl Pool {
         self.dispatch();
         self.balance();
         self.tell_idle();
+        self.tell_progress();
     }
 
     /// What becomes of the tasks that a dead worker had.
@@ -217,6 +218,7 @@ impl Pool {
             };
             let base = sent.job.base();
             base.attempts.set(base.attempts.get() + 1);
+            self.tasks_done.set(self.tasks_done.get() + 1);
             let of_itself = matches!(*worker.cause.borrow(), None | Some(Cause::BrokeProtocol(_)));
             if of_itself
                 && base.options.idempotent

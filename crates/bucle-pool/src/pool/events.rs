@@ -216,6 +216,7 @@ impl Pool {
                 self.balance();
             }
             self.tell_idle();
+            self.tell_progress();
         }
         drained
     }

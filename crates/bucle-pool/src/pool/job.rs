@@ -382,7 +382,16 @@ impl Job for Initialize {
     }
 
     fn output(&self, _: u32, _: Output<'_>) -> bool {
-        self.base.stage.set(Stage::Done);
+        let stage = self.base.stage.replace(Stage::Done);
+        if let (Stage::Sent(number), Some(pool)) = (stage, self.pool.upgrade()) {
+            // When its own place in the worker's line is free.
+            let weak = Rc::downgrade(&pool);
+            pool.event_loop.call_soon(move || {
+                if let Some(pool) = weak.upgrade() {
+                    pool.is_initialized(number);
+                }
+            });
+        }
         true
     }
 

@@ -55,14 +55,14 @@ use awake::Awake;
 use job::{Averages, Base, Call, Job, Payload};
 use memory::{Lease, Memory};
 use options::Options;
-use worker::Worker;
+use worker::{Phase, Worker};
 
 pub use ending::MEMORY_LOOK;
 pub use job::Submitted;
 pub use map::{AsCompleted, Map};
 pub use options::{KILL_AFTER, ProcessPoolExecutorBuilder, QUEUE_SIZE, TASKS_AHEAD, TaskOptions};
 pub use output::{OutputLine, OutputStream, STDERR_TAIL};
-pub use status::{LastExit, PoolStatus, WorkerState, WorkerStatus};
+pub use status::{LastExit, PoolStatus, Progress, WorkerState, WorkerStatus};
 
 use crate::board::LONGEST_INLINE;
 
@@ -374,6 +374,11 @@ impl Pool {
         }
         self.broken.replace(Some(broken.clone()));
         self.fail_waiting(&ProcessError::Broken(broken));
+        for worker in &*self.workers.borrow() {
+            if worker.phase.get() == Phase::Starting {
+                worker.kill();
+            }
+        }
     }
 }
 

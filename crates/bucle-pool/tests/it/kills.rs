@@ -36,7 +36,7 @@ fn note(directory: &Path, number: u64) {
 #[process(crate = bucle_pool)]
 fn logged(number: u64, directory: PathBuf, payload: &[u64]) -> Vec<u64> {
     note(&directory, number);
-    if number % 20 == 0 {
+    if number.is_multiple_of(20) {
         // Some take long enough to be hit.
         std::thread::sleep(Duration::from_micros(500));
     }
@@ -131,7 +131,7 @@ fn every_task_ends_and_none_is_run_twice() {
             }
             if number < tasks {
                 // Now and then one that goes by shared memory, both ways.
-                let len = if number % 50 == 0 {
+                let len = if number.is_multiple_of(50) {
                     20_000
                 } else {
                     number as usize % 40

@@ -7,6 +7,7 @@ mod deaths;
 mod hostile;
 mod kills;
 mod maps;
+mod settings;
 mod support;
 
 bucle_pool::test_entry!();
