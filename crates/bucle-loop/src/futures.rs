@@ -7,12 +7,12 @@ use std::future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use crate::exceptions::ExceptionContext;
+use crate::future_waits::{FutureWaits, Line};
+use crate::task::cell::clone_waker;
 use crate::task::{CallbackId, Cancelled};
-use crate::wait_graph::{Needs, Survey, WaitKind, What};
-use crate::waits::{Member, Waited};
 use crate::{LoopRef, get_running_loop};
 
 /// A value that is to come: made empty, awaited by any number of tasks, set once. asyncio's
@@ -42,8 +42,8 @@ use crate::{LoopRef, get_running_loop};
 /// ```
 pub struct Future<T, E = Infallible> {
     shared: Rc<Shared<T, E>>,
-    /// This clone's place among the waiters.
-    ticket: Option<u64>,
+    /// This clone's place among the waiters, if it has one and the future isn't done.
+    ticket: Option<u32>,
 }
 
 struct Shared<T, E> {
@@ -60,55 +60,10 @@ enum State<T, E> {
 }
 
 struct Waiting<T, E> {
-    next_ticket: u64,
-    /// Made when somebody first waits.
-    line: Option<Rc<Line>>,
+    line: Line,
+    /// Callbacks added so far: the number of the next one.
+    numbered: u64,
     callbacks: Vec<(u64, Callback<T, E>)>,
-}
-
-/// Those who wait. Apart from the future, as the loop knows it whatever the future's type.
-struct Line {
-    location: &'static Location<'static>,
-    wakers: RefCell<Wakers>,
-    member: Member,
-}
-
-/// By ticket, in the order they came. Most futures have one at most, which takes no vector.
-#[derive(Default)]
-struct Wakers {
-    first: Option<(u64, Waker)>,
-    others: Vec<(u64, Waker)>,
-}
-
-impl Wakers {
-    fn iter_mut(&mut self) -> impl Iterator<Item = &mut (u64, Waker)> {
-        self.first.iter_mut().chain(&mut self.others)
-    }
-
-    fn push(&mut self, ticket: u64, waker: Waker) {
-        if self.first.is_none() && self.others.is_empty() {
-            self.first = Some((ticket, waker));
-        } else {
-            self.others.push((ticket, waker));
-        }
-    }
-
-    fn remove(&mut self, ticket: u64) -> Option<(u64, Waker)> {
-        if let Some(first) = self.first.take_if(|(known, _)| *known == ticket) {
-            return Some(first);
-        }
-        let place = self.others.iter().position(|(known, _)| *known == ticket)?;
-        Some(self.others.remove(place))
-    }
-}
-
-impl Waited for Line {
-    fn tell(&self, survey: &mut Survey) {
-        for (_, waker) in self.wakers.borrow_mut().iter_mut() {
-            let what = What::new(WaitKind::Future, "Future").at(self.location);
-            survey.waits(waker, what, Needs::Anyone);
-        }
-    }
 }
 
 /// Puts an error into words.
@@ -178,8 +133,8 @@ impl<T, E> Future<T, E> {
                 event_loop: event_loop.clone(),
                 location: Location::caller(),
                 state: RefCell::new(State::Pending(Waiting {
-                    next_ticket: 0,
-                    line: None,
+                    line: Line::default(),
+                    numbered: 0,
                     callbacks: Vec::new(),
                 })),
                 describe: Cell::new(None),
@@ -239,13 +194,7 @@ impl<T, E> Future<T, E> {
             for (_, callback) in waiting.callbacks {
                 callback(self);
             }
-            let Some(line) = waiting.line else {
-                return;
-            };
-            let Wakers { first, others } = line.wakers.take();
-            for (_, waker) in first.into_iter().chain(others) {
-                waker.wake();
-            }
+            self.shared.waits().wake_all(waiting.line);
         }
     }
 
@@ -292,8 +241,8 @@ impl<T, E> Future<T, E> {
         }
         match &mut *self.shared.state.borrow_mut() {
             State::Pending(waiting) => {
-                let number = waiting.next_ticket;
-                waiting.next_ticket += 1;
+                let number = waiting.numbered;
+                waiting.numbered += 1;
                 waiting.callbacks.push((number, callback));
                 CallbackId(number)
             }
@@ -322,34 +271,40 @@ impl<T, E> Future<T, E> {
         if self.done() {
             return Poll::Ready(());
         }
-        // Cloned before anything is borrowed: a waker may be of anybody's making.
-        let waker = cx.waker().clone();
-        let mut replaced = None;
-        if let State::Pending(waiting) = &mut *self.shared.state.borrow_mut() {
-            let line = waiting.line.get_or_insert_with(|| {
-                Rc::new(Line {
-                    location: self.shared.location,
-                    wakers: RefCell::default(),
-                    member: Member::default(),
-                })
-            });
-            let mut wakers = line.wakers.borrow_mut();
-            let known = self
-                .ticket
-                .and_then(|ticket| wakers.iter_mut().find(|(t, _)| *t == ticket));
-            match known {
-                Some((_, old)) => replaced = Some(std::mem::replace(old, waker)),
-                None => {
-                    let ticket = waiting.next_ticket;
-                    waiting.next_ticket += 1;
-                    wakers.push(ticket, waker);
-                    self.ticket = Some(ticket);
-                    line.member.begin(line);
-                }
-            }
+        let shared = &*self.shared;
+        if let Some(place) = self.ticket
+            && shared.waits().has(place, cx.waker())
+        {
+            return Poll::Pending;
         }
+        // Cloned before anything is borrowed: a waker may be of anybody's making, and might set the
+        // future.
+        let waker = clone_waker(cx.waker());
+        let mut state = shared.state.borrow_mut();
+        let State::Pending(waiting) = &mut *state else {
+            return Poll::Ready(());
+        };
+        let replaced = match self.ticket {
+            Some(place) => Some(shared.waits().renew(place, waker)),
+            None => {
+                let place = shared
+                    .waits()
+                    .add(&mut waiting.line, waker, shared.location);
+                self.ticket = Some(place);
+                shared.event_loop.core.ready.note_wait();
+                None
+            }
+        };
+        drop(state);
         drop(replaced);
         Poll::Pending
+    }
+}
+
+impl<T, E> Shared<T, E> {
+    #[inline]
+    fn waits(&self) -> &FutureWaits {
+        &self.event_loop.core.future_waits
     }
 }
 
@@ -421,8 +376,7 @@ impl<T, E> Drop for Future<T, E> {
             && let Ok(mut state) = self.shared.state.try_borrow_mut()
             && let State::Pending(waiting) = &mut *state
         {
-            let line = waiting.line.as_ref();
-            let waker = line.and_then(|line| line.wakers.borrow_mut().remove(ticket));
+            let waker = self.shared.waits().remove(&mut waiting.line, ticket);
             drop(state);
             drop(waker);
         }
