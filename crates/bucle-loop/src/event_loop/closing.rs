@@ -50,7 +50,7 @@ impl LoopRef {
             let mut source = Some(source);
             discard(&mut || drop(source.take()));
         }
-        while let Some(entry) = core.ready.pop() {
+        while let Some(entry) = core.ready.pop().or_else(|| core.ready.pop_arrived()) {
             let mut entry = Some(entry);
             discard(&mut || drop(entry.take()));
         }
@@ -69,7 +69,7 @@ impl LoopRef {
             discard(&mut || drop(message.take()));
         }
         // What the destructors above scheduled was refused; what they left in the queue goes too.
-        while let Some(entry) = core.ready.pop() {
+        while let Some(entry) = core.ready.pop().or_else(|| core.ready.pop_arrived()) {
             let mut entry = Some(entry);
             discard(&mut || drop(entry.take()));
         }

@@ -26,6 +26,10 @@ const ASK_AFTER: u64 = 64;
 /// millisecond at most.
 const ASK_AFTER_SHORT: u64 = 512;
 
+/// A turn that is cut short because timers have come due, or the system is to be asked, runs at least
+/// one entry more before it is cut again for so many that ran in between.
+const ONE_FOR: usize = 4;
+
 /// Running: the turn and its phases.
 impl LoopRef {
     /// Runs until [`stop`](LoopRef::stop) is called.
@@ -138,11 +142,7 @@ impl LoopRef {
         }
         core.slow.start(asleep);
         core.asked_at.set(core.slow.last_reading());
-        core.ask_at.set(match core.ask_after.get() {
-            0 => 0,
-            ASK_AFTER if core.slow.finds_steps_short() => core.counters.ran.get() + ASK_AFTER_SHORT,
-            after => core.counters.ran.get() + after,
-        });
+        core.ask_at.set(core.counters.ran.get() + self.ask_after());
         match result {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -167,6 +167,15 @@ impl LoopRef {
         let core = &*self.core;
         core.counters.ran.get() < core.ask_at.get()
             && core.asked_at.get() == core.slow.last_reading()
+    }
+
+    /// How many entries may run before the system is asked again.
+    #[inline]
+    fn ask_after(&self) -> u64 {
+        match self.core.ask_after.get() {
+            ASK_AFTER if self.core.slow.finds_steps_short() => ASK_AFTER_SHORT,
+            after => after,
+        }
     }
 
     /// Has the next turn ask the system, whatever it has ready.
@@ -201,6 +210,7 @@ impl LoopRef {
     #[inline(never)]
     fn dispatch_events(&self) {
         let core = &*self.core;
+        let arriving = self.lets_overtake().then(|| core.ready.arriving());
         for event in core.events.borrow_mut().drain(..) {
             if let Some(entry) = Entry::io(event.token, event.readiness) {
                 core.ready.push(entry);
@@ -219,6 +229,14 @@ impl LoopRef {
             }
             core.messages.replace(messages);
         }
+        drop(arriving);
+    }
+
+    /// Whether a long turn may be cut for what arrives meanwhile: not one that an embedder takes,
+    /// who was promised all of it, nor in the simulated world, where a turn takes no time.
+    #[inline]
+    fn lets_overtake(&self) -> bool {
+        self.core.ask_after.get() != 0
     }
 
     /// Phase 3: puts the timers that are due into the ready queue, in the order of their deadlines
@@ -236,6 +254,10 @@ impl LoopRef {
     fn expire_timers(&self) {
         let core = &*self.core;
         let now = core.clock.now();
+        if !core.timers.may_be_due(now) {
+            return;
+        }
+        let arriving = self.lets_overtake().then(|| core.ready.arriving());
         while let Some(due) = core.timers.pop_due(now) {
             match due {
                 // A sleep wakes its task here; a callback goes through the queue like any other.
@@ -243,29 +265,95 @@ impl LoopRef {
                 Due::Callback(cell) => core.ready.push(Entry::Callback(cell)),
             }
         }
+        drop(arriving);
     }
 
     /// Phase 4: runs the entries that are in the ready queue now; what they add runs next turn.
+    ///
+    /// Under [`run_forever`](LoopRef::run_forever) a long turn is cut: where a timer has come due, or
+    /// the system's clock has ticked, after 64 entries (512, as in [`select`](LoopRef::select)), what
+    /// has arrived from outside (events, messages, timers) goes before the rest. The rest is still
+    /// this turn's: it runs before what has been added, and goes on by a quarter of what overtakes
+    /// it, or more.
     #[inline]
     pub fn run_ready(&self) {
         let core = &*self.core;
-        let count = core.ready.len();
-        if count == 0 {
-            return;
-        }
-        match &core.sim {
-            None => {
-                for _ in 0..count {
-                    match core.ready.pop() {
-                        Some(Entry::Task(task)) => self.run_ready_task(&task),
-                        Some(entry) => self.run_entry(entry),
-                        None => break,
-                    }
+        let ran = match &core.sim {
+            None => self.run_turn() + self.run_arrived(),
+            Some(network) => {
+                let count = core.ready.len();
+                self.run_simulated(count, network);
+                count
+            }
+        };
+        core.counters.ran.add(ran as u64);
+    }
+
+    /// Runs what the turn has to run, all or a part. How many entries.
+    #[inline]
+    fn run_turn(&self) -> usize {
+        let core = &*self.core;
+        let count = core.ready.rest_of_turn();
+        let mut left = count;
+        let mut part = core.ready.least().max(self.part());
+        loop {
+            let before_cut = left.saturating_sub(part);
+            while left > before_cut {
+                let Some(entry) = core.ready.pop() else {
+                    left = 0;
+                    break;
+                };
+                left -= 1;
+                match entry {
+                    Entry::Task(task) => self.run_ready_task(&task),
+                    entry => self.run_entry(entry),
                 }
             }
-            Some(network) => self.run_simulated(count, network),
+            if left == 0 || self.is_to_make_way() {
+                break;
+            }
+            part = self.part();
         }
-        core.counters.ran.add(count as u64);
+        core.ready.cut(left, 0);
+        count - left
+    }
+
+    /// How many entries run before a turn may be cut.
+    #[inline]
+    fn part(&self) -> usize {
+        match self.lets_overtake() {
+            true => self.ask_after() as usize,
+            false => usize::MAX,
+        }
+    }
+
+    /// Whether a turn of which more than a part has run makes way for what has arrived meanwhile.
+    #[inline(never)]
+    fn is_to_make_way(&self) -> bool {
+        let core = &*self.core;
+        // What was stopped ends with a whole turn.
+        if !self.lets_overtake() || core.stopping.get() {
+            return false;
+        }
+        core.asked_at.get() != core.slow.last_reading()
+            || core.timers.len() != 0 && core.timers.may_be_due(core.clock.now())
+    }
+
+    /// Runs what has arrived from outside. How many entries.
+    #[inline]
+    fn run_arrived(&self) -> usize {
+        let core = &*self.core;
+        let count = core.ready.len_arrived();
+        for _ in 0..count {
+            let Some(entry) = core.ready.pop_arrived() else {
+                break;
+            };
+            self.run_entry(entry);
+        }
+        if let rest @ 1.. = core.ready.rest() {
+            core.ready.cut(rest, count / ONE_FOR);
+        }
+        count
     }
 
     /// [`run_ready`](LoopRef::run_ready) in an order of the seed, where that is asked for, and with
