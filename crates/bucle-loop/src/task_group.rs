@@ -348,7 +348,7 @@ impl Waiting {
         })
         .await;
         let errors = std::mem::take(&mut group.state.borrow_mut().errors);
-        if let Some(cancelled) = self.held {
+        if let Some(cancelled) = self.held.take() {
             self.catching.pass_on(cancelled);
             if errors.is_empty() {
                 // The task ends here, or goes on from a catch further out.
@@ -359,6 +359,15 @@ impl Waiting {
             return Ok(());
         }
         Err(ExceptionGroup::new(group.location, errors))
+    }
+}
+
+impl Drop for Waiting {
+    /// The wait is given up, by a timeout or a race: what it held back goes on to the task.
+    fn drop(&mut self) {
+        if let Some(cancelled) = self.held.take() {
+            self.catching.pass_on(cancelled);
+        }
     }
 }
 

@@ -306,10 +306,14 @@ impl TaskRef {
             header.with_extra(|extra| (extra.cancel.take(), extra.catching.clone()));
         let mut cancelled = cancelled.unwrap_or_else(|| Cancelled::new(""));
         if let Some(catching) = catching {
-            // Those who catch it are woken, which schedules the task again.
             header.flags.set(flags & !CANCEL);
             match catching.deliver(cancelled) {
-                Ok(()) => return Ran::Skipped,
+                Ok(()) => {
+                    // Perhaps nobody was woken by it: who has one already needs no more. But this run
+                    // was perhaps queued by another wake, which must not be lost.
+                    self.schedule();
+                    return Ran::Skipped;
+                }
                 Err(back) => cancelled = back,
             }
         }
