@@ -406,7 +406,11 @@ impl TaskRef {
             return None;
         }
         header.flags.set(flags & !CANCEL);
-        header.with_extra(|extra| extra.cancel.take())
+        let taken = header.with_extra(|extra| extra.cancel.take());
+        if let Some(catching) = self.catching() {
+            catching.settled();
+        }
+        taken
     }
 
     /// Whether a request to end waits to be obeyed, or somebody inside the task holds one back.
