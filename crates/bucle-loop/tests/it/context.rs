@@ -212,3 +212,47 @@ fn values_are_dropped_with_the_last_context() {
         assert_eq!(std::rc::Rc::strong_count(&value), 1);
     });
 }
+
+#[test]
+fn a_loop_that_runs_in_a_context_leaves_each_task_its_own() {
+    within(WATCHDOG, || {
+        let context = copy_context();
+        let seen = context.run(|| {
+            bucle_loop::run(async {
+                NUMBER.set(1);
+                let child = |number| {
+                    spawn(async move {
+                        NUMBER.set(number);
+                        yield_now().await;
+                        NUMBER.get()
+                    })
+                };
+                let (two, three) = (child(2), child(3));
+                (two.await.unwrap(), three.await.unwrap(), NUMBER.get())
+            })
+        });
+        assert_eq!(seen.unwrap(), (Some(2), Some(3), Some(1)));
+        assert_eq!(NUMBER.value_in(&context), None);
+    });
+}
+
+#[test]
+fn an_eager_task_does_not_write_into_the_context_it_is_spawned_in() {
+    drive(|| async {
+        NUMBER.set(1);
+        let context = copy_context();
+        let child = context.run(|| {
+            OTHER.set(2);
+            let child = spawn_eager(async {
+                NUMBER.set(9);
+                let inherited = OTHER.get();
+                let inner = Context::new().run(|| NUMBER.get());
+                (NUMBER.get(), inherited, inner)
+            });
+            assert_eq!(NUMBER.get(), Some(1));
+            child
+        });
+        assert_eq!(child.await.unwrap(), (Some(9), Some(2), None));
+        assert_eq!(NUMBER.value_in(&context), Some(1));
+    });
+}
