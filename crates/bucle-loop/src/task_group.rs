@@ -404,8 +404,6 @@ impl Shared {
             number,
         };
         let task = builder.spawn_from(&self.event_loop, location, child.run(future));
-        // Whoever has the group can cancel it, and the group may be anywhere.
-        task.task_ref().note_handed();
         if !task.done() {
             if let Some(place) = self.state.borrow_mut().tasks.get_mut(number) {
                 *place = Some(task.task_ref().clone());

@@ -122,8 +122,6 @@ struct Header {
     local_wakers: Cell<i32>,
     key: PlainCell<u32>,
     flags: Cell<u8>,
-    /// Others than its joiner were given the means to cancel it.
-    handed: PlainCell<bool>,
     /// A `RemoteTask` is on its way through the inbox, or was refused for ever because the loop is
     /// closed.
     remote_notified: AtomicBool,
@@ -212,7 +210,6 @@ impl TaskRef {
             local_wakers: Cell::new(0),
             key: PlainCell::new(0),
             flags: Cell::new(JOINED),
-            handed: PlainCell::new(false),
             remote_notified: AtomicBool::new(false),
             tracker: Tracker::new(),
         };
