@@ -137,11 +137,8 @@ impl LoopRef {
             return Some(Duration::ZERO);
         }
         self.tell_circles(look.cycles);
-        // The exception handler may have scheduled something.
-        match core.ready.is_empty() && !core.stopping.get() {
-            true => timeout,
-            false => Some(Duration::ZERO),
-        }
+        // The exception handler may have scheduled something, or armed a timer.
+        self.timeout()
     }
 
     /// Whether no timer, descriptor, signal, child or other thread is there that could bring

@@ -237,6 +237,11 @@ impl TaskRef {
         }
     }
 
+    /// Whether its loop was closed.
+    pub(crate) fn is_loop_closed(&self) -> bool {
+        self.header().home().is_closed()
+    }
+
     /// The ready queue of its loop.
     pub(crate) fn ready_queue(&self) -> &ReadyQueue {
         self.header().ready()
@@ -624,12 +629,13 @@ impl TaskRef {
                 discard(payload);
             }
         }
-        // Most have neither.
+        // Most have neither. What a waker, a callback or the value of a context variable does when it is
+        // dropped is other people's code, and this runs wherever a reference goes.
         if let Some(joiner) = header.joiner.take() {
-            drop(joiner);
+            drop_quietly(joiner);
         }
         if let Some(extra) = header.extra.take() {
-            drop(extra);
+            drop_quietly(extra);
         }
         // SAFETY: `home` came from `Rc::into_raw` and is given back this once, at the end of this
         // function: this is the last reference, and as CLOSED is set no waker makes a new one or
@@ -645,6 +651,13 @@ impl TaskRef {
         // SAFETY: the last owner's reference, on the owner's thread; all that a destructor has to
         // be run for on this thread is gone.
         unsafe { count::release_owner(self.ptr, &home) };
+    }
+}
+
+/// Drops what nobody is left to be told of, if it panics; the panic hook was.
+fn drop_quietly<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        discard(payload);
     }
 }
 
@@ -670,6 +683,11 @@ impl Header {
 
     #[inline]
     fn ready(&self) -> &ReadyQueue {
+        self.home()
+    }
+
+    #[inline]
+    fn home(&self) -> &Home {
         // SAFETY: the `Rc` behind it is dropped with the last owner's reference; who calls this
         // holds one, or is a waker on the owner's thread that found CLOSED not set, so that an
         // owner's reference exists.

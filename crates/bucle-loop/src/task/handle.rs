@@ -165,6 +165,10 @@ pub(super) fn add_done_callback(task: &TaskRef, callback: DoneCallback) -> Callb
     match task.add_done_callback(callback) {
         Ok(number) => CallbackId(number),
         Err(callback) => {
+            if task.is_loop_closed() {
+                // Nobody is left to run it: it is dropped here.
+                return CallbackId::GONE;
+            }
             // Ended already: its loop runs the callback next.
             let cell = HandleCell::new(callback, Location::caller());
             task.ready_queue().push(Entry::Callback(cell));

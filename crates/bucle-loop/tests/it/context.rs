@@ -1,6 +1,7 @@
 //! Context variables.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use bucle_loop::{
     Context, ContextTokenError, ContextVar, EventLoop, Runner, TaskBuilder, TaskGroup,
@@ -254,5 +255,27 @@ fn an_eager_task_does_not_write_into_the_context_it_is_spawned_in() {
         });
         assert_eq!(child.await.unwrap(), (Some(9), Some(2), None));
         assert_eq!(NUMBER.value_in(&context), Some(1));
+    });
+}
+
+#[test]
+fn a_clean_up_whose_last_value_starts_another_is_forgotten_in_peace() {
+    struct CleansUp(Rc<Cell<usize>>);
+    impl Drop for CleansUp {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+            drop(on_cancel(async {}));
+        }
+    }
+    static LAST: ContextVar<Rc<CleansUp>> = ContextVar::new("last");
+    drive(|| async {
+        let dropped = Rc::new(Cell::new(0));
+        for _ in 0..20 {
+            let cleans_up = CleansUp(dropped.clone());
+            // Its task is kept until there is no room for more.
+            drop(on_cancel(async { drop(LAST.set(Rc::new(cleans_up))) }));
+            turns(3).await;
+        }
+        assert!(dropped.get() > 0);
     });
 }

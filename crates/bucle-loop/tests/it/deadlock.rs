@@ -847,3 +847,28 @@ fn what_was_waited_in_and_is_gone_leaves_nothing() {
 fn a_cancellation_by_hand_is_no_deadlock() {
     assert!(!Cancelled::new("deadlock: no").is_deadlock());
 }
+
+#[test]
+fn a_timer_that_the_handler_arms_when_told_of_a_circle_comes_in_time() {
+    within(WATCHDOG, || {
+        let event_loop = EventLoop::builder()
+            .simulated(SimOptions::default())
+            .build()
+            .unwrap();
+        let came_at = Rc::new(Cell::new(None));
+        let came = came_at.clone();
+        event_loop.set_exception_handler(move |event_loop, _| {
+            let (due, came) = (event_loop.time() + SHORT, came.clone());
+            let clock = event_loop.clone();
+            event_loop.call_at(due, move || came.set(Some(clock.time() - due)));
+        });
+        let result = event_loop.run_until_complete(async {
+            let [a, b] = crosswise();
+            a.detach();
+            b.detach();
+            sleep(Duration::from_secs(3)).await;
+        });
+        result.unwrap();
+        assert_eq!(came_at.get(), Some(Duration::ZERO));
+    });
+}
