@@ -1,9 +1,9 @@
 //! Those who wait for settable futures, all of a loop's in one table.
 //!
 //! A future that is awaited needs a place for a waker, and the loop must find it there to tell who
-//! waits for what ([`waits`](crate::waits)). So the place is in the loop: a node in a slab, linked
-//! to the future's others. A wait allocates nothing once the slab has grown, and there is nothing to
-//! enter into a list of places and to take out again.
+//! waits for what ([`waits`](crate::waits)). So the place is in the loop, one of the future's line. A
+//! wait allocates nothing once the table has grown, and there is nothing to enter into a list of
+//! places and to take out again.
 //!
 //! Wakers are other people's code when they are called, cloned or dropped: that is done only when
 //! the table isn't borrowed, by the callers.
@@ -12,40 +12,21 @@ use std::cell::RefCell;
 use std::panic::Location;
 use std::task::Waker;
 
-use slab::Slab;
-
+use crate::lines::{Line, Lines, NONE};
+use crate::task::cell::wake_ours;
 use crate::wait_graph::{Needs, Survey, WaitKind, What};
-
-/// No node.
-const NONE: u32 = u32::MAX;
 
 /// The waits of one loop.
 #[derive(Default)]
 pub(crate) struct FutureWaits {
-    nodes: RefCell<Slab<Node>>,
+    waits: RefCell<Lines<FutureWait>>,
 }
 
-struct Node {
-    waker: Waker,
+#[derive(Default)]
+struct FutureWait {
+    waker: Option<Waker>,
     /// Where the future was made.
-    location: &'static Location<'static>,
-    previous: u32,
-    next: u32,
-}
-
-/// One future's, in the order they came. All calls with it are to the same `FutureWaits`.
-pub(crate) struct Line {
-    first: u32,
-    last: u32,
-}
-
-impl Default for Line {
-    fn default() -> Line {
-        Line {
-            first: NONE,
-            last: NONE,
-        }
-    }
+    location: Option<&'static Location<'static>>,
 }
 
 impl FutureWaits {
@@ -60,88 +41,75 @@ impl FutureWaits {
         waker: Waker,
         location: &'static Location<'static>,
     ) -> u32 {
-        let mut nodes = self.nodes.borrow_mut();
-        let entry = nodes.vacant_entry();
-        let key = match u32::try_from(entry.key()) {
-            Ok(key) if key != NONE => key,
-            _ => panic!("2^32 - 1 waits for futures of one loop"),
-        };
-        entry.insert(Node {
-            waker,
-            location,
-            previous: line.last,
-            next: NONE,
-        });
-        match line.last {
-            NONE => line.first = key,
-            last => nodes[last as usize].next = key,
-        }
-        line.last = key;
+        let mut waits = self.waits.borrow_mut();
+        let key = waits.link(line);
+        let wait = &mut waits[key];
+        wait.waker = Some(waker);
+        wait.location = Some(location);
         key
     }
 
     /// Whether a place has this waker.
     #[inline]
     pub(crate) fn has(&self, key: u32, waker: &Waker) -> bool {
-        self.nodes.borrow()[key as usize].waker.will_wake(waker)
+        let waits = self.waits.borrow();
+        let known = waits[key].waker.as_ref();
+        known.is_some_and(|known| known.will_wake(waker))
     }
 
     /// Puts another waker into a place; gives the one before.
-    pub(crate) fn renew(&self, key: u32, waker: Waker) -> Waker {
-        let node = &mut self.nodes.borrow_mut()[key as usize];
-        std::mem::replace(&mut node.waker, waker)
+    pub(crate) fn renew(&self, key: u32, waker: Waker) -> Option<Waker> {
+        self.waits.borrow_mut()[key].waker.replace(waker)
     }
 
     /// Takes a place out of its line.
     #[inline]
-    pub(crate) fn remove(&self, line: &mut Line, key: u32) -> Waker {
-        let mut nodes = self.nodes.borrow_mut();
-        let node = nodes.remove(key as usize);
-        match node.previous {
-            NONE => line.first = node.next,
-            previous => nodes[previous as usize].next = node.next,
-        }
-        match node.next {
-            NONE => line.last = node.previous,
-            next => nodes[next as usize].previous = node.previous,
-        }
-        node.waker
+    pub(crate) fn remove(&self, line: &mut Line, key: u32) -> Option<Waker> {
+        let mut waits = self.waits.borrow_mut();
+        waits.unlink(line, key).0.waker.take()
     }
 
-    /// Takes the first out of a line that nobody enters any more.
-    #[inline]
-    fn take_first(&self, line: &mut Line) -> Option<Waker> {
-        if line.first == NONE {
-            return None;
-        }
-        let node = self.nodes.borrow_mut().remove(line.first as usize);
-        line.first = node.next;
-        Some(node.waker)
-    }
-
-    /// Wakes all of a line, in order.
+    /// Wakes all of a line, in order. Nobody enters it any more.
     #[inline]
     pub(crate) fn wake_all(&self, line: Line) {
         /// Takes the rest out if a waker panics.
         struct Rest<'a>(&'a FutureWaits, Line);
+        impl Rest<'_> {
+            #[inline]
+            fn next(&mut self) -> Option<Waker> {
+                match self.1.first {
+                    NONE => None,
+                    first => self.0.remove(&mut self.1, first),
+                }
+            }
+        }
         impl Drop for Rest<'_> {
+            #[inline]
             fn drop(&mut self) {
-                while let Some(waker) = self.0.take_first(&mut self.1) {
+                while let Some(waker) = self.next() {
                     drop(waker);
                 }
             }
         }
         let mut rest = Rest(self, line);
-        while let Some(waker) = self.take_first(&mut rest.1) {
-            waker.wake();
+        while let Some(waker) = rest.next() {
+            if let Err(waker) = wake_ours(waker) {
+                waker.wake();
+            }
         }
     }
 
     /// Tells of all who wait.
     pub(crate) fn tell(&self, survey: &mut Survey) {
-        for (_, node) in &*self.nodes.borrow() {
-            let what = What::new(WaitKind::Future, "Future").at(node.location);
-            survey.waits(&node.waker, what, Needs::Anyone);
+        for wait in self.waits.borrow().all() {
+            if let FutureWait {
+                waker: Some(waker),
+                location: Some(location),
+            } = wait
+            {
+                let what = What::new(WaitKind::Future, "Future").at(location);
+                survey.waits(waker, what, Needs::Anyone);
+            }
         }
     }
 }

@@ -69,7 +69,7 @@ pub(crate) use current::CurrentTask;
 pub(crate) use home::Home;
 pub(crate) use join::JoinRef;
 pub(crate) use ring::Ring;
-pub(crate) use waker::{RemoteTask, clone_waker, wake_ours};
+pub(crate) use waker::{RemoteTask, clone_waker, note_wait_of, task_of, wake_ours};
 
 use crate::context;
 use crate::inbox::Inbox;
@@ -248,7 +248,7 @@ impl TaskRef {
     }
 
     /// Polls the future once, or ends the task if that was asked for. Never unwinds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(&self) -> Ran {
         let header = self.header();
         let flags = header.flags.get();

@@ -4,8 +4,8 @@ use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-use super::count::{add_shared, add_waker, release_shared, release_waker};
-use super::{CLOSED, Header, SCHEDULED};
+use super::count::{add_shared, add_waker, release_here, release_shared, release_waker};
+use super::{CLOSED, Header, SCHEDULED, TaskRef};
 use crate::inbox::Message;
 use crate::primitives::Ordering;
 
@@ -38,6 +38,48 @@ pub(crate) fn clone_waker(waker: &Waker) -> Waker {
     unsafe {
         add_waker(header_of(waker.data()));
         Waker::from_raw(RawWaker::new(waker.data(), &WAKER))
+    }
+}
+
+/// The task that a waker is of: `None` if it is of another make, of another thread's task, or of one
+/// that is over.
+#[inline]
+pub(crate) fn task_of(waker: &Waker) -> Option<TaskRef> {
+    let ptr = open_cell_of(waker)?;
+    // SAFETY: the waker keeps the cell alive; this is its owner's thread, and an owner's reference
+    // exists, as CLOSED isn't set.
+    Some(unsafe { ptr.as_ref().add_ref(ptr) })
+}
+
+/// Notes that the task of a waker of ours began to wait, if it is one of the loop `loop_id`; else
+/// nothing, and false.
+#[inline]
+pub(crate) fn note_wait_of(waker: &Waker, loop_id: u64) -> bool {
+    let Some(ptr) = open_cell_of(waker) else {
+        return false;
+    };
+    // SAFETY: as in `task_of`.
+    let header = unsafe { ptr.as_ref() };
+    let known = header.loop_id == loop_id;
+    if known {
+        header.ready().note_wait();
+    }
+    known
+}
+
+/// The cell of a waker that is ours, if this is its owner's thread and it isn't closed: then there
+/// is an owner's reference too.
+#[inline]
+fn open_cell_of(waker: &Waker) -> Option<NonNull<Header>> {
+    if !is_ours(waker) {
+        return None;
+    }
+    // SAFETY: it is ours, and keeps the cell alive. What isn't for all threads is looked at only
+    // where this is the owner's.
+    unsafe {
+        let ptr = header_of(waker.data());
+        let header = ptr.as_ref();
+        (header.is_owner() && header.flags.get() & CLOSED == 0).then_some(ptr)
     }
 }
 
@@ -119,7 +161,7 @@ unsafe fn wake(data: *const ()) {
         header.tracker.touch();
         if header.is_owner() {
             wake_here(ptr);
-            release_waker(ptr);
+            release_here(ptr);
         } else {
             wake_elsewhere(ptr);
         }
