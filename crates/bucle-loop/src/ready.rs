@@ -21,6 +21,9 @@ pub(crate) enum Entry {
     Task(TaskRef),
     /// A callback of `call_soon`, or of a timer that is due.
     Callback(Rc<HandleCell>),
+    /// The next callback of those that other threads have sent, which lie in a queue of their own: it
+    /// can't be cancelled, so it needs no handle.
+    Call,
     /// An event of a file descriptor, by the selector's token: for the owner it had when the
     /// selector saw it. The readiness is in the variant, so that each carries one whole word: an
     /// entry is then moved as two words, not as bytes, which the processor would have to put
@@ -50,6 +53,8 @@ impl Entry {
         };
         match self {
             Entry::Task(task) => Some(SimEventKind::Task(task.tag())),
+            // A simulated loop gives each a handle.
+            Entry::Call => None,
             Entry::Callback(cell) if cell.is_cancelled() => None,
             Entry::Callback(cell) => Some(SimEventKind::Callback(cell.location())),
             Entry::Readable(token) => ready(token, Readiness::READ),
@@ -95,6 +100,15 @@ impl ReadyQueue {
     #[inline]
     pub(crate) fn pop_arrived(&self) -> Option<Entry> {
         self.arrived.pop()
+    }
+
+    /// Shows the tasks among the first `count` entries of what has arrived.
+    pub(crate) fn look_at_arrived(&self, count: usize, mut look: impl FnMut(&TaskRef)) {
+        self.arrived.look_at(count, |entry| {
+            if let Entry::Task(task) = entry {
+                look(task);
+            }
+        });
     }
 
     /// As long as what is returned lives, what is pushed has arrived.

@@ -21,6 +21,7 @@ use slab::Slab;
 
 use self::order::{Order, Timer};
 use crate::handles::HandleCell;
+use crate::task::cell::prefetch_woken;
 use crate::wait_graph::{Needs, Survey, WaitKind, What};
 
 /// Fewer cancelled timers than this are not worth sweeping (asyncio's
@@ -100,6 +101,15 @@ impl TimerQueue {
         self.inner.borrow_mut().next_deadline()
     }
 
+    /// Until when a loop with nothing to do may sleep: the earliest deadline, or a quarter of a
+    /// millisecond later at most if that many timers are due meanwhile that it would sleep and wake
+    /// the whole time.
+    pub(crate) fn wake_at(&self) -> Option<u64> {
+        let mut inner = self.inner.borrow_mut();
+        inner.next_deadline()?;
+        inner.order.wake_at()
+    }
+
     /// Whether a timer may be due at `now`. It costs the same however many there are, and none of
     /// them is looked at.
     #[inline]
@@ -108,8 +118,23 @@ impl TimerQueue {
         first.is_some_and(|deadline| deadline <= now)
     }
 
+    /// Moves the earliest timers that are due at `now` to the end of `batch`, in their order, as many
+    /// as it has room for.
+    pub(crate) fn take_due(&self, now: u64, batch: &mut Vec<Due>) {
+        let mut inner = self.inner.borrow_mut();
+        while batch.len() < batch.capacity()
+            && let Some(due) = inner.pop_due(now)
+        {
+            if let Due::Sleep(waker) = &due {
+                prefetch_woken(waker);
+            }
+            batch.push(due);
+        }
+    }
+
     /// Takes the earliest timer that is due at `now`.
-    pub(crate) fn pop_due(&self, now: u64) -> Option<Due> {
+    #[cfg(test)]
+    fn pop_due(&self, now: u64) -> Option<Due> {
         self.inner.borrow_mut().pop_due(now)
     }
 

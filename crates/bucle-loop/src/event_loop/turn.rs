@@ -27,6 +27,15 @@ const ASK_AFTER: u64 = 64;
 /// millisecond at most.
 const ASK_AFTER_SHORT: u64 = 512;
 
+/// How many timers that are due are taken at once: so many tasks are asked for from memory before the
+/// first is woken.
+const DUE_AT_ONCE: usize = 32;
+
+/// Where there are more tasks than this, those that are run next are asked for from memory, so many at
+/// a time.
+const MANY_TASKS: usize = 16 * 1024;
+const ASKED_FOR: usize = 16;
+
 /// A turn that is cut short because timers have come due, or the system is to be asked, runs at least
 /// one entry more before it is cut again for so many that ran in between.
 const ONE_FOR: usize = 4;
@@ -194,9 +203,12 @@ impl LoopRef {
         {
             return Some(Duration::ZERO);
         }
-        core.timers
-            .next_deadline()
-            .map(|deadline| Duration::from_nanos(deadline.saturating_sub(core.clock.now())))
+        // Nobody sleeps in the simulated world, so it jumps to where the timer is.
+        let wake_at = match &core.sim {
+            None => core.timers.wake_at(),
+            Some(_) => core.timers.next_deadline(),
+        };
+        wake_at.map(|deadline| Duration::from_nanos(deadline.saturating_sub(core.clock.now())))
     }
 
     /// Phase 2: puts what `select` saw, and what other threads sent, into the ready queue.
@@ -223,9 +235,14 @@ impl LoopRef {
             for message in messages.drain(..) {
                 match message {
                     Message::Task(task) => task.wake_from_inbox(),
-                    Message::Call(callback, location) => core
+                    // A trace says where each came from.
+                    Message::Call(callback, location) if core.sim.is_some() => core
                         .ready
                         .push(Entry::Callback(HandleCell::new(callback, location))),
+                    Message::Call(callback, location) => {
+                        core.calls.borrow_mut().push_back((callback, location));
+                        core.ready.push(Entry::Call);
+                    }
                 }
             }
             core.messages.replace(messages);
@@ -259,13 +276,22 @@ impl LoopRef {
             return;
         }
         let arriving = self.lets_overtake().then(|| core.ready.arriving());
-        while let Some(due) = core.timers.pop_due(now) {
-            match due {
-                // A sleep wakes its task here; a callback goes through the queue like any other.
-                Due::Sleep(waker) => self.guard("waker", None, || waker.wake()),
-                Due::Callback(cell) => core.ready.push(Entry::Callback(cell)),
+        let mut batch = core.due.take();
+        batch.reserve_exact(DUE_AT_ONCE);
+        loop {
+            core.timers.take_due(now, &mut batch);
+            if batch.is_empty() {
+                break;
+            }
+            for due in batch.drain(..) {
+                match due {
+                    // A sleep wakes its task here; a callback goes through the queue like any other.
+                    Due::Sleep(waker) => self.guard("waker", None, || waker.wake()),
+                    Due::Callback(cell) => core.ready.push(Entry::Callback(cell)),
+                }
             }
         }
+        core.due.replace(batch);
         drop(arriving);
     }
 
@@ -336,7 +362,10 @@ impl LoopRef {
         if !self.lets_overtake() || core.stopping.get() {
             return false;
         }
-        core.asked_at.get() != core.slow.last_reading()
+        // It was cut before, for this.
+        let arrived = core.ready.rest() != 0 && core.ready.len_arrived() != 0;
+        arrived
+            || core.asked_at.get() != core.slow.last_reading()
             || core.timers.len() != 0 && core.timers.may_be_due(core.clock.now())
     }
 
@@ -345,7 +374,12 @@ impl LoopRef {
     fn run_arrived(&self) -> usize {
         let core = &*self.core;
         let count = core.ready.len_arrived();
-        for _ in 0..count {
+        let many = core.tasks.len() > MANY_TASKS;
+        for number in 0..count {
+            if many && number % ASKED_FOR == 0 {
+                core.ready
+                    .look_at_arrived(ASKED_FOR, |task| core.tasks.prefetch(task));
+            }
             let Some(entry) = core.ready.pop_arrived() else {
                 break;
             };
@@ -420,6 +454,7 @@ impl LoopRef {
         match entry {
             Entry::Task(task) => self.run_ready_task(&task),
             Entry::Callback(cell) => self.run_callback(&cell),
+            Entry::Call => self.run_call(),
             Entry::Readable(token) => self.run_io(token, Readiness::READ),
             Entry::Writable(token) => self.run_io(token, Readiness::WRITE),
             Entry::Both(token) => self.run_io(token, Readiness::BOTH),
@@ -430,7 +465,19 @@ impl LoopRef {
         let Some(action) = cell.take() else {
             return;
         };
-        let location = cell.location();
+        self.run_action(action, cell.location());
+    }
+
+    /// The next callback of another thread.
+    fn run_call(&self) {
+        let call = self.core.calls.borrow_mut().pop_front();
+        if let Some((callback, location)) = call {
+            self.run_action(callback, location);
+        }
+    }
+
+    #[inline]
+    fn run_action(&self, action: impl FnOnce(), location: &'static Location<'static>) {
         self.guard("callback", Some(location), action);
         if let Some(slow) = self.core.slow.check() {
             self.report_slow("callback", None, Some(location), slow);

@@ -14,6 +14,10 @@
 //!
 //! As long as there were never over [`FEW`] there is no wheel, and no edge.
 
+#[cfg(all(test, not(loom)))]
+#[path = "order_tests.rs"]
+mod tests;
+
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::{iter, mem};
@@ -24,6 +28,9 @@ pub(super) const FEW: usize = 1024;
 /// A slot of the lowest level lasts 2^18 nanoseconds, a quarter of a millisecond: of a million
 /// timers within a second, it holds 262.
 const SHIFT: u32 = 18;
+/// From so many timers in a slot of the lowest level on, a sleep for each of them takes more of the
+/// processor than they do.
+const DENSE: usize = 32;
 /// A level has 2^6 slots, one bit of a word for each.
 const BITS: u32 = 6;
 const SLOTS: usize = 1 << BITS;
@@ -118,6 +125,15 @@ impl Order {
         }
     }
 
+    /// When who sleeps until a timer is due should wake: then, or where there are [`DENSE`] in a slot,
+    /// when it ends.
+    pub(super) fn wake_at(&self) -> Option<u64> {
+        match &self.wheel {
+            Some(wheel) if self.near.len() >= DENSE => Some(wheel.edge()),
+            _ => self.not_before(),
+        }
+    }
+
     /// The next timer if it is due at `now`. The slots that have begun are emptied on the way, of
     /// what `is_live` does not want kept too.
     #[inline]
@@ -203,8 +219,8 @@ impl Order {
         all
     }
 
-    #[cfg(test)]
-    pub(super) fn has_wheel(&self) -> bool {
+    #[cfg(all(test, not(loom)))]
+    fn has_wheel(&self) -> bool {
         self.wheel.is_some()
     }
 

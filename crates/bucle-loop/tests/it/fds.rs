@@ -581,6 +581,7 @@ fn a_source_that_panics_in_every_way_is_told_of() {
     assert_eq!(told.borrow().len(), 2, "{told:?}");
     assert!(told.borrow()[0].contains("in ready"));
     assert!(told.borrow()[1].contains("a destructor"));
+}
 
 #[test]
 fn a_loop_that_watches_nothing_asks_nothing_but_hears_other_threads() {

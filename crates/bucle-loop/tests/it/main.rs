@@ -14,6 +14,7 @@ mod exceptions;
 mod executor;
 mod fds;
 mod gather;
+mod long_turns;
 mod remote;
 mod runners;
 mod scopes;
