@@ -426,6 +426,7 @@ impl LoopRef {
         let mut sources = core.to_flush.take();
         for source in sources.drain(..) {
             self.guard_source(&*source, || source.flush());
+            self.let_go("transport", source);
         }
         // The vector keeps its capacity, unless flushing asked for more flushing.
         let mut place = core.to_flush.borrow_mut();

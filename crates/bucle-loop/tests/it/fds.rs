@@ -581,6 +581,14 @@ fn a_source_that_panics_in_every_way_is_told_of() {
     assert_eq!(told.borrow().len(), 2, "{told:?}");
     assert!(told.borrow()[0].contains("in ready"));
     assert!(told.borrow()[1].contains("a destructor"));
+    // One that is let go of after it has flushed.
+    event_loop.flush_soon(Rc::new(Speechless {
+        event_loop: event_loop.clone(),
+        own: RefCell::default(),
+        _bomb: Bomb,
+    }));
+    event_loop.turn();
+    assert_eq!(told.borrow().len(), 3, "{told:?}");
 }
 
 #[test]
