@@ -102,15 +102,6 @@ impl ReadyQueue {
         self.arrived.pop()
     }
 
-    /// Shows the tasks among the first `count` entries of what has arrived.
-    pub(crate) fn look_at_arrived(&self, count: usize, mut look: impl FnMut(&TaskRef)) {
-        self.arrived.look_at(count, |entry| {
-            if let Entry::Task(task) = entry {
-                look(task);
-            }
-        });
-    }
-
     /// As long as what is returned lives, what is pushed has arrived.
     #[inline]
     pub(crate) fn arriving(&self) -> Arriving<'_> {

@@ -21,7 +21,6 @@ use slab::Slab;
 
 use self::order::{Order, Timer};
 use crate::handles::HandleCell;
-use crate::task::cell::prefetch_woken;
 use crate::wait_graph::{Needs, Survey, WaitKind, What};
 
 /// Fewer cancelled timers than this are not worth sweeping (asyncio's
@@ -125,9 +124,6 @@ impl TimerQueue {
         while batch.len() < batch.capacity()
             && let Some(due) = inner.pop_due(now)
         {
-            if let Due::Sleep(waker) = &due {
-                prefetch_woken(waker);
-            }
             batch.push(due);
         }
     }

@@ -15,7 +15,7 @@ use crate::ready::Entry;
 use crate::running;
 use crate::sim::SimNetwork;
 use crate::slow::Slow;
-use crate::task::cell::TaskRef;
+use crate::task::cell::{TaskRef, prefetch_woken};
 use crate::timers::Due;
 
 /// Under `run_forever`, as long as something is ready: how many entries may run between two times
@@ -152,7 +152,11 @@ impl LoopRef {
         }
         core.slow.start(asleep);
         core.asked_at.set(core.slow.last_reading());
-        core.ask_at.set(core.counters.ran.get() + self.ask_after());
+        core.ask_at.set(match core.ask_after.get() {
+            0 => 0,
+            ASK_AFTER if core.slow.finds_steps_short() => core.counters.ran.get() + ASK_AFTER_SHORT,
+            after => core.counters.ran.get() + after,
+        });
         match result {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -177,15 +181,6 @@ impl LoopRef {
         let core = &*self.core;
         core.counters.ran.get() < core.ask_at.get()
             && core.asked_at.get() == core.slow.last_reading()
-    }
-
-    /// How many entries may run before the system is asked again.
-    #[inline]
-    fn ask_after(&self) -> u64 {
-        match self.core.ask_after.get() {
-            ASK_AFTER if self.core.slow.finds_steps_short() => ASK_AFTER_SHORT,
-            after => after,
-        }
     }
 
     /// Has the next turn ask the system, whatever it has ready.
@@ -283,6 +278,11 @@ impl LoopRef {
             if batch.is_empty() {
                 break;
             }
+            for due in &batch {
+                if let Due::Sleep(waker) = due {
+                    prefetch_woken(waker);
+                }
+            }
             for due in batch.drain(..) {
                 match due {
                     // A sleep wakes its task here; a callback goes through the queue like any other.
@@ -306,7 +306,19 @@ impl LoopRef {
     pub fn run_ready(&self) {
         let core = &*self.core;
         let ran = match &core.sim {
-            None => self.run_turn() + self.run_arrived(),
+            None => {
+                let count = core.ready.len();
+                let ran = if count <= ASK_AFTER as usize && core.ready.rest() == 0 {
+                    self.run_entries(count);
+                    count
+                } else {
+                    self.run_long_turn()
+                };
+                match core.ready.len_arrived() {
+                    0 => ran,
+                    arrived => ran + self.run_arrived(arrived),
+                }
+            }
             Some(network) => {
                 let count = core.ready.len();
                 self.run_simulated(count, network);
@@ -316,26 +328,29 @@ impl LoopRef {
         core.counters.ran.add(ran as u64);
     }
 
-    /// Runs what the turn has to run, all or a part. How many entries.
+    /// Runs so many entries, or what there is.
     #[inline]
-    fn run_turn(&self) -> usize {
+    fn run_entries(&self, count: usize) {
+        for _ in 0..count {
+            match self.core.ready.pop() {
+                Some(Entry::Task(task)) => self.run_ready_task(&task),
+                Some(entry) => self.run_entry(entry),
+                None => break,
+            }
+        }
+    }
+
+    /// Runs what a turn has to run that has more than a part, all or some. How many entries.
+    #[inline(never)]
+    fn run_long_turn(&self) -> usize {
         let core = &*self.core;
         let count = core.ready.rest_of_turn();
         let mut left = count;
         let mut part = core.ready.least().max(self.part());
         loop {
-            let before_cut = left.saturating_sub(part);
-            while left > before_cut {
-                let Some(entry) = core.ready.pop() else {
-                    left = 0;
-                    break;
-                };
-                left -= 1;
-                match entry {
-                    Entry::Task(task) => self.run_ready_task(&task),
-                    entry => self.run_entry(entry),
-                }
-            }
+            let now = part.min(left);
+            self.run_entries(now);
+            left -= now;
             if left == 0 || self.is_to_make_way() {
                 break;
             }
@@ -348,9 +363,10 @@ impl LoopRef {
     /// How many entries run before a turn may be cut.
     #[inline]
     fn part(&self) -> usize {
-        match self.lets_overtake() {
-            true => self.ask_after() as usize,
-            false => usize::MAX,
+        match self.core.ask_after.get() {
+            0 => usize::MAX,
+            ASK_AFTER if self.core.slow.finds_steps_short() => ASK_AFTER_SHORT as usize,
+            after => after as usize,
         }
     }
 
@@ -369,26 +385,45 @@ impl LoopRef {
             || core.timers.len() != 0 && core.timers.may_be_due(core.clock.now())
     }
 
-    /// Runs what has arrived from outside. How many entries.
-    #[inline]
-    fn run_arrived(&self) -> usize {
+    /// Runs what has arrived from outside, so many entries.
+    #[inline(never)]
+    fn run_arrived(&self, count: usize) -> usize {
         let core = &*self.core;
-        let count = core.ready.len_arrived();
-        let many = core.tasks.len() > MANY_TASKS;
-        for number in 0..count {
-            if many && number % ASKED_FOR == 0 {
-                core.ready
-                    .look_at_arrived(ASKED_FOR, |task| core.tasks.prefetch(task));
+        if core.tasks.len() > MANY_TASKS {
+            self.run_arrived_of_many(count);
+        } else {
+            for _ in 0..count {
+                let Some(entry) = core.ready.pop_arrived() else {
+                    break;
+                };
+                self.run_entry(entry);
             }
-            let Some(entry) = core.ready.pop_arrived() else {
-                break;
-            };
-            self.run_entry(entry);
         }
         if let rest @ 1.. = core.ready.rest() {
             core.ready.cut(rest, count / ONE_FOR);
         }
         count
+    }
+
+    /// The same, where the memory of tasks is asked for some time before they run.
+    #[inline(never)]
+    fn run_arrived_of_many(&self, count: usize) {
+        let core = &*self.core;
+        let mut next = Vec::with_capacity(ASKED_FOR);
+        let mut left = count;
+        while left > 0 {
+            let together = ASKED_FOR.min(left);
+            next.extend((0..together).map_while(|_| core.ready.pop_arrived()));
+            for entry in &next {
+                if let Entry::Task(task) = entry {
+                    core.tasks.prefetch(task);
+                }
+            }
+            for entry in next.drain(..) {
+                self.run_entry(entry);
+            }
+            left -= together;
+        }
     }
 
     /// [`run_ready`](LoopRef::run_ready) in an order of the seed, where that is asked for, and with

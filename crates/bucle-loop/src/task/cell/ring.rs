@@ -78,24 +78,7 @@ impl<T> Ring<T> {
         Some(unsafe { self.place(head).read() })
     }
 
-    /// Looks at the first `count`, which aren't in the ring meanwhile. What is put into it by then
-    /// comes after them.
-    pub(crate) fn look_at(&self, count: usize, mut look: impl FnMut(&T)) {
-        let ours = Ring::default();
-        self.swap(&ours);
-        for number in 0..count.min(ours.len()) {
-            // SAFETY: the place holds a value, as it is between `head` and `tail`, so that there is an
-            // allocation; nobody knows this ring but we, who don't change it while the reference
-            // lives.
-            look(unsafe { ours.place(ours.head.get().wrapping_add(number)).as_ref() });
-        }
-        self.swap(&ours);
-        while let Some(late) = ours.pop() {
-            self.push(late);
-        }
-    }
-
-    /// Each of the two has what the other had.
+    /// Each has what the other had.
     #[inline]
     pub(crate) fn swap(&self, other: &Ring<T>) {
         self.slots.swap(&other.slots);
@@ -216,19 +199,6 @@ mod tests {
         assert_eq!((one.pop(), one.pop()), (Some(99), None));
         assert!((1..FIRST + 3).all(|number| other.pop() == Some(number)));
         assert_eq!(other.pop(), None);
-    }
-
-    #[test]
-    fn what_is_put_in_while_it_is_looked_at_comes_after() {
-        let ring = Ring::default();
-        (0..5).for_each(|number| ring.push(number));
-        let mut seen = Vec::new();
-        ring.look_at(3, |number| {
-            seen.push(*number);
-            ring.push(number + 10);
-        });
-        ring.look_at(100, |number| seen.push(*number));
-        assert_eq!(seen, [0, 1, 2, 0, 1, 2, 3, 4, 10, 11, 12]);
     }
 
     #[test]
