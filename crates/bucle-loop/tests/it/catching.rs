@@ -35,7 +35,11 @@ async fn both(one: impl Future, other: impl Future) {
 /// Polls `future` once.
 async fn once(future: impl Future) {
     let mut future = pin!(future);
-    poll_fn(|cx| Poll::Ready(drop(future.as_mut().poll(cx)))).await;
+    poll_fn(|cx| {
+        let _ = future.as_mut().poll(cx);
+        Poll::Ready(())
+    })
+    .await;
 }
 
 #[test]
