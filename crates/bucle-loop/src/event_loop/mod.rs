@@ -28,9 +28,11 @@ mod scheduling;
 mod turn;
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::ops::Deref;
+use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -44,7 +46,7 @@ use crate::exceptions::ExceptionContext;
 use crate::executor::DefaultExecutor;
 use crate::fds::{FdTable, Source};
 use crate::future_waits::FutureWaits;
-use crate::inbox::{Inbox, Message};
+use crate::inbox::{Inbox, Message, RemoteCall};
 use crate::selector::Event;
 use crate::signals::Signals;
 use crate::sim::SimNetwork;
@@ -52,7 +54,7 @@ use crate::slow::SlowWatch;
 use crate::task::cell::Home;
 use crate::task::table::TaskTable;
 use crate::task::{Cancelled, Task, TaskError};
-use crate::timers::TimerQueue;
+use crate::timers::{Due, TimerQueue};
 use crate::waits::WaitPlaces;
 use deadlock::DeadlockWatch;
 
@@ -89,6 +91,10 @@ pub(crate) struct Core {
     /// Scratch of `select` and `dispatch`.
     events: RefCell<Vec<Event>>,
     messages: RefCell<Vec<Message>>,
+    /// The callbacks of other threads, for each of which an entry is in the ready queue.
+    calls: RefCell<VecDeque<(RemoteCall, &'static Location<'static>)>>,
+    /// Scratch of `expire`.
+    due: RefCell<Vec<Due>>,
     state: Cell<State>,
     stopping: Cell<bool>,
     /// Where tasks wait.
@@ -181,17 +187,25 @@ impl EventLoop {
     #[doc(hidden)]
     #[track_caller]
     pub fn run_task<T>(&self, mut main: Task<T>) -> Result<T, TaskError> {
-        let stop = self.handle.clone();
-        let done = main.add_done_callback(move || stop.stop());
+        // The callback may still be queued when this returns, if somebody else stopped the loop in the
+        // turn in which the task ended: it isn't to stop the next run.
+        let runs = Rc::new(Cell::new(true));
+        let stop = (self.handle.clone(), runs.clone());
+        let done = main.add_done_callback(move || {
+            let (event_loop, runs) = stop;
+            if runs.get() {
+                event_loop.stop();
+            }
+        });
         let watched = self.core.deadlock.watch(main.task_ref());
         self.run_forever();
+        runs.set(false);
         let deadlock = watched.end();
         if let Some(result) = main.try_result() {
             return result;
         }
         let why = deadlock
             .unwrap_or_else(|| Cancelled::new("the loop was stopped before the future was done"));
-        // Lest it stop the next run.
         main.remove_done_callback(done);
         let task = main.task_ref().clone();
         self.core.tasks.abandon(self, &task, why.clone());

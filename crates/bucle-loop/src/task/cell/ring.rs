@@ -78,6 +78,15 @@ impl<T> Ring<T> {
         Some(unsafe { self.place(head).read() })
     }
 
+    /// Each has what the other had.
+    #[inline]
+    pub(crate) fn swap(&self, other: &Ring<T>) {
+        self.slots.swap(&other.slots);
+        self.capacity.swap(&other.capacity);
+        self.head.swap(&other.head);
+        self.tail.swap(&other.tail);
+    }
+
     /// # Safety
     /// There is an allocation.
     #[inline]
@@ -175,6 +184,21 @@ mod tests {
             assert_eq!(ring.pop(), Some(Rc::new(value)));
         }
         assert_eq!(ring.pop(), None);
+    }
+
+    #[test]
+    fn two_swap_what_they_have() {
+        let (one, other) = (Ring::default(), Ring::default());
+        for number in 0..FIRST + 3 {
+            one.push(number);
+        }
+        one.pop();
+        one.swap(&other);
+        assert!(one.is_empty());
+        one.push(99);
+        assert_eq!((one.pop(), one.pop()), (Some(99), None));
+        assert!((1..FIRST + 3).all(|number| other.pop() == Some(number)));
+        assert_eq!(other.pop(), None);
     }
 
     #[test]
