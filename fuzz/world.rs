@@ -17,6 +17,9 @@ use crate::drive::{Said, answers_cut};
 /// Longer than everything that the server waits for, one after the other.
 const NO_END: Duration = Duration::from_secs(3600);
 
+/// A client that hears nothing for so long goes: on a network that is cut it would never learn of it.
+const NO_ANSWER: Duration = Duration::from_secs(600);
+
 /// How a client behaves, and on what network.
 pub(crate) struct Client {
     network: SimOptions,
@@ -349,10 +352,9 @@ async fn read(mut reader: StreamReader, reading: Reading) -> Vec<u8> {
         if !pause.is_zero() {
             sleep(pause).await;
         }
-        match reader.read(count).await {
-            Ok(bytes) if bytes.is_empty() => return received,
-            Ok(bytes) => received.extend_from_slice(&bytes),
-            Err(_) => return received,
+        match timeout(NO_ANSWER, reader.read(count)).await {
+            Ok(Ok(bytes)) if !bytes.is_empty() => received.extend_from_slice(&bytes),
+            _ => return received,
         }
         // Slow, but not for ever.
         if !pause.is_zero() && received.len() > 20_000 {

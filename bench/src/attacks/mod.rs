@@ -222,7 +222,6 @@ impl Field<'_> {
             how: servers::How {
                 header_timeout: Some(HEADER_TIMEOUT),
                 files: attack.files,
-                listing: true,
                 ..servers::How::default()
             },
         };

@@ -8,7 +8,9 @@ mod bucle;
 mod echo;
 mod hyper;
 mod lighttpd;
+mod may;
 mod nginx;
+mod ntex;
 
 pub(crate) use echo::ECHO;
 
@@ -43,6 +45,23 @@ pub(crate) struct Job<'a> {
     pub(crate) peers: &'a Path,
     /// Bucle's executable.
     pub(crate) bucle: &'a Path,
+    /// What is not as always.
+    pub(crate) how: How,
+}
+
+/// How a server is to be started where it isn't as always: one worker, plain, silent, as many files as it likes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct How {
+    /// How long it may wait for the head of a request.
+    pub(crate) header_timeout: Option<Duration>,
+    /// How many files it may have open.
+    pub(crate) files: Option<u64>,
+    /// It writes an access log.
+    pub(crate) logged: bool,
+    /// It speaks TLS, with a key of its own.
+    pub(crate) secure: bool,
+    /// It may run on all CPUs.
+    pub(crate) all_cpus: bool,
 }
 
 /// One server of the table.
@@ -55,6 +74,8 @@ pub(crate) struct Kind {
     command: fn(&Job<'_>) -> Result<Command>,
     /// Whether it takes any free port and prints `http://127.0.0.1:PORT` once it listens; else it takes `Job::port`.
     announces: bool,
+    /// Whether it writes an access log where it is told to, and speaks TLS.
+    pub(crate) is_server: bool,
     /// Its version, in one line, given Bucle's executable.
     pub(crate) version: fn(&Path) -> String,
 }
@@ -65,8 +86,13 @@ pub(crate) const KINDS: &[Kind] = &[
     nginx::KIND,
     lighttpd::KIND,
     hyper::KIND,
+    ntex::KIND,
+    may::KIND,
     bucle::KIND,
 ];
+
+/// Bucle with one worker and with two.
+pub(crate) const WORKERS: &[Kind] = &[bucle::KIND, bucle::TWO_WORKERS];
 
 /// A running server.
 pub(crate) struct Server {
@@ -89,8 +115,11 @@ impl Kind {
         let out = std::fs::File::create(&log)?;
         // A parent that dies without a word takes the server along.
         let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]);
+        if let Some(files) = job.how.files {
+            command.arg("prlimit").arg(format!("--nofile={files}"));
+        }
         command
-            .args(["--pdeathsig", "KILL", "--"])
             .arg(wanted.get_program())
             .args(wanted.get_args());
         command
@@ -99,7 +128,11 @@ impl Kind {
             .stderr(out)
             .process_group(0);
         // The child inherits the CPU it may run on, so no thread of it ever ran elsewhere.
-        pin::this_thread(cpu)?;
+        if job.how.all_cpus {
+            pin::this_thread_to(&[cpu, rest])?;
+        } else {
+            pin::this_thread(cpu)?;
+        }
         let spawned = command
             .spawn()
             .context("cannot run setpriv (Debian package util-linux)");
@@ -281,6 +314,7 @@ mod tests {
             port: 1,
             peers: nowhere,
             bucle: nowhere,
+            how: How::default(),
         };
         assert!(
             bare::KIND
