@@ -123,7 +123,8 @@ pub(crate) fn resident(pids: &[u32]) -> Result<Resident> {
 pub(crate) fn descriptors(pids: &[u32]) -> Result<usize> {
     let each = pids.iter().map(|pid| {
         let folder = format!("/proc/{pid}/fd");
-        let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {folder}"))?;
+        let entries =
+            std::fs::read_dir(&folder).with_context(|| format!("cannot read {folder}"))?;
         Ok(entries.count())
     });
     each.sum()

@@ -35,7 +35,10 @@ impl Service {
         micros.sort_by(f64::total_cmp);
         let at = |share: f64| {
             let place = (micros.len() as f64 * share).ceil() as usize;
-            micros.get(place.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+            micros
+                .get(place.saturating_sub(1))
+                .copied()
+                .unwrap_or(f64::NAN)
         };
         Service {
             answered: micros.len(),
@@ -119,7 +122,10 @@ pub(super) fn ask(stream: &mut TcpStream, requests: &Requests, at: usize) -> Res
             ensure!(body == requests.body(at), "a wrong body");
             return Ok(());
         }
-        match stream.read(&mut buffer[filled..]).context("reading an answer")? {
+        match stream
+            .read(&mut buffer[filled..])
+            .context("reading an answer")?
+        {
             0 => anyhow::bail!("closed in the middle of an answer"),
             read => filled += read,
         }

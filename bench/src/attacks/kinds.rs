@@ -164,15 +164,17 @@ fn slow_heads(wave: &Wave) -> Result<String> {
         count - ended,
         (HEADER_TIMEOUT + PATIENCE).as_secs()
     );
-    Ok(format!("all cut after {:.1} s", begun.elapsed().as_secs_f64()))
+    Ok(format!(
+        "all cut after {:.1} s",
+        begun.elapsed().as_secs_f64()
+    ))
 }
 
 fn slow_bodies(wave: &Wave) -> Result<String> {
     let count = wave.count(1_000);
     let mut crowd = Crowd::gather(wave.server, count)?;
-    let head = format!(
-        "POST {ONE_KIB} HTTP/1.1\r\nHost: bench.example\r\nContent-Length: 200000\r\n\r\n"
-    );
+    let head =
+        format!("POST {ONE_KIB} HTTP/1.1\r\nHost: bench.example\r\nContent-Length: 200000\r\n\r\n");
     for member in &crowd.0 {
         member.send(head.as_bytes());
     }

@@ -182,7 +182,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
     let broken: Vec<String> = outcomes
         .iter()
         .filter(|outcome| outcome.server == "bucle")
-        .flat_map(|outcome| outcome.broken.iter().map(|why| format!("{}: {why}", outcome.attack)))
+        .flat_map(|outcome| {
+            outcome
+                .broken
+                .iter()
+                .map(|why| format!("{}: {why}", outcome.attack))
+        })
         .collect();
     if let Some(file) = &arguments.json {
         let results = Results {
@@ -283,7 +288,13 @@ impl Field<'_> {
     }
 
     /// One wave, in a thread that gives way to the honest client; looks meanwhile what the server holds.
-    fn watch(&self, server: &Server, attack: &Attack, wave: Wave, peak: &mut Held) -> Result<String> {
+    fn watch(
+        &self,
+        server: &Server,
+        attack: &Attack,
+        wave: Wave,
+        peak: &mut Held,
+    ) -> Result<String> {
         let run = attack.wave;
         let thread = std::thread::Builder::new()
             .name("attack".into())
@@ -314,7 +325,10 @@ impl Outcome {
                 self.attacked.why.as_deref().unwrap_or("for no reason")
             ));
         }
-        let grown = self.peak.anonymous_kib.saturating_sub(self.before.anonymous_kib);
+        let grown = self
+            .peak
+            .anonymous_kib
+            .saturating_sub(self.before.anonymous_kib);
         if grown > attack.most_kib {
             self.broken.push(format!(
                 "memory grew by {grown} KiB, more than {}",
@@ -388,11 +402,20 @@ fn table(outcomes: &[Outcome]) -> String {
         let kib = |held: Option<&Held>| {
             held.map_or_else(|| "-".to_owned(), |held| held.anonymous_kib.to_string())
         };
-        let met = if outcome.ratio() <= BAR { "MET" } else { "MISSED" };
+        let met = if outcome.ratio() <= BAR {
+            "MET"
+        } else {
+            "MISSED"
+        };
         table.push(vec![
             outcome.attack.to_owned(),
             outcome.server.to_owned(),
-            if outcome.broken.is_empty() { "yes" } else { "NO" }.to_owned(),
+            if outcome.broken.is_empty() {
+                "yes"
+            } else {
+                "NO"
+            }
+            .to_owned(),
             format!("{:.0} us", outcome.calm.p99),
             format!("{:.0} us", outcome.attacked.p99),
             format!("{:.2}", outcome.ratio()),
@@ -414,7 +437,10 @@ fn table(outcomes: &[Outcome]) -> String {
         .collect();
     for outcome in outcomes {
         notes.extend(outcome.broken.iter().map(|why| {
-            format!("{} on {} DID NOT HOLD: {why}", outcome.attack, outcome.server)
+            format!(
+                "{} on {} DID NOT HOLD: {why}",
+                outcome.attack, outcome.server
+            )
         }));
     }
     let title = format!(

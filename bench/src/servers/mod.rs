@@ -119,9 +119,7 @@ impl Kind {
         if let Some(files) = job.how.files {
             command.arg("prlimit").arg(format!("--nofile={files}"));
         }
-        command
-            .arg(wanted.get_program())
-            .args(wanted.get_args());
+        command.arg(wanted.get_program()).args(wanted.get_args());
         command
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)

@@ -27,7 +27,10 @@ fn command(job: &Job<'_>) -> Result<Command> {
     } else {
         "off".to_owned()
     };
-    let header_timeout = job.how.header_timeout.map_or(60, |timeout| timeout.as_secs());
+    let header_timeout = job
+        .how
+        .header_timeout
+        .map_or(60, |timeout| timeout.as_secs());
     let files = job.how.files.unwrap_or(20_000);
     // All that it may have open but what it needs itself.
     let connections = files.min(16_384 + 64) - 64;

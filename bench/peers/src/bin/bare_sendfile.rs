@@ -44,7 +44,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     net::listen(&listener, 1024)?;
     let poll = epoll::create(CreateFlags::CLOEXEC)?;
     let accept_key = listener.as_raw_fd() as u64;
-    epoll::add(&poll, &listener, EventData::new_u64(accept_key), EventFlags::IN)?;
+    epoll::add(
+        &poll,
+        &listener,
+        EventData::new_u64(accept_key),
+        EventFlags::IN,
+    )?;
 
     let mut connections: Vec<Option<Connection>> = Vec::new();
     let mut events = Vec::with_capacity(1024);

@@ -30,7 +30,9 @@ async fn main() -> io::Result<()> {
         .ok_or_else(|| io::Error::other("usage: ntex_plaintext PORT"))?;
     ntex::server::build()
         .workers(1)
-        .bind("plaintext", ("127.0.0.1", port), async |_| HttpService::new(hello))?
+        .bind("plaintext", ("127.0.0.1", port), async |_| {
+            HttpService::new(hello)
+        })?
         .run()
         .await
 }
