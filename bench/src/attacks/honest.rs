@@ -108,6 +108,25 @@ fn ask_on(
     Service::of(micros, failed, why)
 }
 
+/// The whole content at `path`.
+pub(super) fn get(stream: &mut TcpStream, path: &str) -> Result<Vec<u8>> {
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: bench.example\r\n\r\n")?;
+    let mut heads = Heads::default();
+    let mut bytes = Vec::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        if let Some(head) = heads.read(&bytes)?
+            && bytes.len() >= head.length + head.body
+        {
+            return Ok(bytes.split_off(head.length));
+        }
+        match stream.read(&mut buffer)? {
+            0 => anyhow::bail!("closed in the middle of {path}"),
+            read => bytes.extend_from_slice(&buffer[..read]),
+        }
+    }
+}
+
 /// Sends request number `at`, and compares every byte of its body.
 pub(super) fn ask(stream: &mut TcpStream, requests: &Requests, at: usize) -> Result<()> {
     stream.write_all(requests.burst(at, 1))?;

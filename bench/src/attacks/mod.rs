@@ -222,7 +222,8 @@ impl Field<'_> {
             content: Content::Files,
             site: self.site,
             port: servers::free_port()?,
-            peers: self.bucle,
+            // None of them is attacked.
+            peers: Path::new(""),
             bucle: self.bucle,
             how: servers::How {
                 header_timeout: Some(HEADER_TIMEOUT),
@@ -283,6 +284,11 @@ impl Field<'_> {
         let mut stream = crate::check::connect(server.address)?;
         for number in 0..crate::load::REQUESTS {
             honest::ask(&mut stream, &self.requests, number).context("a wrong answer in calm")?;
+        }
+        // Those at which a server keeps a descriptor.
+        for (path, content) in self.site.large.iter().chain([&self.site.one_kib]) {
+            let got = honest::get(&mut stream, path)?;
+            ensure!(got == *content, "a wrong answer in calm: {path}");
         }
         Ok(())
     }

@@ -57,6 +57,9 @@ fn command(job: &Job<'_>, workers: &str) -> Result<Command> {
         "127.0.0.1:0",
         "--workers",
         workers,
+        // The others send the bytes as they are, and so must it; it looks for what was compressed beforehand all the same.
+        "--compress",
+        "precompressed",
         "--access-log",
         if job.how.logged { "combined" } else { "off" },
     ]);
