@@ -157,7 +157,9 @@ pub(crate) fn ratio(ours: &Row, theirs: &Row, figure: Figure) -> Option<Spread> 
         ours.samples
             .iter()
             .zip(&theirs.samples)
-            .map(|(a, b)| figure.of(a) / figure.of(b)),
+            .map(|(a, b)| figure.of(a) / figure.of(b))
+            // No tick may have been sampled in user mode.
+            .filter(|ratio| ratio.is_finite()),
     )
 }
 

@@ -99,6 +99,7 @@ pub(crate) fn run(bench: &Bench<'_>, shape: &Shape) -> Result<Timed> {
     let how = How {
         logged: shape.logged,
         secure: shape.secure.is_some(),
+        closes: shape.reconnect,
         all_cpus: shape.workers,
         ..How::default()
     };

@@ -167,7 +167,8 @@ impl<'a> Load<'a> {
                 break;
             }
             count += self.take_answers(number, &buffer[..read])?;
-            if read < buffer.len() {
+            // The end may have come with the last bytes, and would not be told again.
+            if read < buffer.len() && !self.shape.reconnect {
                 break;
             }
         }

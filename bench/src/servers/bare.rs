@@ -26,6 +26,9 @@ pub(super) const KIND: Kind = Kind {
         if job.content == Content::OneKib {
             command.arg(job.site.root().join(&ONE_KIB[1..]));
         }
+        if job.how.closes {
+            command.arg("--close");
+        }
         Ok(command)
     },
     announces: false,

@@ -60,6 +60,8 @@ pub(crate) struct How {
     pub(crate) logged: bool,
     /// It speaks TLS, with a key of its own.
     pub(crate) secure: bool,
+    /// Every connection is for one request; who doesn't read must be told.
+    pub(crate) closes: bool,
     /// It may run on all CPUs.
     pub(crate) all_cpus: bool,
 }
@@ -186,9 +188,10 @@ impl Server {
     }
 }
 
-/// The port in the first `http://127.0.0.1:PORT` of what a server printed; none while that may still be half printed.
+/// The port in the first `http://127.0.0.1:PORT`, or `https`, of what a server printed; none while that may still be half
+/// printed.
 fn announced_port(printed: &str) -> Option<u16> {
-    let (_, rest) = printed.split_once("http://127.0.0.1:")?;
+    let (_, rest) = printed.split_once("://127.0.0.1:")?;
     let digits = rest.find(|c: char| !c.is_ascii_digit())?;
     rest[..digits].parse().ok()
 }
@@ -298,6 +301,7 @@ mod tests {
             announced_port("http://127.0.0.1:80\nhttp://127.0.0.1:81\n"),
             Some(80)
         );
+        assert_eq!(announced_port("at https://127.0.0.1:443\n"), Some(443));
         assert_eq!(announced_port("listening\n"), None);
         assert_eq!(announced_port("http://127.0.0.1:99999\n"), None);
     }
