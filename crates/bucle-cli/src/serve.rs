@@ -2,14 +2,12 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use bucle::net::ToAddresses;
-use bucle::server::{
-    Compression, DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LogFormat, Options, Outcome, Server,
-    Site, Tls,
-};
+use bucle::server::{Compression, LogFormat, Outcome, Server, Site, Tls};
 use clap::{Args, ValueEnum};
+
+use crate::limits::Limits;
 
 /// The address without `--listen`.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
@@ -72,17 +70,8 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = AccessLog::Combined)]
     access_log: AccessLog,
 
-    /// How long a client may take to send the head of a request, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = Seconds(HEADER_TIMEOUT), value_parser = seconds, allow_negative_numbers = true)]
-    header_timeout: Seconds,
-
-    /// How long a connection may be idle between two requests, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = Seconds(IDLE_TIMEOUT), value_parser = seconds, allow_negative_numbers = true)]
-    idle_timeout: Seconds,
-
-    /// How long a stop waits for the answers that are under way, in seconds; 0 cuts them.
-    #[arg(long, value_name = "SECONDS", default_value_t = Seconds(DRAIN_TIMEOUT), value_parser = seconds_or_none, allow_negative_numbers = true)]
-    drain_timeout: Seconds,
+    #[command(flatten)]
+    limits: Limits,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -125,31 +114,6 @@ impl From<AccessLog> for LogFormat {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Seconds(Duration);
-
-impl std::fmt::Display for Seconds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.as_secs_f64().fmt(f)
-    }
-}
-
-fn seconds(text: &str) -> Result<Seconds, String> {
-    match seconds_or_none(text)? {
-        Seconds(Duration::ZERO) => Err("it must be above 0".into()),
-        seconds => Ok(seconds),
-    }
-}
-
-/// A time in seconds that a `Duration` can hold.
-fn seconds_or_none(text: &str) -> Result<Seconds, String> {
-    text.parse()
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .map(Seconds)
-        .ok_or_else(|| "it must be a number of seconds, such as 15 or 0.5".into())
-}
-
 /// What an address begins with that speaks plain HTTP in any case.
 const PLAIN: &str = "http://";
 
@@ -181,13 +145,9 @@ impl Serve {
             .immutable(!self.no_immutable)
             .cache_control(&self.cache_control)
             .map_err(|error| format!("--cache-control: {error}"))?;
-        let mut options = Options::default();
-        options.header_timeout = self.header_timeout.0;
-        options.idle_timeout = self.idle_timeout.0;
-        options.drain_timeout = self.drain_timeout.0;
         let mut server = Server::builder()
             .workers(self.workers.into())
-            .options(options)
+            .options(self.limits.options())
             .access_log(self.access_log.into());
         for address in &self.listen {
             server = match address.strip_prefix(PLAIN) {

@@ -38,7 +38,8 @@ pub enum BodyError {
     Incomplete,
     /// What came was not well-formed.
     Malformed,
-    /// It is longer than the limit given to [`RequestBody::collect`].
+    /// It is longer than the limit given to [`RequestBody::collect`], or than
+    /// [`Options::max_body`](crate::Options::max_body).
     TooLarge,
 }
 

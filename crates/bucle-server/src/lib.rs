@@ -72,13 +72,14 @@ mod worker;
 pub use access_log::{LOG_BUFFER, LogFormat};
 pub use body::{BODY_BUFFER, BodyError, RequestBody};
 pub use body_writer::BodyWriter;
-pub use bucle_http::{Limits, Method, RequestHead, StatusCode, Version};
+pub use bucle_http::{Limits, Method, RequestHead, StatusCode, Version, limits};
 pub use handler::{Answer, Handler};
 pub use http_server::{SPARE_DESCRIPTORS, Server};
 pub use into_response::IntoResponse;
 pub use options::{
-    BODY_TIMEOUT, DISCARD_LIMIT, DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LINGER_TIMEOUT,
-    Options, WRITE_TIMEOUT,
+    BODY_TIMEOUT, DISCARD_LIMIT, DRAIN_TIMEOUT, HANDLER_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT,
+    LINGER_TIMEOUT, MAX_BODY, MIN_RECEIVE_RATE, MIN_SEND_RATE, Options, TLS_HANDSHAKE_TIMEOUT,
+    WRITE_TIMEOUT,
 };
 pub use request::Request;
 pub use response::{Body, Response};

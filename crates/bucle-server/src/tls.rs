@@ -73,7 +73,7 @@ impl Tls {
             .and_then(|builder| {
                 builder
                     .alpn_protocols(["http/1.1"])
-                    .handshake_timeout(options.header_timeout)
+                    .handshake_timeout(options.tls_handshake_timeout)
                     .shutdown_timeout(options.linger_timeout)
                     .plain_text_answer(PLAIN_HTTP)
                     .build()

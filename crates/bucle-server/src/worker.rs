@@ -11,7 +11,7 @@ use bucle_loop::LoopRef;
 use slab::Slab;
 
 use crate::access_log::AccessLog;
-use crate::connection::Connection;
+use crate::connection::{Connection, Patience};
 use crate::date::{self, DateCache};
 use crate::handler::Handler;
 use crate::options::Options;
@@ -47,15 +47,6 @@ pub(crate) struct Worker<H: Handler> {
     emptied: Cell<Option<Waker>>,
 }
 
-/// The time-outs, in ticks.
-pub(crate) struct Patience {
-    pub(crate) header: u32,
-    pub(crate) idle: u32,
-    pub(crate) body: u32,
-    pub(crate) write: u32,
-    pub(crate) linger: u32,
-}
-
 impl<H: Handler> Worker<H> {
     pub(crate) fn new(
         event_loop: LoopRef,
@@ -63,21 +54,14 @@ impl<H: Handler> Worker<H> {
         options: Options,
         log: Option<Rc<AccessLog>>,
     ) -> Rc<Worker<H>> {
-        let patience = Patience {
-            header: options.ticks(options.header_timeout),
-            idle: options.ticks(options.idle_timeout),
-            body: options.ticks(options.body_timeout),
-            write: options.ticks(options.write_timeout),
-            linger: options.ticks(options.linger_timeout),
-        };
         let simulated = event_loop.sim_network().is_some();
         Rc::new(Worker {
             simulated: simulated.then(|| event_loop.time()),
             event_loop,
             handler,
+            patience: Patience::new(&options),
             options,
             heads: Rc::default(),
-            patience,
             out: Cell::default(),
             slots: RefCell::default(),
             connections: RefCell::default(),

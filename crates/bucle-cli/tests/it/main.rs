@@ -1,6 +1,7 @@
 //! The command as its users and their scripts meet it: a child process.
 
 mod conformance;
+mod limits;
 mod refusals;
 mod serving;
 mod stopping;

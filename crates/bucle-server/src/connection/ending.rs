@@ -6,6 +6,7 @@ use std::rc::Rc;
 use bucle_http::{Error, StatusCode};
 use bucle_net::Transport;
 
+use super::exchange::too_large;
 use super::{Connection, Phase, flag};
 use crate::Response;
 use crate::body::BodyError;
@@ -38,12 +39,28 @@ impl<H: Handler> Connection<H> {
         }
     }
 
+    /// The body is longer than any may be: 413, unless an answer is out already.
+    #[cold]
+    pub(super) fn too_large(self: &Rc<Self>, input: &[u8], out: &mut Vec<u8>) {
+        self.give_up(BodyError::TooLarge, too_large(), input, out);
+    }
+
     /// The client took too long: 408, unless an answer is out already.
     #[cold]
     pub(super) fn timed_out(self: &Rc<Self>) {
+        self.give_up_waiting(StatusCode::REQUEST_TIMEOUT);
+    }
+
+    /// The handler took too long: it is dropped, and the answer is 503.
+    #[cold]
+    pub(super) fn handler_timed_out(self: &Rc<Self>) {
+        self.give_up_waiting(StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    fn give_up_waiting(self: &Rc<Self>, status: StatusCode) {
         let mut out = Vec::new();
-        let response = Response::error(StatusCode::REQUEST_TIMEOUT);
         let carried = self.carry.take().unwrap_or_default();
+        let response = Response::error(status);
         self.give_up(BodyError::Incomplete, response, &carried, &mut out);
         self.settle();
     }

@@ -25,8 +25,12 @@ use crate::{IntoResponse, Request, Response};
 #[derive(Default)]
 pub(super) struct Exchange {
     pub(super) body: Option<Rc<BodyChannel>>,
-    /// Bytes of the body that its handler doesn't want.
+    /// Bytes of the body that came.
+    pub(super) received: u64,
+    /// Those of them that its handler doesn't want.
     pub(super) discarded: u64,
+    /// What came and has not yet given more time; see [`Patience`](super::Patience).
+    pub(super) earned: u128,
     /// The task of the handler, or of a streaming answer.
     pub(super) task: Option<TaskHandle>,
     /// The answer that the handler came to, while it is not due or its task has not told.
@@ -45,9 +49,11 @@ impl<H: Handler> Connection<H> {
     pub(super) fn begin(self: &Rc<Self>, head: Box<RequestHead>, whole: bool, out: &mut Vec<u8>) {
         let worker = &self.worker;
         self.phase.set(Phase::Exchange);
-        self.waits.set(Waits::Handler);
+        self.waits.set(Waits::Nobody);
         let mut flags = self.flags.get() & !flag::OF_REQUEST;
-        if head.keep_alive() && !worker.draining.get() {
+        let requests_left = self.requests_left.get().saturating_sub(1);
+        self.requests_left.set(requests_left);
+        if head.keep_alive() && requests_left > 0 && !worker.draining.get() {
             flags |= flag::KEEP_ALIVE;
         }
         if whole {
@@ -80,6 +86,11 @@ impl<H: Handler> Connection<H> {
             drop(body);
             let response = Response::error(StatusCode::MISDIRECTED_REQUEST);
             return self.answer_when_due(response, out);
+        }
+        if !whole && self.is_over_limit(head.content_length()) {
+            worker.heads.give(head);
+            drop(body);
+            return self.answer_when_due(too_large(), out);
         }
         let request = Request::new(head, RequestBody::new(body), worker.heads.clone());
 
@@ -227,10 +238,31 @@ impl<H: Handler> Connection<H> {
 
     pub(super) fn body_received(&self, piece: &[u8]) {
         self.clear(flag::EXPECTS_CONTINUE);
-        match self.body() {
-            Some(body) if Self::is_wanted(&body) => body.push(piece),
-            _ => self.with_exchange(|exchange| exchange.discarded += piece.len() as u64),
+        let body = self.body();
+        let wanted = body.filter(Self::is_wanted);
+        self.with_exchange(|exchange| {
+            let length = piece.len() as u64;
+            exchange.received += length;
+            exchange.earned += u128::from(length);
+            if wanted.is_none() {
+                exchange.discarded += length;
+            }
+        });
+        if let Some(body) = wanted {
+            body.push(piece);
         }
+    }
+
+    /// Whether a body of this length is longer than any may be.
+    fn is_over_limit(&self, length: Option<u64>) -> bool {
+        let limit = self.worker.options.max_body;
+        limit.is_some_and(|limit| length.is_some_and(|length| length > limit))
+    }
+
+    /// Whether more of the body came than any may have.
+    pub(super) fn body_is_over_limit(&self) -> bool {
+        let exchange = self.exchange.borrow();
+        self.is_over_limit(exchange.as_ref().map(|exchange| exchange.received))
     }
 
     /// Whether the rest of a body nobody reads is not worth reading to keep the connection.
@@ -330,6 +362,12 @@ impl<H: Handler> Connection<H> {
                 .with_date(|date| log.write(record, event_loop, date));
         }
     }
+}
+
+/// What a client is told that sends more than it may.
+#[cold]
+pub(super) fn too_large() -> Response {
+    Response::error(StatusCode::CONTENT_TOO_LARGE).close_connection()
 }
 
 #[inline]

@@ -46,6 +46,7 @@ use crate::handler::Handler;
 use crate::worker::Worker;
 pub(crate) use driver::Driver;
 use exchange::Exchange;
+pub(crate) use patience::Patience;
 use patience::Waits;
 
 /// Answers gathered before they are written, in bytes.
@@ -129,8 +130,11 @@ pub(crate) struct Connection<H: Handler> {
     key: Cell<u32>,
     /// The tick at which patience ends.
     deadline: Cell<u32>,
-    /// How much waited for the client when patience ended last, cut to 32 bits.
+    /// How much waited for the client when it was looked at last, in
+    /// [`READING_UNIT`](patience::READING_UNIT)s.
     unread: Cell<u32>,
+    /// How many more requests may be made.
+    requests_left: Cell<u32>,
     flags: Cell<u16>,
     phase: Cell<Phase>,
     waits: Cell<Waits>,
@@ -139,6 +143,7 @@ pub(crate) struct Connection<H: Handler> {
 impl<H: Handler> Connection<H> {
     pub(crate) fn new(worker: Rc<Worker<H>>) -> Rc<Connection<H>> {
         Rc::new(Connection {
+            requests_left: Cell::new(worker.options.max_requests.unwrap_or(u32::MAX)),
             worker,
             transport: OnceCell::new(),
             http: RefCell::default(),
@@ -146,7 +151,7 @@ impl<H: Handler> Connection<H> {
             exchange: RefCell::new(None),
             key: Cell::new(0),
             deadline: Cell::new(0),
-            unread: Cell::new(u32::MAX),
+            unread: Cell::new(patience::UNKNOWN),
             flags: Cell::new(0),
             phase: Cell::new(Phase::Head),
             waits: Cell::new(Waits::FirstHead),
@@ -306,6 +311,9 @@ impl<H: Handler> Connection<H> {
             match progress.event {
                 Event::Body(range) => {
                     self.body_received(&input[base + range.start..base + range.end]);
+                    if self.body_is_over_limit() {
+                        self.too_large(&input[used..], out);
+                    }
                 }
                 Event::End => self.request_received(),
                 Event::NeedInput if self.any(flag::EOF) => self.cut_short(out),

@@ -78,7 +78,7 @@ impl<H: Handler> Connection<H> {
         if self.any(flag::EOF) {
             streams.eof_received();
         }
-        self.waits.set(Waits::Handler);
+        self.waits.set(Waits::Nobody);
         transport.set_protocol(Switched {
             streams,
             connection: self.clone(),
