@@ -22,6 +22,8 @@ pub(crate) trait Carrier {
     fn send_file(&self, head: &[u8], file: Rc<dyn AsFd>, offset: u64, length: u64);
     fn write_eof(&self);
     fn close(&self);
+    /// Closes without waiting for the peer's end.
+    fn close_now(&self);
     fn abort(&self);
     fn is_closing(&self) -> bool;
     /// Whether what is written now is sent: neither closing nor past `write_eof`.

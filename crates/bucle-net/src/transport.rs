@@ -154,6 +154,13 @@ impl Transport {
         self.carrier.close();
     }
 
+    /// [`close`](Transport::close) that waits for nothing of the peer's: what is queued still leaves,
+    /// but over TLS, its `close_notify` is not waited for, also where it already was. Over a plain
+    /// connection there is no difference.
+    pub fn close_now(&self) {
+        self.carrier.close_now();
+    }
+
     /// Closes at once: what is queued is dropped, the peer sees a reset, and
     /// `connection_lost(None)` comes by the loop.
     pub fn abort(&self) {

@@ -30,6 +30,10 @@ use crate::worker::Worker;
 /// Long enough for a loop to run out of what is ready, and to ask the system for more.
 const LAST_LOOK: Duration = Duration::from_millis(1);
 
+/// How long a stopping server waits for a client that has sent half a head, or has been refused and
+/// doesn't end its side.
+pub const STOP_GRACE: Duration = Duration::from_millis(250);
+
 /// How many descriptors are kept free of connections, for the files that are served to these; at
 /// most an eighth of the limit on open files.
 pub const SPARE_DESCRIPTORS: u32 = 128;
@@ -68,6 +72,7 @@ trait Connections {
     fn connected(self: Rc<Self>, socket: OwnedFd) -> io::Result<()>;
     fn keep_none(&self);
     fn drain(&self);
+    fn hurry(&self);
     fn abort(&self);
     fn emptied(&self) -> Pin<Box<dyn Future<Output = ()> + '_>>;
 }
@@ -87,6 +92,10 @@ impl<H: Handler> Connections for Worker<H> {
 
     fn drain(&self) {
         Worker::drain(self);
+    }
+
+    fn hurry(&self) {
+        Worker::hurry(self);
     }
 
     fn abort(&self) {
@@ -232,8 +241,9 @@ impl Server {
         self.connections.clone().connected(socket)
     }
 
-    /// Stops gracefully: takes no more connections, lets idle ones go, and the others after the answer
-    /// they are at. What is left after `limit` is cut.
+    /// Stops gracefully: takes no more connections, lets idle ones go at once, those that have sent
+    /// half a head after [`STOP_GRACE`], and the others after the answer they are at. What is left
+    /// after `limit` is cut.
     ///
     /// If this is dropped before its end, the server is dropped with it, and cuts the rest.
     ///
@@ -263,7 +273,7 @@ impl Server {
         // What has reached the system before the stop is read and answered.
         sleep(LAST_LOOK).await;
         self.connections.drain();
-        let _ = timeout(limit, either(self.connections.emptied(), force)).await;
+        let _ = timeout(limit, either(self.emptied(), force)).await;
         self.ended.set(true);
         let connections = self.connections.len();
         if connections == 0 {
@@ -274,6 +284,17 @@ impl Server {
         yield_now().await;
         yield_now().await;
         Outcome::Forced { connections }
+    }
+
+    /// Waits until the last connection is gone; those without an answer under way are let go each
+    /// time the stop's grace is over.
+    async fn emptied(&self) {
+        while timeout(STOP_GRACE, self.connections.emptied())
+            .await
+            .is_err()
+        {
+            self.connections.hurry();
+        }
     }
 
     /// Serves until it is dropped or cancelled.

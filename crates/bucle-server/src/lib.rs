@@ -74,7 +74,7 @@ pub use body::{BODY_BUFFER, BodyError, RequestBody};
 pub use body_writer::BodyWriter;
 pub use bucle_http::{Limits, Method, RequestHead, StatusCode, Version, limits};
 pub use handler::{Answer, Handler};
-pub use http_server::{SPARE_DESCRIPTORS, Server};
+pub use http_server::{SPARE_DESCRIPTORS, STOP_GRACE, Server};
 pub use into_response::IntoResponse;
 pub use options::{
     BODY_TIMEOUT, DISCARD_LIMIT, DRAIN_TIMEOUT, HANDLER_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT,

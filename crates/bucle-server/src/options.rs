@@ -34,8 +34,8 @@ pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(60);
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How fast an answer that waits for the client has to be read, in bytes a second, each
-/// [`WRITE_TIMEOUT`] taken by itself; who is slower is cut. As Kestrel. It is seen through the
-/// system's buffers, which pass reading on in pieces of tens of kilobytes.
+/// [`WRITE_TIMEOUT`] taken by itself; who is slower is cut. As Kestrel. What counts is what the
+/// client's system has taken, which is ahead of the client, and in pieces of some kilobytes.
 pub const MIN_SEND_RATE: u64 = 240;
 
 /// Bytes of a request's body; a longer one is answered with 413. As Apache; nginx has 1 MiB, Kestrel

@@ -179,6 +179,13 @@ impl<H: Handler> Worker<H> {
         }
     }
 
+    /// Ends those that have no answer under way.
+    pub(crate) fn hurry(&self) {
+        for connection in self.all() {
+            connection.hurry();
+        }
+    }
+
     /// Ends all connections at once.
     pub(crate) fn abort(&self) {
         for connection in self.all() {

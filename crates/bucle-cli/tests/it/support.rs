@@ -139,7 +139,9 @@ impl Drop for Serving {
 
 /// The whole answer to a GET over a stream that is closed after it.
 pub(crate) fn get(mut stream: impl Duplex, target: &str) -> String {
-    write!(stream, "GET {target} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    // In one piece: the server may close after the first.
+    let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
     stream.end();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();

@@ -164,3 +164,36 @@ fn what_is_no_certificate_is_named() {
     let output = run(&["serve", folder, "--tls-cert", &certificate]);
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn a_client_that_does_not_say_goodbye_holds_up_no_stop() {
+    let site = site();
+    let keys = tempfile::tempdir().unwrap();
+    let trusted = write_pair(keys.path());
+    let (certificate, key) = (keys.path().join("cert.pem"), keys.path().join("key.pem"));
+    let mut serving = Serving::start(
+        site.path(),
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--tls-cert",
+            certificate.to_str().unwrap(),
+            "--tls-key",
+            key.to_str().unwrap(),
+            "--linger-timeout",
+            "1h",
+            "--drain-timeout",
+            "1h",
+        ],
+    );
+    let address = serving.address;
+    bucle::run(async move {
+        let mut idle = connect(address, &trusted).await.unwrap();
+        assert_eq!(get(&mut idle).await, ok());
+        // While this thread waits, its side of the connection answers nothing.
+        serving.signal(Signal::TERM);
+        assert!(serving.wait().success(), "{}", serving.errors());
+        drop(idle);
+    })
+    .unwrap();
+}

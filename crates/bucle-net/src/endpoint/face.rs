@@ -46,6 +46,11 @@ impl<P: Protocol> Carrier for Connection<P> {
         self.shared().close();
     }
 
+    /// Nobody waits for it but layers.
+    fn close_now(&self) {
+        self.shared().close();
+    }
+
     fn abort(&self) {
         self.shared().abort();
     }

@@ -105,6 +105,8 @@ pub(super) struct TlsTransport {
     accepted: RefCell<Option<ServerContext>>,
     /// What came in after `close`, in bytes.
     thrown_away: Cell<usize>,
+    /// The peer's end is not waited for.
+    hurried: Cell<bool>,
     /// Who waits for the queue to be empty.
     drained: RefCell<Vec<Waker>>,
     info: OnceCell<Rc<TlsInfo>>,
@@ -140,6 +142,7 @@ impl TlsTransport {
             patience,
             accepted: RefCell::new(accepted),
             thrown_away: Cell::new(0),
+            hurried: Cell::new(false),
             drained: RefCell::default(),
             info: OnceCell::new(),
         })

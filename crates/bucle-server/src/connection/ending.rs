@@ -155,6 +155,22 @@ impl<H: Handler> Connection<H> {
         }
     }
 
+    /// The server has been stopping for a while: ends now unless an answer is under way.
+    pub(crate) fn hurry(self: &Rc<Self>) {
+        match self.phase.get() {
+            // Whoever has sent half a head since is told nothing, and may ask elsewhere.
+            Phase::Head => {
+                self.phase.set(Phase::Lingering);
+                self.with_transport(Transport::close_now);
+                self.settle();
+            }
+            Phase::Lingering => {
+                self.with_transport(Transport::close_now);
+            }
+            Phase::Exchange | Phase::Upgraded | Phase::Closed => {}
+        }
+    }
+
     /// The transport is gone.
     pub(super) fn lost(&self) {
         self.phase.set(Phase::Closed);

@@ -7,7 +7,7 @@
 
 use std::rc::Rc;
 
-use bucle_net::Transport;
+use bucle_sys::socket::unacknowledged;
 
 use super::{Connection, Phase, flag};
 use crate::handler::Handler;
@@ -162,10 +162,14 @@ impl<H: Handler> Connection<H> {
             .set(self.worker.after(self.worker.patience.header));
     }
 
-    /// How much waits for the client to read it, in [`READING_UNIT`]s.
+    /// How much waits for the client to read it, in [`READING_UNIT`]s. What the system holds counts:
+    /// it takes more of us only in pieces of a third of all it has room for.
     fn look_at_unread(&self) -> u32 {
-        let queued = self.with_transport(Transport::get_write_buffer_size);
-        (queued.unwrap_or(0) as u64).div_ceil(READING_UNIT) as u32
+        let unread = self.with_transport(|transport| {
+            let held = transport.with_socket(|socket| unacknowledged(socket));
+            transport.get_write_buffer_size() as u64 + held.unwrap_or(0) as u64
+        });
+        unread.unwrap_or(0).div_ceil(READING_UNIT) as u32
     }
 
     /// Whether patience has ended at tick `now`.

@@ -381,3 +381,39 @@ fn an_answer_has_to_be_read_so_fast() {
         assert!(!download(Options::default(), 200).await);
     });
 }
+
+#[test]
+fn a_stop_waits_for_answers_and_for_nobody_else() {
+    async fn slow(_: Request) -> Response {
+        sleep(Duration::from_secs(20)).await;
+        Response::text("at last")
+    }
+    for (sent, slowest) in [
+        ("", 0.1),
+        ("GET / HTTP/1.1\r\nHo", 0.5),
+        ("BAD\r\n\r\n", 0.5),
+        (GET, 20.5),
+        (&GET.repeat(2), 20.5),
+    ] {
+        let sent = sent.to_owned();
+        run(sim(), async move {
+            let server = bind(slow, Options::default());
+            let (mut reader, writer) = connect(&server).await;
+            writer.write(sent.as_bytes());
+            sleep(Duration::from_millis(500)).await;
+            let read = spawn(async move { reader.read_to_end().await });
+            let took = seconds(async {
+                let outcome = server.shutdown(Duration::from_secs(60)).await;
+                assert_eq!(outcome, bucle_server::Outcome::Drained);
+            })
+            .await;
+            assert!(took < slowest, "{took} s with {sent:?}");
+            let answers = Answer::all(&read.await.unwrap().unwrap());
+            assert_eq!(
+                answers.len(),
+                usize::from(sent.len() > 20 || sent.starts_with('B'))
+            );
+            drop(writer);
+        });
+    }
+}

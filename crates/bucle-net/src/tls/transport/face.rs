@@ -9,7 +9,8 @@ use bucle_loop::LoopRef;
 use bytes::Bytes;
 
 use super::{
-    CLOSING, DROPPED, EOF_SEEN, EOF_WANTED, ESTABLISHED, LOST, READING_PAUSED, TlsTransport,
+    CLOSING, DROPPED, EOF_SEEN, EOF_WANTED, ESTABLISHED, LINGERING, LOST, READING_PAUSED,
+    TlsTransport,
 };
 use crate::carrier::Carrier;
 use crate::protocol::Protocol;
@@ -72,6 +73,14 @@ impl Carrier for TlsTransport {
             }
             Some(below) => below.abort(),
             None => {}
+        }
+    }
+
+    fn close_now(&self) {
+        self.hurried.set(true);
+        match self.below() {
+            Some(below) if self.any(LINGERING) => below.close(),
+            _ => self.close(),
         }
     }
 
