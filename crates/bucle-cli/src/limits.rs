@@ -11,6 +11,9 @@ use clap::Args;
 
 use crate::units::{Limit, Rate, Size, Time, count, or_off, rate, size, time, time_or_none};
 
+/// The slowest that `--limit-rate` can be, in bytes a second.
+const MIN_LIMIT_RATE: u64 = 1024;
+
 /// How long a client may take, and how much it may ask for.
 #[derive(Args)]
 #[command(next_help_heading = "Limits")]
@@ -58,6 +61,19 @@ pub(crate) struct Limits {
     #[arg(long, value_name = "TIME", default_value_t = Time(DRAIN_TIMEOUT), value_parser = time_or_none, allow_negative_numbers = true)]
     drain_timeout: Time,
 
+    /// How many connections there may be at a time. One more is answered with 503 and closed; or off:
+    /// as many as open files allow.
+    #[arg(long, value_name = "N", default_value_t = Limit(None), value_parser = |text: &str| or_off(text, count), allow_negative_numbers = true)]
+    max_connections: Limit<u32>,
+
+    /// The same from one address (for IPv6, from one /64); or off. Behind a proxy all come from one.
+    #[arg(long, value_name = "N", default_value_t = Limit(None), value_parser = |text: &str| or_off(text, count), allow_negative_numbers = true)]
+    max_connections_per_address: Limit<u32>,
+
+    /// How fast answers leave, in bytes a second and connection (at least 1KiB); or off.
+    #[arg(long, value_name = "RATE", default_value_t = Limit(None), value_parser = |text: &str| or_off(text, send_rate), allow_negative_numbers = true)]
+    limit_rate: Limit<Rate>,
+
     /// How many requests a connection may make: the last answer says Connection: close; or off.
     #[arg(long, value_name = "N", default_value_t = Limit(None), value_parser = |text: &str| or_off(text, count), allow_negative_numbers = true)]
     max_requests: Limit<u32>,
@@ -93,6 +109,16 @@ fn head_size(text: &str) -> Result<Size, String> {
     at_most(most, text)
 }
 
+/// A rate at which a page still loads, and at which a client that reads is told from one that doesn't.
+fn send_rate(text: &str) -> Result<Rate, String> {
+    match rate(text)? {
+        Rate(bytes) if bytes < MIN_LIMIT_RATE => {
+            Err(format!("it must be at least {}", Rate(MIN_LIMIT_RATE)))
+        }
+        rate => Ok(rate),
+    }
+}
+
 fn extension_size(text: &str) -> Result<Size, String> {
     at_most(u32::MAX.into(), text)
 }
@@ -118,6 +144,9 @@ impl Limits {
         options.min_send_rate = self.min_send_rate.0.map(|rate| rate.0);
         options.linger_timeout = self.linger_timeout.0;
         options.drain_timeout = self.drain_timeout.0;
+        options.max_connections = self.max_connections.0;
+        options.max_connections_per_address = self.max_connections_per_address.0;
+        options.limit_rate = self.limit_rate.0.map(|rate| rate.0);
         options.max_requests = self.max_requests.0;
         options.max_body = self.max_body.0.map(|size| size.0);
         let bytes = |Size(bytes)| usize::try_from(bytes).unwrap_or(usize::MAX);

@@ -30,6 +30,8 @@ pub(crate) trait Carrier {
     fn takes_writes(&self) -> bool;
     /// Whether it has ended without having sent everything.
     fn was_cut(&self) -> bool;
+    fn limit_sending(&self, bytes: u64);
+    fn allow_sending(&self, bytes: u64, most: u64);
     fn pause_reading(&self);
     fn resume_reading(&self);
     fn is_reading(&self) -> bool;

@@ -21,6 +21,7 @@
 //! | `IN_CALLBACK` | while the protocol runs | when it has returned |
 //! | `REPLACED` | by `set_protocol` | never |
 //! | `OFFERING` | by `offer_reads`: the protocol is asked whether it reads by itself | never |
+//! | `METERED` | by `limit_sending`: no more leaves than was allowed | never |
 
 mod face;
 mod reading;
@@ -57,6 +58,7 @@ const PAUSE_TOLD: u16 = 1 << 10;
 const IN_CALLBACK: u16 = 1 << 11;
 const REPLACED: u16 = 1 << 12;
 const OFFERING: u16 = 1 << 13;
+const METERED: u16 = 1 << 14;
 
 /// All of a connection but its protocol.
 pub(crate) struct State {
@@ -82,6 +84,8 @@ struct Rare {
     protocol: Option<Rc<RefCell<Box<dyn Protocol>>>>,
     /// Who waits for the queue to be empty.
     drained: Vec<Waker>,
+    /// How many bytes may still be sent, where that is metered.
+    allowed: u64,
 }
 
 impl Default for Rare {
@@ -91,6 +95,7 @@ impl Default for Rare {
             low: LOW_WATER,
             protocol: None,
             drained: Vec::new(),
+            allowed: 0,
         }
     }
 }
@@ -230,11 +235,28 @@ impl State {
     /// How much of this turn's share is left to send.
     #[inline]
     fn budget(&self) -> usize {
-        if self.turn.get() == self.event_loop.turn_number() as u32 {
+        let share = if self.turn.get() == self.event_loop.turn_number() as u32 {
             SEND_LIMIT.saturating_sub(self.sent.get() as usize)
         } else {
             SEND_LIMIT
+        };
+        if self.any(METERED) {
+            share.min(usize::try_from(self.allowed()).unwrap_or(usize::MAX))
+        } else {
+            share
         }
+    }
+
+    /// How many bytes may still be sent, where that is metered.
+    #[cold]
+    fn allowed(&self) -> u64 {
+        self.rare.borrow().as_ref().map_or(0, |rare| rare.allowed)
+    }
+
+    /// Whether nothing may be sent until it is allowed.
+    #[inline]
+    fn is_held_back(&self) -> bool {
+        self.any(METERED) && self.allowed() == 0
     }
 
     #[inline]
@@ -247,13 +269,18 @@ impl State {
         };
         self.turn.set(now);
         self.sent.set(before.saturating_add(count as u32));
+        if self.any(METERED) {
+            self.with_rare(|rare| rare.allowed = rare.allowed.saturating_sub(count as u64));
+        }
     }
 
     /// Whether a write may go to the socket at once: nothing waits before it, and nothing was sent
-    /// in this turn with which it could have shared a call.
+    /// in this turn with which it could have shared a call. What is metered goes by way of the queue.
     #[inline]
     fn sends_at_once(&self) -> bool {
-        self.turn.get() != self.event_loop.turn_number() as u32 && self.queue.borrow().is_none()
+        self.turn.get() != self.event_loop.turn_number() as u32
+            && self.queue.borrow().is_none()
+            && !self.any(METERED)
     }
 
     fn with_rare<R>(&self, body: impl FnOnce(&mut Rare) -> R) -> R {

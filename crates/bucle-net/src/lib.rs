@@ -102,7 +102,8 @@ pub use protocol::Protocol;
 pub use resolve::{getaddrinfo, getnameinfo};
 pub use sendfile::sendfile;
 pub use server::{
-    Server, ServerOptions, create_server, create_server_from, create_server_from_with,
+    Incoming, Server, ServerOptions, create_server, create_server_admitting, create_server_from,
+    create_server_from_admitting, create_server_from_with,
 };
 pub use stream::{
     DEFAULT_LIMIT, ReadError, StreamProtocol, StreamReader, StreamWriter, open_connection,

@@ -131,11 +131,49 @@ impl ServerOptions {
 pub fn create_server<P, F>(
     address: impl ToAddresses,
     options: ServerOptions,
-    factory: F,
+    mut factory: F,
 ) -> io::Result<Server>
 where
     P: Protocol,
     F: FnMut() -> P + 'static,
+{
+    create_server_admitting(address, options, move |_| Some(factory()))
+}
+
+/// A connection that was accepted, before anything is done with it.
+pub struct Incoming<'a>(&'a Socket);
+
+impl Incoming<'_> {
+    /// Where it comes from; `None` if it has gone already. The system is asked at each call.
+    pub fn peer_address(&self) -> Option<Address> {
+        self.0.peer_address()
+    }
+}
+
+impl fmt::Debug for Incoming<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let peer = self.peer_address();
+        f.debug_struct("Incoming").field("peer", &peer).finish()
+    }
+}
+
+/// [`create_server`] with a factory that is shown who comes in, and may refuse: where it returns
+/// `None`, the connection is closed, before any handshake.
+///
+/// # Errors
+/// As [`create_server`].
+///
+/// # Panics
+/// If no loop is running in this thread.
+#[track_caller]
+pub fn create_server_admitting<P, F>(
+    address: impl ToAddresses,
+    options: ServerOptions,
+    factory: F,
+) -> io::Result<Server>
+where
+    P: Protocol,
+    F: FnMut(&Incoming<'_>) -> Option<P> + 'static,
 {
     let event_loop = get_running_loop();
     let mut server = Server::new(&event_loop, options.spare_descriptors);
@@ -200,11 +238,31 @@ where
 pub fn create_server_from_with<P, F>(
     sockets: Vec<OwnedFd>,
     options: ServerOptions,
-    factory: F,
+    mut factory: F,
 ) -> io::Result<Server>
 where
     P: Protocol,
     F: FnMut() -> P + 'static,
+{
+    create_server_from_admitting(sockets, options, move |_| Some(factory()))
+}
+
+/// [`create_server_from_with`] with a factory as that of [`create_server_admitting`].
+///
+/// # Errors
+/// As [`create_server_from`].
+///
+/// # Panics
+/// If no loop is running in this thread.
+#[track_caller]
+pub fn create_server_from_admitting<P, F>(
+    sockets: Vec<OwnedFd>,
+    options: ServerOptions,
+    factory: F,
+) -> io::Result<Server>
+where
+    P: Protocol,
+    F: FnMut(&Incoming<'_>) -> Option<P> + 'static,
 {
     let server = Server::new(&get_running_loop(), options.spare_descriptors);
     let make_connection = make_connection(options.layer, factory);
@@ -221,19 +279,25 @@ where
 
 fn make_connection<P: Protocol>(
     layer: Option<Arc<dyn AcceptLayer>>,
-    mut factory: impl FnMut() -> P + 'static,
+    mut factory: impl FnMut(&Incoming<'_>) -> Option<P> + 'static,
 ) -> MakeConnection {
     match layer {
         None => Rc::new(RefCell::new(move |event_loop: &LoopRef, socket| {
-            let connection = endpoint::connection(event_loop, socket, factory());
+            let Some(protocol) = factory(&Incoming(&socket)) else {
+                return Ok(None);
+            };
+            let connection = endpoint::connection(event_loop, socket, protocol);
             let face = Rc::downgrade(&connection.clone().carrier());
-            Ok(Made { connection, face })
+            Ok(Some(Made { connection, face }))
         })),
         Some(layer) => Rc::new(RefCell::new(move |event_loop: &LoopRef, socket| {
-            let layered = layer.accept(event_loop, Box::new(factory()))?;
+            let Some(protocol) = factory(&Incoming(&socket)) else {
+                return Ok(None);
+            };
+            let layered = layer.accept(event_loop, Box::new(protocol))?;
             let connection = endpoint::connection(event_loop, socket, layered.protocol);
             let face = Rc::downgrade(&layered.face);
-            Ok(Made { connection, face })
+            Ok(Some(Made { connection, face }))
         })),
     }
 }

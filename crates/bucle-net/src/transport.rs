@@ -172,6 +172,20 @@ impl Transport {
         self.carrier.is_closing()
     }
 
+    /// Lets no more than so many bytes leave from now on, until
+    /// [`allow_sending`](Transport::allow_sending) allows more; what is written waits as it does for a
+    /// peer that does not read. Over TLS, what is encrypted counts. There is no clock in it: how
+    /// fast bytes leave is the caller's matter.
+    pub fn limit_sending(&self, bytes: u64) {
+        self.carrier.limit_sending(bytes);
+    }
+
+    /// Lets so many bytes more leave, as long as no more than `most` may leave together. Does nothing
+    /// without [`limit_sending`](Transport::limit_sending).
+    pub fn allow_sending(&self, bytes: u64, most: u64) {
+        self.carrier.allow_sending(bytes, most);
+    }
+
     /// Stops reading: no `data_received` until [`resume_reading`](Transport::resume_reading).
     /// Nor is a reset or an end of the peer seen in the meantime, unless something is queued to be
     /// written.

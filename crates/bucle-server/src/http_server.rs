@@ -15,11 +15,13 @@ use std::time::Duration;
 use bucle_loop::{CancelOnDrop, get_running_loop, sleep, timeout, yield_now};
 use bucle_net::tls::ServerContext;
 use bucle_net::{
-    Address, ServerOptions, ToAddresses, Transport, create_server, create_server_from_with,
+    Address, Incoming, ServerOptions, ToAddresses, Transport, create_server_admitting,
+    create_server_from_admitting,
 };
 
 use crate::access_log::{AccessLog, LogWriter};
-use crate::connection::{Connection, Driver};
+use crate::admission::Census;
+use crate::connection::Driver;
 use crate::handler::Handler;
 use crate::options::Options;
 use crate::serve::{Builder, LOG_PATIENCE, Outcome};
@@ -83,7 +85,7 @@ impl<H: Handler> Connections for Worker<H> {
     }
 
     fn connected(self: Rc<Self>, socket: OwnedFd) -> io::Result<()> {
-        Transport::from_connected(socket, driver(&self)).map(drop)
+        Transport::from_connected(socket, Driver::new(&self)).map(drop)
     }
 
     fn keep_none(&self) {
@@ -109,10 +111,6 @@ impl<H: Handler> Connections for Worker<H> {
 
 pub(crate) fn options_of_servers() -> ServerOptions {
     ServerOptions::default().spare_descriptors(SPARE_DESCRIPTORS)
-}
-
-fn driver<H: Handler>(worker: &Rc<Worker<H>>) -> Driver<H> {
-    Driver::new(Connection::new(worker.clone()))
 }
 
 impl Server {
@@ -162,11 +160,14 @@ impl Server {
         log: Option<(Rc<AccessLog>, LogWriter)>,
     ) -> io::Result<Server> {
         let (log, writer) = log.unzip();
+        let census = Census::new(&options);
         let worker = Worker::new(get_running_loop(), handler, options, log);
+        worker.count_connections(census);
         let mut listeners = Vec::new();
         for (addresses, options) in addresses {
-            let factory = worker.clone();
-            listeners.push(create_server(addresses, options, move || driver(&factory))?);
+            let (worker, secure) = (worker.clone(), options.is_tls());
+            let admit = move |incoming: &Incoming<'_>| Driver::admit(&worker, incoming, secure);
+            listeners.push(create_server_admitting(addresses, options, admit)?);
         }
         let mut server = Server::from(listeners, worker);
         server.log = writer;
@@ -197,12 +198,15 @@ impl Server {
         handler: H,
         options: Options,
         log: Option<Rc<AccessLog>>,
+        census: Option<Arc<Census>>,
     ) -> io::Result<Server> {
         let worker = Worker::new(get_running_loop(), handler, options, log);
-        let serve = |sockets: Vec<(OwnedFd, bool)>, options| {
+        worker.count_connections(census);
+        let serve = |sockets: Vec<(OwnedFd, bool)>, options: ServerOptions| {
             let sockets = sockets.into_iter().map(|(socket, _)| socket).collect();
-            let factory = worker.clone();
-            create_server_from_with(sockets, options, move || driver(&factory))
+            let (worker, secure) = (worker.clone(), options.is_tls());
+            let admit = move |incoming: &Incoming<'_>| Driver::admit(&worker, incoming, secure);
+            create_server_from_admitting(sockets, options, admit)
         };
         let (secure, plain): (Vec<_>, _) = sockets.into_iter().partition(|(_, secure)| *secure);
         let mut listeners = vec![serve(plain, options_of_servers())?];

@@ -44,6 +44,7 @@
 #![forbid(unsafe_code)]
 
 mod access_log;
+mod admission;
 mod body;
 mod body_writer;
 mod connection;

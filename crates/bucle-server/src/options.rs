@@ -88,6 +88,19 @@ pub struct Options {
     pub min_send_rate: Option<u64>,
     /// See [`MAX_BODY`].
     pub max_body: Option<u64>,
+    /// How many connections there may be at a time, over all threads, from the moment they are
+    /// accepted. `None` unless set: then open files are the limit. One more is answered with 503 and
+    /// closed, unasked; over TLS, and where a server is busy with such answers, it is closed without a
+    /// word. Those given to [`Server::serve_connection`](crate::Server::serve_connection) don't
+    /// count.
+    pub max_connections: Option<u32>,
+    /// The same from one address; an IPv6 address counts as its /64, and Unix sockets have none.
+    /// `None` unless set: behind a proxy, all come from the same.
+    pub max_connections_per_address: Option<u32>,
+    /// How fast answers leave, in bytes a second and connection, heads included; over TLS, encrypted.
+    /// `None` unless set. A connection that was quiet may send as much as a second's at once. nginx's
+    /// `limit_rate`.
+    pub limit_rate: Option<u64>,
     /// How many requests a connection may make; the answer to the last one says `Connection: close`.
     /// `None` unless set: nothing here grows with their number. At least 1.
     pub max_requests: Option<u32>,
@@ -110,6 +123,9 @@ impl Default for Options {
             write_timeout: WRITE_TIMEOUT,
             min_send_rate: Some(MIN_SEND_RATE),
             max_body: Some(MAX_BODY),
+            max_connections: None,
+            max_connections_per_address: None,
+            limit_rate: None,
             max_requests: None,
             linger_timeout: LINGER_TIMEOUT,
             drain_timeout: DRAIN_TIMEOUT,

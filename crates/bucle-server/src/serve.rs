@@ -12,6 +12,7 @@ use bucle_net::tls::ServerContext;
 use bucle_net::{Address, ToAddresses};
 
 use crate::access_log::{AccessLog, LogFormat, LogWriter};
+use crate::admission::Census;
 use crate::handler::Handler;
 use crate::http_server::{Server, options_of_servers};
 use crate::listen::Listening;
@@ -346,6 +347,7 @@ impl Bound {
             _ => Some(LogWriter::start(io::stdout())?),
         };
         let stop = Arc::new(Stop::default());
+        let census = Census::new(&self.options);
         let job = Arc::new(Job {
             make_handler,
             options: self.options,
@@ -353,6 +355,7 @@ impl Bound {
             secure: self.secure,
             tls: (certificate.as_ref()).map(|certificate| certificate.context.clone()),
             stop: stop.clone(),
+            census,
         });
         let first = sockets.remove(0);
         let (threads, mut failure) = start_threads(&job, sockets);
@@ -468,6 +471,8 @@ struct Job<F> {
     secure: Vec<bool>,
     tls: Option<ServerContext>,
     stop: Arc<Stop>,
+    /// Where the connections of all workers are counted.
+    census: Option<Arc<Census>>,
 }
 
 impl<H: Handler, F: Fn() -> H + 'static> Job<F> {
@@ -486,7 +491,8 @@ impl<H: Handler, F: Fn() -> H + 'static> Job<F> {
         event_loop
             .run_until_complete(async move {
                 let handler = (job.make_handler)();
-                let server = Server::start(sockets, tls, handler, options, log)?;
+                let census = job.census.clone();
+                let server = Server::start(sockets, tls, handler, options, log, census)?;
                 stop.reached(Level::Drain).await;
                 Ok(server.drain(limit, stop.reached(Level::Force)).await)
             })

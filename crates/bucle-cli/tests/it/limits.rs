@@ -1,12 +1,12 @@
 //! Each limit by its flag, at its last allowed and its first refused value, over a real socket.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::support::{Serving, site};
+use crate::support::{Serving, WATCHDOG, site};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -166,4 +166,93 @@ fn how_fast_a_client_has_to_be() {
         }
         assert_eq!(received > 30_000_000, whole, "{rate}");
     }
+}
+
+/// What a client is told that says nothing, or an error that says how it was ended.
+fn told(serving: &Serving) -> String {
+    let mut answer = String::new();
+    let mut stream = serving.connect();
+    match stream.read_to_string(&mut answer) {
+        Ok(_) => answer,
+        Err(error) => error.to_string(),
+    }
+}
+
+fn is_served(stream: &mut TcpStream) -> bool {
+    stream.write_all(GET.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    answer == *b"HTTP/1.1 200"
+}
+
+#[test]
+fn how_many_connections_there_may_be() {
+    let site = site();
+    for flags in [
+        "--max-connections 3 --workers 2",
+        "--max-connections-per-address 3 --workers 2",
+    ] {
+        let mut serving = serve(site.path(), flags);
+        // However they were spread over the workers.
+        let mut inside: Vec<_> = (0..3).map(|_| serving.connect()).collect();
+        assert!(inside.iter_mut().all(is_served));
+        for _ in 0..5 {
+            let told = told(&serving);
+            assert!(
+                told.starts_with("HTTP/1.1 503 Service Unavailable\r\n"),
+                "{told}"
+            );
+            assert!(told.contains("\r\nConnection: close\r\n"), "{told}");
+        }
+        drop(inside);
+        serving.signal(rustix::process::Signal::TERM);
+        assert!(serving.wait().success());
+        let errors = serving.errors();
+        // A line a worker at most.
+        assert!((1..=2).contains(&errors.lines().count()), "{errors}");
+        assert!(
+            errors.contains("connections are turned away: 3 are open"),
+            "{errors}"
+        );
+    }
+    // Over TLS a client would have to be served to be told; a connection counts from its opening.
+    let serving = serve(site.path(), "--max-connections 3 --tls-self-signed");
+    let inside: Vec<_> = (0..3).map(|_| serving.connect()).collect();
+    let end = Instant::now() + WATCHDOG;
+    // The server accepts in the order of arrival.
+    assert_eq!(told(&serving), "");
+    drop(inside);
+    // There is room again, and a handshake is waited for.
+    loop {
+        let mut stream = serving.connect();
+        stream.write_all(b"GET ").unwrap();
+        let mut answer = [0; 12];
+        if stream.read_exact(&mut answer).is_ok() {
+            assert_eq!(&answer, b"HTTP/1.1 400");
+            break;
+        }
+        assert!(Instant::now() < end, "there is never any room");
+    }
+}
+
+#[test]
+fn how_fast_an_answer_leaves() {
+    const LARGE: u64 = 30_000_000;
+    let site = site();
+    let request = b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    // Two at once have the rate each.
+    let serving = serve(site.path(), "--limit-rate 20MB/s");
+    let begun = Instant::now();
+    let clients: Vec<_> = (0..2)
+        .map(|_| {
+            let mut stream = serving.connect();
+            stream.write_all(request).unwrap();
+            thread::spawn(move || io::copy(&mut stream, &mut io::sink()).unwrap())
+        })
+        .collect();
+    for client in clients {
+        assert!(client.join().unwrap() > LARGE);
+    }
+    // A second's share leaves at once. It may be late on a busy machine, but never early.
+    assert!(begun.elapsed() > Duration::from_millis(490));
 }

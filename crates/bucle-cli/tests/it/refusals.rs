@@ -65,6 +65,14 @@ fn a_wrong_command_line() {
             &["--max-head", "16MiB at most"],
         ),
         (
+            &["serve", folder, "--limit-rate", "1000"],
+            &["--limit-rate", "at least 1KiB/s"],
+        ),
+        (
+            &["serve", folder, "--max-connections", "many"],
+            &["--max-connections", "such as 100", "or off"],
+        ),
+        (
             &["serve", folder, "--max-requests", "0"],
             &["--max-requests", "above 0"],
         ),

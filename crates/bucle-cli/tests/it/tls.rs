@@ -197,3 +197,35 @@ fn a_client_that_does_not_say_goodbye_holds_up_no_stop() {
     })
     .unwrap();
 }
+
+#[test]
+fn answers_over_tls_leave_no_faster_than_they_may() {
+    let site = site();
+    let keys = tempfile::tempdir().unwrap();
+    let trusted = write_pair(keys.path());
+    let (certificate, key) = (keys.path().join("cert.pem"), keys.path().join("key.pem"));
+    let serving = Serving::start(
+        site.path(),
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--tls-cert",
+            certificate.to_str().unwrap(),
+            "--tls-key",
+            key.to_str().unwrap(),
+            "--limit-rate",
+            "20MB",
+        ],
+    );
+    let address = serving.address;
+    bucle::run(async move {
+        let (mut reader, writer) = connect(address, &trusted).await.unwrap();
+        let begun = Instant::now();
+        writer.write(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        assert!(reader.read_to_end().await.unwrap().len() > 30_000_000);
+        // A second's share leaves at once; never early, however busy the machine is.
+        assert!(begun.elapsed() > Duration::from_millis(490));
+        drop(serving);
+    })
+    .unwrap();
+}

@@ -67,6 +67,14 @@ impl<P: Protocol> Carrier for Connection<P> {
         self.shared().was_cut()
     }
 
+    fn limit_sending(&self, bytes: u64) {
+        self.shared().limit_sending(bytes);
+    }
+
+    fn allow_sending(&self, bytes: u64, most: u64) {
+        self.shared().allow_sending(bytes, most);
+    }
+
     fn pause_reading(&self) {
         self.shared().pause_reading();
     }

@@ -57,6 +57,12 @@ impl<H: Handler> Connection<H> {
         self.give_up_waiting(StatusCode::SERVICE_UNAVAILABLE);
     }
 
+    /// There are enough connections: says so, whatever the client is about to ask.
+    #[cold]
+    pub(super) fn turn_away(self: &Rc<Self>) {
+        self.give_up_waiting(StatusCode::SERVICE_UNAVAILABLE);
+    }
+
     fn give_up_waiting(self: &Rc<Self>, status: StatusCode) {
         let mut out = Vec::new();
         let carried = self.carry.take().unwrap_or_default();
@@ -180,6 +186,11 @@ impl<H: Handler> Connection<H> {
             self.log(&mut exchange);
         }
         self.carry.take();
+        if self.any(flag::TURNED_AWAY) {
+            self.clear(flag::TURNED_AWAY);
+            self.worker.turned_away();
+        }
+        self.worker.give_back(self.ticket.replace(0));
         if self.any(flag::LISTED) {
             self.clear(flag::LISTED);
             self.worker.remove(self.key.get());

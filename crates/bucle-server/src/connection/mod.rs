@@ -104,6 +104,9 @@ mod flag {
     /// The request's method is CONNECT.
     pub(super) const CONNECT: u16 = 1 << 14;
 
+    /// There are enough of them: it is told so, and let go.
+    pub(super) const TURNED_AWAY: u16 = 1 << 15;
+
     /// What belongs to one request.
     pub(super) const OF_REQUEST: u16 = KEEP_ALIVE
         | RECEIVED
@@ -133,6 +136,8 @@ pub(crate) struct Connection<H: Handler> {
     /// How much waited for the client when it was looked at last, in
     /// [`READING_UNIT`](patience::READING_UNIT)s.
     unread: Cell<u32>,
+    /// One more than the number of its [`Ticket`](crate::admission::Ticket) with the worker.
+    ticket: Cell<u32>,
     /// How many more requests may be made.
     requests_left: Cell<u32>,
     flags: Cell<u16>,
@@ -152,6 +157,7 @@ impl<H: Handler> Connection<H> {
             key: Cell::new(0),
             deadline: Cell::new(0),
             unread: Cell::new(patience::UNKNOWN),
+            ticket: Cell::new(0),
             flags: Cell::new(0),
             phase: Cell::new(Phase::Head),
             waits: Cell::new(Waits::FirstHead),
@@ -181,6 +187,11 @@ impl<H: Handler> Connection<H> {
     #[inline]
     fn with_transport<R>(&self, body: impl FnOnce(&Transport) -> R) -> Option<R> {
         self.transport.get().map(body)
+    }
+
+    /// Lets so many bytes more of its answers leave, up to `most` at a time.
+    pub(crate) fn allow_sending(&self, bytes: u64, most: u64) {
+        self.with_transport(|transport| transport.allow_sending(bytes, most));
     }
 
     fn carried(&self) -> usize {

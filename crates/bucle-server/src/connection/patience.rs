@@ -57,7 +57,9 @@ pub(crate) struct Patience {
 impl Patience {
     pub(crate) fn new(options: &Options) -> Patience {
         let per_tick = |rate: u64| u128::from(rate.max(1)) * options.tick().as_nanos();
-        let rate = options.min_send_rate.unwrap_or(0);
+        // Who gets no more than that can read no more.
+        let most = options.limit_rate.map_or(u64::MAX, |rate| rate / 2);
+        let rate = options.min_send_rate.unwrap_or(0).min(most);
         let send = u128::from(rate) * options.write_timeout.as_nanos() / NANOS;
         let send = send / u128::from(READING_UNIT);
         Patience {

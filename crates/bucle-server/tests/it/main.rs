@@ -1,5 +1,6 @@
 //! The server from outside: raw sockets against a real server in this process.
 
+mod admission;
 mod bodies;
 mod codings;
 mod conversations;
@@ -8,6 +9,7 @@ mod endings;
 #[allow(dead_code)]
 mod generator;
 mod handlers;
+mod limit_rate;
 mod limits;
 mod pipelining;
 mod policy;

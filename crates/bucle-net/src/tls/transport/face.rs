@@ -103,6 +103,18 @@ impl Carrier for TlsTransport {
         self.any(DROPPED) || self.below().is_some_and(|below| below.carrier().was_cut())
     }
 
+    fn limit_sending(&self, bytes: u64) {
+        if let Some(below) = self.below() {
+            below.limit_sending(bytes);
+        }
+    }
+
+    fn allow_sending(&self, bytes: u64, most: u64) {
+        if let Some(below) = self.below() {
+            below.allow_sending(bytes, most);
+        }
+    }
+
     fn pause_reading(&self) {
         self.set(READING_PAUSED);
         // A handshake reads on.
