@@ -142,9 +142,11 @@ mod tests {
     use super::*;
 
     fn census(most: Option<u32>, per_address: Option<u32>) -> Arc<Census> {
-        let mut options = Options::default();
-        options.max_connections = most;
-        options.max_connections_per_address = per_address;
+        let options = Options {
+            max_connections: most,
+            max_connections_per_address: per_address,
+            ..Options::default()
+        };
         Census::new(&options).unwrap()
     }
 

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod limits;
+mod memory;
 mod refusals;
 mod serving;
 mod stopping;
