@@ -120,6 +120,28 @@ fn how_long_a_client_may_take() {
             }
         }
     }
+    // A handshake, and a refused client that stays: the connection is over, whatever it is told.
+    for (flags, sent, status) in [
+        (
+            "--tls-self-signed --tls-handshake-timeout 200ms",
+            "\x16\x03\x01",
+            &[][..],
+        ),
+        ("--linger-timeout 200ms", "BAD\r\n\r\n", &["400"]),
+    ] {
+        let serving = serve(site.path(), flags);
+        let mut stream = serving.connect();
+        stream.write_all(sent.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8(answer).unwrap();
+        assert_eq!(answer.get(9..12), status.first().copied(), "{flags}");
+        let end = Instant::now() + WATCHDOG;
+        while stream.write_all(b"more").is_ok() {
+            assert!(Instant::now() < end, "{flags}: it is never over");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
     // Idle: closed without a word, when it is time.
     let serving = serve(site.path(), "--idle-timeout 200ms");
     let mut stream = serving.connect();

@@ -103,7 +103,12 @@ impl<H: Handler> Connection<H> {
             Phase::Head if self.waits.get() == Waits::FirstHead => Waits::FirstHead,
             Phase::Head if self.carried() > 0 => Waits::Head,
             Phase::Head => Waits::NextRequest,
-            Phase::Exchange if !self.any(flag::RECEIVED) && !self.body_is_full() => Waits::Body,
+            // A client that waits for leave to send is not slow.
+            Phase::Exchange
+                if !self.any(flag::RECEIVED | flag::EXPECTS_CONTINUE) && !self.body_is_full() =>
+            {
+                Waits::Body
+            }
             Phase::Exchange if self.any(flag::BEGUN) => Waits::Nobody,
             Phase::Exchange => Waits::Handler,
         }

@@ -229,6 +229,37 @@ fn only_a_handler_that_everybody_waits_for_is_timed() {
 }
 
 #[test]
+fn who_waits_for_leave_to_send_is_not_slow() {
+    async fn late(mut request: Request) -> Response {
+        sleep(Duration::from_secs(45)).await;
+        let body = request.body().collect(100).await.unwrap();
+        Response::text(body)
+    }
+    run(sim(), async {
+        let server = bind(late, Options::default());
+        let (mut reader, writer) = connect(&server).await;
+        let head = "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\n\
+                    Content-Length: 3\r\n\r\n";
+        writer.write(head.as_bytes());
+        let leave = reader.readuntil(b"\r\n\r\n").await.unwrap();
+        assert!(leave.starts_with(b"HTTP/1.1 100 "));
+        writer.write(b"abc");
+        let answers = Answer::all(&reader.read_to_end().await.unwrap());
+        assert_eq!(answers[0].text(), "abc");
+        // With leave, it has to send.
+        let (mut reader, writer) = connect(&server).await;
+        writer.write(head.as_bytes());
+        reader.readuntil(b"\r\n\r\n").await.unwrap();
+        let took = seconds(async {
+            let answers = Answer::all(&reader.read_to_end().await.unwrap());
+            assert_eq!(answers[0].status, 408);
+        })
+        .await;
+        assert_about(took, bucle_server::BODY_TIMEOUT);
+    });
+}
+
+#[test]
 fn a_handler_s_time_over_real_sockets() {
     async fn slow(_: Request) -> Response {
         sleep(Duration::from_millis(600)).await;
