@@ -45,6 +45,7 @@ use super::engine::{ServerContext, Session};
 use crate::carrier::Carrier;
 use crate::protocol::Protocol;
 use crate::transport::{HIGH_WATER, LOW_WATER, Transport};
+use crate::waiters::Waiters;
 use crate::write_queue::WriteQueue;
 
 /// Most bytes that are encrypted in one go.
@@ -91,6 +92,8 @@ pub(super) struct TlsTransport {
     /// What came in while reading was paused, as it came.
     held: RefCell<Vec<u8>>,
     flags: Cell<u16>,
+    /// Whether [`pump`](TlsTransport::pump) was asked for in the next turn.
+    pumps_soon: Cell<bool>,
     high: Cell<usize>,
     low: Cell<usize>,
     /// Why it ends, if we know better than the connection below.
@@ -108,7 +111,7 @@ pub(super) struct TlsTransport {
     /// The peer's end is not waited for.
     hurried: Cell<bool>,
     /// Who waits for the queue to be empty.
-    drained: RefCell<Vec<Waker>>,
+    drained: Waiters,
     info: OnceCell<Rc<TlsInfo>>,
 }
 
@@ -133,6 +136,7 @@ impl TlsTransport {
             queue: RefCell::default(),
             held: RefCell::default(),
             flags: Cell::new(if told { TOLD } else { 0 }),
+            pumps_soon: Cell::new(false),
             high: Cell::new(HIGH_WATER),
             low: Cell::new(LOW_WATER),
             error: RefCell::new(None),
@@ -143,7 +147,7 @@ impl TlsTransport {
             accepted: RefCell::new(accepted),
             thrown_away: Cell::new(0),
             hurried: Cell::new(false),
-            drained: RefCell::default(),
+            drained: Waiters::default(),
             info: OnceCell::new(),
         })
     }
@@ -183,6 +187,7 @@ impl TlsTransport {
     }
 
     fn set_timer(&self, after: Duration, body: impl FnOnce(&TlsTransport) + 'static) {
+        self.stop_timer();
         let this = self.this.clone();
         let timer = self.event_loop.call_later(after, move || {
             if let Some(this) = this.upgrade() {
@@ -341,9 +346,7 @@ impl TlsTransport {
         drop((below, protocol));
         let queue = self.queue.take();
         drop(queue);
-        for waker in self.drained.take() {
-            waker.wake();
-        }
+        self.drained.wake();
     }
 }
 
@@ -381,9 +384,7 @@ impl Protocol for TlsProtocol {
         if let Some(waiter) = &*self.0.waiter.borrow() {
             tell(waiter, Interest::READ);
         }
-        for waker in &*self.0.drained.borrow() {
-            tell(waker, Interest::WRITE);
-        }
+        self.0.drained.each(|waker| tell(waker, Interest::WRITE));
         if let Some(protocol) = &*self.0.protocol.borrow() {
             protocol.waiting(tell);
         }
