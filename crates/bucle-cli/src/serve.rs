@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bucle::net::ToAddresses;
+use bucle::net::{Address, ToAddresses};
 use bucle::server::{
     Compression, DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LogFormat, Options, Outcome, Server,
     Site, Tls,
@@ -71,6 +71,12 @@ pub(crate) struct Serve {
     /// Log every request to standard output.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = AccessLog::Combined)]
     access_log: AccessLog,
+
+    /// Answer /healthz and /metrics (Prometheus) there, in plain HTTP: PORT (of 127.0.0.1),
+    /// ADDRESS:PORT, or unix:PATH. May be given several times. Nobody is asked who he is: let it be an
+    /// address that only administrators reach.
+    #[arg(long, value_name = "ADDRESS", value_parser = admin_address)]
+    admin: Vec<String>,
 
     /// How long a client may take to send the head of a request, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds(HEADER_TIMEOUT), value_parser = seconds, allow_negative_numbers = true)]
@@ -161,6 +167,18 @@ fn address(text: &str) -> Result<String, String> {
     }
 }
 
+/// The same, of which a port alone is one of this machine's own.
+fn admin_address(text: &str) -> Result<String, String> {
+    let port = text.strip_prefix(':').unwrap_or(text);
+    if port.parse::<u16>().is_ok() {
+        return Ok(format!("127.0.0.1:{port}"));
+    }
+    match text.to_addresses() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// A value that a header field can have.
 fn cache_control(text: &str) -> Result<String, String> {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
@@ -196,6 +214,11 @@ impl Serve {
             }
             .map_err(|error| error.to_string())?;
         }
+        for address in &self.admin {
+            server = server
+                .admin(address.as_str())
+                .map_err(|error| error.to_string())?;
+        }
         if let (Some(certificate), Some(key)) = (self.tls_cert, self.tls_key) {
             server = server.tls(Tls::from_files(certificate, key));
         } else if self.tls_self_signed {
@@ -203,9 +226,17 @@ impl Serve {
         }
         let root = self.root;
         let bound = server.bind().map_err(|error| error.to_string())?;
-        let urls = bound.urls();
+        let mut told: Vec<_> = bound
+            .urls()
+            .into_iter()
+            .map(|url| format!("serving {} at {url}", root.display()))
+            .collect();
+        told.extend(bound.admin_addresses().iter().map(|address| match address {
+            Address::Unix(_) => format!("metrics at {address}"),
+            address => format!("metrics at http://{address}/metrics"),
+        }));
         let outcome = bound
-            .when_ready(move |_| announce(&root, &urls))
+            .when_ready(move |_| announce(&told))
             .run(move || site.handler())
             .map_err(|error| format!("the server failed: {error}"))?;
         match outcome {
@@ -252,13 +283,12 @@ fn self_signed(listen: &[String]) -> Result<Tls, String> {
     ))
 }
 
-/// Says where the server is, for people and for scripts. Where standard output is closed, nobody
-/// wants to know.
-fn announce(root: &Path, urls: &[String]) {
+/// Says where the server is, for people and for scripts, line by line. Where standard output is
+/// closed, nobody wants to know.
+fn announce(lines: &[String]) {
     let mut out = io::stdout().lock();
-    let root = root.display();
-    for url in urls {
-        let _ = writeln!(out, "serving {root} at {url}");
+    for line in lines {
+        let _ = writeln!(out, "{line}");
     }
     let _ = out.flush();
 }

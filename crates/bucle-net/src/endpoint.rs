@@ -40,6 +40,7 @@ use crate::carrier::Carrier;
 use crate::group::Group;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
+use crate::traffic::Traffic;
 use crate::transport::{HIGH_WATER, LOW_WATER, SEND_LIMIT, Transport};
 use crate::write_queue::WriteQueue;
 
@@ -247,6 +248,19 @@ impl State {
         };
         self.turn.set(now);
         self.sent.set(before.saturating_add(count as u32));
+        self.with_traffic(|traffic| traffic.count_sent(count));
+    }
+
+    /// Lends what its server counts, if it does.
+    #[inline]
+    fn with_traffic(&self, body: impl FnOnce(&Traffic)) {
+        let member = self.member.take();
+        if let Some((group, _)) = &member
+            && let Some(traffic) = &group.traffic
+        {
+            body(traffic);
+        }
+        self.member.set(member);
     }
 
     /// Whether a write may go to the socket at once: nothing waits before it, and nothing was sent

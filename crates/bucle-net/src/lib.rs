@@ -58,6 +58,7 @@
 //! | `write_queue` | what is still to be sent: bytes, shared bytes, ranges of files |
 //! | `carrier`, `layer` | what a transport is made of; what can be put between it and a protocol |
 //! | `listener`, `group`, `server` | accepting; the connections of a server; [`Server`] |
+//! | `traffic` | what a server counts: [`Traffic`] |
 //! | `connect`, `happy_eyeballs`, `resolve` | [`create_connection`]; names to addresses |
 //! | `unix` | the paths of Unix sockets |
 //! | `stream`, `sendfile` | streams; files sent and awaited |
@@ -89,6 +90,7 @@ mod stream;
 pub mod subprocess;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod traffic;
 mod transport;
 pub mod udp;
 mod unix;
@@ -109,4 +111,5 @@ pub use stream::{
     open_connection_with, open_read_pipe, open_read_pipe_with, open_write_pipe, start_server,
     start_server_with,
 };
+pub use traffic::Traffic;
 pub use transport::{ExtraInfo, HIGH_WATER, LOW_WATER, SEND_LIMIT, Transport};

@@ -126,6 +126,9 @@ impl Listener {
                 return;
             }
         };
+        if let Some(traffic) = &self.group.traffic {
+            traffic.count_accepted();
+        }
         connection.join(&self.group, face);
         connection.start();
     }
@@ -207,6 +210,9 @@ impl Listener {
             self.group.keep_reserve(socket);
             if over {
                 return;
+            }
+            if let Some(traffic) = &self.group.traffic {
+                traffic.count_refused();
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::listener::{Listener, Made, MakeConnection};
 use crate::protocol::Protocol;
 use crate::socket::Socket;
 use crate::unix::SocketPath;
-use crate::{Address, ToAddresses};
+use crate::{Address, ToAddresses, Traffic};
 
 /// What a server can be told. asyncio's keyword arguments of `create_server`.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub struct ServerOptions {
     /// that serving them takes: where fewer are left, accepting pauses as if there were none. At most
     /// an eighth of the limit on open files; 0 unless set.
     pub spare_descriptors: u32,
+    /// Counts what comes in and leaves; nothing is counted unless set.
+    pub traffic: Option<Arc<Traffic>>,
     pub(crate) layer: Option<Arc<dyn AcceptLayer>>,
 }
 
@@ -49,6 +51,7 @@ impl Default for ServerOptions {
             start_serving: true,
             cleanup_socket: true,
             spare_descriptors: 0,
+            traffic: None,
             layer: None,
         }
     }
@@ -87,6 +90,14 @@ impl ServerOptions {
     #[must_use]
     pub fn spare_descriptors(mut self, count: u32) -> ServerOptions {
         self.spare_descriptors = count;
+        self
+    }
+
+    /// Sets [`traffic`](ServerOptions::traffic), which is for this server and others of the same
+    /// thread only.
+    #[must_use]
+    pub fn traffic(mut self, traffic: Arc<Traffic>) -> ServerOptions {
+        self.traffic = Some(traffic);
         self
     }
 }
@@ -138,7 +149,7 @@ where
     F: FnMut() -> P + 'static,
 {
     let event_loop = get_running_loop();
-    let mut server = Server::new(&event_loop, options.spare_descriptors);
+    let mut server = Server::new(&event_loop, &options);
     let make_connection = make_connection(options.layer.clone(), factory);
     let mut passed_over = None;
     for mut address in address.to_addresses()? {
@@ -206,7 +217,7 @@ where
     P: Protocol,
     F: FnMut() -> P + 'static,
 {
-    let server = Server::new(&get_running_loop(), options.spare_descriptors);
+    let server = Server::new(&get_running_loop(), &options);
     let make_connection = make_connection(options.layer, factory);
     for socket in sockets {
         let socket = Socket::from_listening(socket)?;
@@ -275,7 +286,8 @@ pub struct Server {
 }
 
 impl Server {
-    fn new(event_loop: &LoopRef, spare: u32) -> Server {
+    fn new(event_loop: &LoopRef, options: &ServerOptions) -> Server {
+        let spare = options.spare_descriptors;
         // Not worth failing for: running out is survived.
         let limit = bucle_sys::limits::raise_open_files().unwrap_or(None);
         let ceiling = match limit {
@@ -283,7 +295,7 @@ impl Server {
             _ => u64::MAX,
         };
         Server {
-            group: Group::new(event_loop.clone(), ceiling),
+            group: Group::new(event_loop.clone(), ceiling, options.traffic.clone()),
             paths: Vec::new(),
         }
     }

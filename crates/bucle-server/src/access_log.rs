@@ -268,6 +268,8 @@ struct Shared {
 struct State {
     lines: Vec<u8>,
     dropped: u64,
+    /// All there were, told or not.
+    all_dropped: u64,
     /// The thread waits for work, and has to be woken when there is some.
     idle: bool,
     ending: bool,
@@ -313,6 +315,7 @@ impl LogWriter {
         if !state.ended {
             if state.lines.len() + lines.len() > LOG_BUFFER {
                 state.dropped += count;
+                state.all_dropped += count;
             } else {
                 state.lines.extend_from_slice(lines);
                 wake = std::mem::take(&mut state.idle);
@@ -323,6 +326,11 @@ impl LogWriter {
             self.shared.work.notify_one();
         }
         lines.clear();
+    }
+
+    /// How many lines were dropped so far.
+    pub(crate) fn lines_dropped(&self) -> u64 {
+        self.shared.lock().all_dropped
     }
 
     /// Has everything written that was taken so far, if that is done within `patience`; a sink that

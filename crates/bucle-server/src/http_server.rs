@@ -18,9 +18,11 @@ use bucle_net::{
     Address, ServerOptions, ToAddresses, Transport, create_server, create_server_from_with,
 };
 
+use crate::Request;
 use crate::access_log::{AccessLog, LogWriter};
 use crate::connection::{Connection, Driver};
 use crate::handler::Handler;
+use crate::metrics::{Metrics, Serving, Tally};
 use crate::options::Options;
 use crate::serve::{Builder, LOG_PATIENCE, Outcome};
 use crate::stop::either;
@@ -59,7 +61,39 @@ pub struct Server {
     ended: Cell<bool>,
     /// Whose last lines are waited for at the end.
     log: Option<LogWriter>,
+    metrics: Metrics,
+    /// Until it stops.
+    serving: Cell<Option<Serving>>,
+    /// The address for administrators, answered until the end.
+    admin: Option<Box<Server>>,
     watch: Option<CancelOnDrop<()>>,
+}
+
+/// Where a server counts.
+pub(crate) struct Counting {
+    pub(crate) metrics: Metrics,
+    /// Whether the loop's turns are timed.
+    pub(crate) turns: bool,
+}
+
+impl Counting {
+    /// Where nobody looks.
+    pub(crate) fn unseen() -> Counting {
+        Counting {
+            metrics: Metrics::new(),
+            turns: false,
+        }
+    }
+
+    /// A tally for the running loop.
+    fn tally(&self) -> Arc<Tally> {
+        let tally = self.metrics.tally();
+        if self.turns {
+            let turns = tally.clone();
+            get_running_loop().set_turn_watch(move |took| turns.turns.count(took));
+        }
+        tally
+    }
 }
 
 /// The connections of a server, whatever its handler.
@@ -141,7 +175,7 @@ impl Server {
         options: Options,
     ) -> io::Result<Server> {
         let addresses = [(address.to_addresses()?, options_of_servers())];
-        Server::listening(addresses, handler, options, None)
+        Server::listening(addresses, handler, options, None, Counting::unseen())
     }
 
     /// Listens at several addresses, each in its way.
@@ -151,15 +185,19 @@ impl Server {
         handler: H,
         options: Options,
         log: Option<(Rc<AccessLog>, LogWriter)>,
+        counting: Counting,
     ) -> io::Result<Server> {
         let (log, writer) = log.unzip();
-        let worker = Worker::new(get_running_loop(), handler, options, log);
+        let tally = counting.tally();
+        let traffic = tally.traffic.clone();
+        let worker = Worker::new(get_running_loop(), handler, options, log, tally);
         let mut listeners = Vec::new();
         for (addresses, options) in addresses {
             let factory = worker.clone();
+            let options = options.traffic(traffic.clone());
             listeners.push(create_server(addresses, options, move || driver(&factory))?);
         }
-        let mut server = Server::from(listeners, worker);
+        let mut server = Server::from(listeners, worker, counting.metrics);
         server.log = writer;
         Ok(server)
     }
@@ -177,8 +215,10 @@ impl Server {
     /// If no loop is running in this thread.
     #[track_caller]
     pub fn unbound<H: Handler>(handler: H, options: Options) -> Server {
-        let worker = Worker::new(get_running_loop(), handler, options, None);
-        Server::from(Vec::new(), worker)
+        let counting = Counting::unseen();
+        let tally = counting.tally();
+        let worker = Worker::new(get_running_loop(), handler, options, None, tally);
+        Server::from(Vec::new(), worker, counting.metrics)
     }
 
     /// Answers what comes in at sockets that listen already, each in plain text or by TLS.
@@ -188,9 +228,13 @@ impl Server {
         handler: H,
         options: Options,
         log: Option<Rc<AccessLog>>,
+        counting: Counting,
     ) -> io::Result<Server> {
-        let worker = Worker::new(get_running_loop(), handler, options, log);
-        let serve = |sockets: Vec<(OwnedFd, bool)>, options| {
+        let tally = counting.tally();
+        let traffic = tally.traffic.clone();
+        let worker = Worker::new(get_running_loop(), handler, options, log, tally);
+        let serve = |sockets: Vec<(OwnedFd, bool)>, options: ServerOptions| {
+            let options = options.traffic(traffic.clone());
             let sockets = sockets.into_iter().map(|(socket, _)| socket).collect();
             let factory = worker.clone();
             create_server_from_with(sockets, options, move || driver(&factory))
@@ -200,15 +244,22 @@ impl Server {
         if let Some(tls) = tls {
             listeners.push(serve(secure, options_of_servers().tls(tls))?);
         }
-        Ok(Server::from(listeners, worker))
+        Ok(Server::from(listeners, worker, counting.metrics))
     }
 
-    fn from(listeners: Vec<bucle_net::Server>, connections: Rc<dyn Connections>) -> Server {
+    fn from(
+        listeners: Vec<bucle_net::Server>,
+        connections: Rc<dyn Connections>,
+        metrics: Metrics,
+    ) -> Server {
         Server {
             listeners,
             connections,
             ended: Cell::new(false),
             log: None,
+            serving: Cell::new(Some(metrics.serving())),
+            metrics,
+            admin: None,
             watch: None,
         }
     }
@@ -217,6 +268,34 @@ impl Server {
     pub fn addresses(&self) -> Vec<Address> {
         let listeners = self.listeners.iter();
         listeners.flat_map(bucle_net::Server::sockets).collect()
+    }
+
+    /// Where its [administrators](Builder::admin) ask.
+    pub fn admin_addresses(&self) -> Vec<Address> {
+        match &self.admin {
+            Some(admin) => admin.addresses(),
+            None => Vec::new(),
+        }
+    }
+
+    /// What it has counted so far; that of other servers too, if they were given the same
+    /// [`Metrics`].
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
+    }
+
+    /// Answers administrators at these addresses, until its end.
+    pub(crate) fn show_at(&mut self, addresses: Vec<Address>) -> io::Result<()> {
+        let metrics = self.metrics();
+        let admin = Server::listening(
+            [(addresses, options_of_servers())],
+            move |request: Request| metrics.answer(&request),
+            Options::default(),
+            None,
+            Counting::unseen(),
+        )?;
+        self.admin = Some(Box::new(admin));
+        Ok(())
     }
 
     /// How many connections it has.
@@ -259,6 +338,7 @@ impl Server {
     /// If this is dropped before its end, the server is dropped with it, and cuts the rest.
     pub async fn drain(self, limit: Duration, force: impl Future<Output = ()>) -> Outcome {
         self.close();
+        self.serving.take();
         self.connections.keep_none();
         // What has reached the system before the stop is read and answered.
         sleep(LAST_LOOK).await;
@@ -289,6 +369,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.close();
+        self.serving.take();
         if !self.ended.get() {
             self.connections.abort();
         }

@@ -35,6 +35,7 @@
 //! | `serve`, `listen`, `stop` | before it begins, and as a whole program: [`Builder`] |
 //! | `tls` | HTTPS: [`Tls`], a certificate that is renewed while it is in use |
 //! | `access_log` | a line a request |
+//! | `metrics`, `admin` | what is counted, and where it is shown: [`Metrics`] |
 //!
 //! Nothing here blocks the loop but the disk, and nothing trusts a client: what is ambiguous is
 //! refused, what is too long or too slow is cut ([`Options`]), what isn't read is not sent.
@@ -44,6 +45,7 @@
 #![forbid(unsafe_code)]
 
 mod access_log;
+mod admin;
 mod body;
 mod body_writer;
 mod connection;
@@ -54,6 +56,7 @@ mod handler;
 mod http_server;
 mod into_response;
 mod listen;
+mod metrics;
 mod options;
 mod request;
 mod response;
@@ -76,6 +79,7 @@ pub use bucle_http::{Limits, Method, RequestHead, StatusCode, Version};
 pub use handler::{Answer, Handler};
 pub use http_server::{SPARE_DESCRIPTORS, Server};
 pub use into_response::IntoResponse;
+pub use metrics::Metrics;
 pub use options::{
     BODY_TIMEOUT, DISCARD_LIMIT, DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LINGER_TIMEOUT,
     Options, WRITE_TIMEOUT,

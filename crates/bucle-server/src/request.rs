@@ -3,14 +3,17 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bucle_http::{Method, RequestHead, Version};
 
 use crate::body::RequestBody;
+use crate::metrics::Tally;
 
-/// Heads that wait to be used again: one serves many requests without allocating.
-#[derive(Default)]
+/// Heads that wait to be used again: one serves many requests without allocating. It is what a
+/// request knows of its loop.
 pub(crate) struct HeadPool {
+    tally: Arc<Tally>,
     // Boxed, since a request takes its head along to wherever it goes.
     #[expect(clippy::vec_box, reason = "they are handed out as boxes")]
     heads: RefCell<Vec<Box<RequestHead>>>,
@@ -20,6 +23,13 @@ pub(crate) struct HeadPool {
 const POOLED_HEADS: usize = 64;
 
 impl HeadPool {
+    pub(crate) fn new(tally: Arc<Tally>) -> HeadPool {
+        HeadPool {
+            tally,
+            heads: RefCell::default(),
+        }
+    }
+
     #[inline]
     pub(crate) fn take(&self) -> Box<RequestHead> {
         self.heads.borrow_mut().pop().unwrap_or_default()
@@ -59,6 +69,12 @@ impl Request {
             Some(head) => head,
             None => unreachable!("the head is there until the request is dropped"),
         }
+    }
+
+    /// Where its loop counts.
+    #[inline]
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.pool.tally
     }
 
     /// The method.

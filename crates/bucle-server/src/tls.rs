@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use bucle_loop::{ExceptionContext, get_running_loop, sleep, to_thread};
 use bucle_net::tls::ServerContext;
 
+use crate::metrics::Metrics;
 use crate::options::Options;
 
 /// How often the files of a certificate are looked at.
@@ -65,7 +66,8 @@ impl Tls {
     /// # Errors
     /// The system's, with the file's name; `InvalidInput` for what is no certificate or key, or
     /// doesn't belong together.
-    pub(crate) fn open(self, options: &Options) -> io::Result<Certificate> {
+    pub(crate) fn open(self, options: &Options, metrics: &Metrics) -> io::Result<Certificate> {
+        let metrics = metrics.clone();
         let stamp = self.source.stamp();
         let (certificates, key) = self.source.read()?;
         let context = ServerContext::builder()
@@ -76,6 +78,7 @@ impl Tls {
                     .handshake_timeout(options.header_timeout)
                     .shutdown_timeout(options.linger_timeout)
                     .plain_text_answer(PLAIN_HTTP)
+                    .on_handshake_error(move |_, _| metrics.count_tls_error())
                     .build()
             })
             .map_err(|error| self.source.explain(&error))?;

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::{Instant, SystemTime};
 
@@ -14,6 +15,7 @@ use crate::access_log::AccessLog;
 use crate::connection::Connection;
 use crate::date::{self, DateCache};
 use crate::handler::Handler;
+use crate::metrics::Tally;
 use crate::options::Options;
 use crate::request::HeadPool;
 
@@ -43,6 +45,7 @@ pub(crate) struct Worker<H: Handler> {
     /// When the world began, where it is a simulated one.
     simulated: Option<Instant>,
     pub(crate) log: Option<Rc<AccessLog>>,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) draining: Cell<bool>,
     emptied: Cell<Option<Waker>>,
 }
@@ -62,6 +65,7 @@ impl<H: Handler> Worker<H> {
         handler: H,
         options: Options,
         log: Option<Rc<AccessLog>>,
+        tally: Arc<Tally>,
     ) -> Rc<Worker<H>> {
         let patience = Patience {
             header: options.ticks(options.header_timeout),
@@ -76,7 +80,7 @@ impl<H: Handler> Worker<H> {
             event_loop,
             handler,
             options,
-            heads: Rc::default(),
+            heads: Rc::new(HeadPool::new(tally.clone())),
             patience,
             out: Cell::default(),
             slots: RefCell::default(),
@@ -85,6 +89,7 @@ impl<H: Handler> Worker<H> {
             ticking: Cell::new(false),
             date: RefCell::new(DateCache::new()),
             log,
+            tally,
             draining: Cell::new(false),
             emptied: Cell::new(None),
         })
@@ -125,6 +130,7 @@ impl<H: Handler> Worker<H> {
 
     pub(crate) fn add(self: &Rc<Self>, connection: Rc<Connection<H>>) -> u32 {
         let key = self.connections.borrow_mut().insert(connection);
+        self.tally.open.set(self.len() as u64);
         if !self.ticking.replace(true) {
             self.arm();
         }
@@ -135,6 +141,7 @@ impl<H: Handler> Worker<H> {
     pub(crate) fn remove(&self, key: u32) {
         let removed = self.connections.borrow_mut().try_remove(key as usize);
         drop(removed);
+        self.tally.open.set(self.len() as u64);
         if self.len() == 0
             && let Some(waker) = self.emptied.take()
         {

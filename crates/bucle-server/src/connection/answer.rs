@@ -67,6 +67,7 @@ impl<H: Handler> Connection<H> {
             out.extend_from_slice(bucle_http::encode::CONTINUE);
         }
         self.set(flag::BEGUN);
+        self.worker.tally.answered(self.method.get(), status);
         self.worker
             .with_date(|date| encode::head(out, &response, framing, after, date));
         if self.worker.log.is_some() {

@@ -15,6 +15,7 @@ impl<H: Handler> Connection<H> {
     /// The input is not HTTP, or not as we allow it: says so, and takes no more.
     #[cold]
     pub(super) fn refuse(self: &Rc<Self>, error: Error, input: &[u8], out: &mut Vec<u8>) {
+        self.worker.tally.unreadable.add(1);
         self.give_up(BodyError::Malformed, refusal(error), input, out);
     }
 
@@ -41,6 +42,7 @@ impl<H: Handler> Connection<H> {
     /// The client took too long: 408, unless an answer is out already.
     #[cold]
     pub(super) fn timed_out(self: &Rc<Self>) {
+        self.worker.tally.timeouts.add(1);
         let mut out = Vec::new();
         let response = Response::error(StatusCode::REQUEST_TIMEOUT);
         let carried = self.carry.take().unwrap_or_default();
@@ -61,6 +63,7 @@ impl<H: Handler> Connection<H> {
         if self.phase.get() == Phase::Head {
             self.phase.set(Phase::Exchange);
             self.clear(flag::OF_REQUEST);
+            self.method.set(None);
             if asks_for_head(input) {
                 self.set(flag::HEAD);
             }
@@ -140,7 +143,10 @@ impl<H: Handler> Connection<H> {
 
     /// The transport is gone.
     pub(super) fn lost(&self) {
-        self.phase.set(Phase::Closed);
+        let before = self.phase.replace(Phase::Closed);
+        if before == Phase::Exchange && !self.any(flag::BEGUN) {
+            self.worker.tally.abandoned.add(1);
+        }
         self.stop_exchange(BodyError::Incomplete);
         let exchange = self.exchange.take();
         if let Some(mut exchange) = exchange {

@@ -53,6 +53,7 @@ impl<H: Handler> Connection<H> {
         if whole {
             flags |= flag::RECEIVED;
         }
+        self.method.set(Some(head.method()));
         match head.method() {
             Method::Head => flags |= flag::HEAD,
             Method::Connect => flags |= flag::CONNECT,
@@ -149,6 +150,7 @@ impl<H: Handler> Connection<H> {
 
     #[cold]
     fn report_panic(&self, payload: Box<dyn std::any::Any + Send>) {
+        self.worker.tally.panics.add(1);
         let text = payload
             .downcast_ref::<&'static str>()
             .copied()

@@ -39,7 +39,7 @@ mod upgrade;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
-use bucle_http::{Event, ServerConnection};
+use bucle_http::{Event, Method, ServerConnection};
 use bucle_net::Transport;
 
 use crate::handler::Handler;
@@ -134,6 +134,8 @@ pub(crate) struct Connection<H: Handler> {
     flags: Cell<u16>,
     phase: Cell<Phase>,
     waits: Cell<Waits>,
+    /// That of the request under way; none if it could not be read.
+    method: Cell<Option<Method>>,
 }
 
 impl<H: Handler> Connection<H> {
@@ -150,6 +152,7 @@ impl<H: Handler> Connection<H> {
             flags: Cell::new(0),
             phase: Cell::new(Phase::Head),
             waits: Cell::new(Waits::FirstHead),
+            method: Cell::new(None),
         })
     }
 

@@ -86,6 +86,7 @@ impl<H: Handler> Connection<H> {
             // Whoever reads, however slowly, is not cut.
             Waits::NextRequest | Waits::Linger | Waits::Reader if unread > 0 => {
                 if before == unread as u32 {
+                    self.worker.tally.timeouts.add(1);
                     self.abort();
                 } else {
                     self.deadline

@@ -8,6 +8,7 @@ mod endings;
 #[allow(dead_code)]
 mod generator;
 mod handlers;
+mod metrics;
 mod pipelining;
 mod policy;
 mod ranges;
