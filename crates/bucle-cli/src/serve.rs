@@ -7,7 +7,7 @@ use std::time::Duration;
 use bucle::net::{Address, ToAddresses};
 use bucle::server::{
     Compression, DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LogFormat, Options, Outcome, Server,
-    Site, Tls,
+    Site, Tls, TrustedProxies,
 };
 use clap::{Args, ValueEnum};
 
@@ -71,6 +71,16 @@ pub(crate) struct Serve {
     /// Log every request to standard output.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = AccessLog::Combined)]
     access_log: AccessLog,
+
+    /// Believe a proxy at this address (192.0.2.1), in this network (10.0.0.0/8) or at a Unix socket
+    /// (unix) who the client is, by X-Forwarded-For. May be given several times.
+    #[arg(long, value_name = "CIDR", value_parser = network)]
+    trusted_proxy: Vec<String>,
+
+    /// Let trusted proxies say it by the PROXY protocol (versions 1 and 2) instead, with which each of
+    /// their connections has to begin.
+    #[arg(long, requires = "trusted_proxy")]
+    proxy_protocol: bool,
 
     /// Answer /healthz and /metrics (Prometheus) there, in plain HTTP: PORT (of 127.0.0.1),
     /// ADDRESS:PORT, or unix:PATH. May be given several times. Nobody is asked who he is: let it be an
@@ -179,6 +189,14 @@ fn admin_address(text: &str) -> Result<String, String> {
     }
 }
 
+/// A network, checked here so that the flag is named when it is none.
+fn network(text: &str) -> Result<String, String> {
+    match TrustedProxies::nobody().and(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// A value that a header field can have.
 fn cache_control(text: &str) -> Result<String, String> {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
@@ -203,6 +221,12 @@ impl Serve {
         options.header_timeout = self.header_timeout.0;
         options.idle_timeout = self.idle_timeout.0;
         options.drain_timeout = self.drain_timeout.0;
+        let nobody = TrustedProxies::nobody();
+        let mut trusted = self.trusted_proxy.iter();
+        options.trusted_proxies = trusted
+            .try_fold(nobody, |proxies, network| proxies.and(network))
+            .map_err(|error| format!("--trusted-proxy: {error}"))?;
+        options.proxy_protocol = self.proxy_protocol;
         let mut server = Server::builder()
             .workers(self.workers.into())
             .options(options)

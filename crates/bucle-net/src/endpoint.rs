@@ -83,6 +83,8 @@ struct Rare {
     protocol: Option<Rc<RefCell<Box<dyn Protocol>>>>,
     /// Who waits for the queue to be empty.
     drained: Vec<Waker>,
+    /// Whom it is for, as a proxy has told it.
+    announced: Option<Rc<Address>>,
 }
 
 impl Default for Rare {
@@ -92,6 +94,7 @@ impl Default for Rare {
             low: LOW_WATER,
             protocol: None,
             drained: Vec::new(),
+            announced: None,
         }
     }
 }

@@ -59,6 +59,7 @@
 //! | `carrier`, `layer` | what a transport is made of; what can be put between it and a protocol |
 //! | `listener`, `group`, `server` | accepting; the connections of a server; [`Server`] |
 //! | `traffic` | what a server counts: [`Traffic`] |
+//! | `proxy` | the PROXY protocol, below TLS: [`ProxyProtocol`] |
 //! | `connect`, `happy_eyeballs`, `resolve` | [`create_connection`]; names to addresses |
 //! | `unix` | the paths of Unix sockets |
 //! | `stream`, `sendfile` | streams; files sent and awaited |
@@ -82,6 +83,7 @@ mod layer;
 mod listener;
 mod pipe;
 mod protocol;
+mod proxy;
 mod resolve;
 mod sendfile;
 mod server;
@@ -101,6 +103,7 @@ pub use connect::{ConnectOptions, create_connection, create_connection_with};
 pub use happy_eyeballs::HAPPY_EYEBALLS_DELAY;
 pub use pipe::{connect_read_pipe, connect_write_pipe};
 pub use protocol::Protocol;
+pub use proxy::{PROXY_HEADER, PROXY_TIMEOUT, ProxyProtocol};
 pub use resolve::{getaddrinfo, getnameinfo};
 pub use sendfile::sendfile;
 pub use server::{

@@ -17,7 +17,7 @@ use crate::listener::{Listener, Made, MakeConnection};
 use crate::protocol::Protocol;
 use crate::socket::Socket;
 use crate::unix::SocketPath;
-use crate::{Address, ToAddresses, Traffic};
+use crate::{Address, ProxyProtocol, ToAddresses, Traffic};
 
 /// What a server can be told. asyncio's keyword arguments of `create_server`.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub struct ServerOptions {
     pub spare_descriptors: u32,
     /// Counts what comes in and leaves; nothing is counted unless set.
     pub traffic: Option<Arc<Traffic>>,
+    /// Speaks the PROXY protocol with the proxies it trusts; not at all unless set.
+    pub proxy_protocol: Option<ProxyProtocol>,
     pub(crate) layer: Option<Arc<dyn AcceptLayer>>,
 }
 
@@ -52,6 +54,7 @@ impl Default for ServerOptions {
             cleanup_socket: true,
             spare_descriptors: 0,
             traffic: None,
+            proxy_protocol: None,
             layer: None,
         }
     }
@@ -98,6 +101,13 @@ impl ServerOptions {
     #[must_use]
     pub fn traffic(mut self, traffic: Arc<Traffic>) -> ServerOptions {
         self.traffic = Some(traffic);
+        self
+    }
+
+    /// Sets [`proxy_protocol`](ServerOptions::proxy_protocol).
+    #[must_use]
+    pub fn proxy_protocol(mut self, proxies: ProxyProtocol) -> ServerOptions {
+        self.proxy_protocol = Some(proxies);
         self
     }
 }
@@ -150,7 +160,7 @@ where
 {
     let event_loop = get_running_loop();
     let mut server = Server::new(&event_loop, &options);
-    let make_connection = make_connection(options.layer.clone(), factory);
+    let make_connection = make_connection(&options, factory);
     let mut passed_over = None;
     for mut address in address.to_addresses()? {
         server.share_port(&mut address);
@@ -218,7 +228,7 @@ where
     F: FnMut() -> P + 'static,
 {
     let server = Server::new(&get_running_loop(), &options);
-    let make_connection = make_connection(options.layer, factory);
+    let make_connection = make_connection(&options, factory);
     for socket in sockets {
         let socket = Socket::from_listening(socket)?;
         let listener = Listener::new(&server.group, socket, make_connection.clone(), None);
@@ -231,22 +241,33 @@ where
 }
 
 fn make_connection<P: Protocol>(
-    layer: Option<Arc<dyn AcceptLayer>>,
+    options: &ServerOptions,
     mut factory: impl FnMut() -> P + 'static,
 ) -> MakeConnection {
-    match layer {
-        None => Rc::new(RefCell::new(move |event_loop: &LoopRef, socket| {
+    let (layer, proxies) = (options.layer.clone(), options.proxy_protocol.clone());
+    if layer.is_none() && proxies.is_none() {
+        return Rc::new(RefCell::new(move |event_loop: &LoopRef, socket| {
             let connection = endpoint::connection(event_loop, socket, factory());
             let face = Rc::downgrade(&connection.clone().carrier());
             Ok(Made { connection, face })
-        })),
-        Some(layer) => Rc::new(RefCell::new(move |event_loop: &LoopRef, socket| {
-            let layered = layer.accept(event_loop, Box::new(factory()))?;
-            let connection = endpoint::connection(event_loop, socket, layered.protocol);
-            let face = Rc::downgrade(&layered.face);
-            Ok(Made { connection, face })
-        })),
+        }));
     }
+    Rc::new(RefCell::new(move |event_loop: &LoopRef, socket| {
+        let mut protocol: Box<dyn Protocol> = Box::new(factory());
+        let mut face = None;
+        if let Some(layer) = &layer {
+            let layered = layer.accept(event_loop, protocol)?;
+            protocol = layered.protocol;
+            face = Some(Rc::downgrade(&layered.face));
+        }
+        // The header of a proxy comes before a handshake.
+        let connection = match &proxies {
+            Some(proxies) => endpoint::connection(event_loop, socket, proxies.around(protocol)),
+            None => endpoint::connection(event_loop, socket, protocol),
+        };
+        let face = face.unwrap_or_else(|| Rc::downgrade(&connection.clone().carrier()));
+        Ok(Made { connection, face })
+    }))
 }
 
 /// Whether an address was refused because the machine does not have it.

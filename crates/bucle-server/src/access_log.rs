@@ -12,6 +12,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -22,6 +23,7 @@ use bucle_loop::{LoopRef, Readiness, Source};
 use bucle_net::Address;
 
 use crate::date::DateCache;
+use crate::request::HeadPool;
 
 /// How much of the log may wait for its reader, in bytes; lines beyond that are dropped.
 pub const LOG_BUFFER: usize = 1024 * 1024;
@@ -46,6 +48,10 @@ pub enum LogFormat {
 /// same connection.
 pub(crate) struct Record {
     peer: Option<Address>,
+    /// Whom the connection is for.
+    connected: Option<Address>,
+    /// For whom the request is.
+    client: Option<IpAddr>,
     started: Instant,
     /// Whether it was begun and not ended.
     under_way: bool,
@@ -59,9 +65,12 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn new(peer: Option<Address>, now: Instant) -> Record {
+    /// The record of a connection with `peer`, that is for `connected`.
+    pub(crate) fn new(peer: Option<Address>, connected: Option<Address>, now: Instant) -> Record {
         Record {
             peer,
+            connected,
+            client: None,
             started: now,
             under_way: false,
             readable: false,
@@ -73,7 +82,14 @@ impl Record {
     }
 
     /// Begins with a request, or with what could not be read as one.
-    pub(crate) fn begin(&mut self, head: Option<&RequestHead>, now: Instant) {
+    pub(crate) fn begin(&mut self, head: Option<&RequestHead>, now: Instant, pool: &HeadPool) {
+        let connected = self.connected.as_ref();
+        self.client = match head {
+            Some(head) => pool.client(connected, head),
+            None => connected
+                .and_then(Address::as_tcp)
+                .map(|address| address.ip().to_canonical()),
+        };
         self.started = now;
         self.under_way = true;
         self.readable = head.is_some();
@@ -116,9 +132,9 @@ impl Record {
     }
 
     fn combined(&self, out: &mut Vec<u8>, date: &DateCache) -> io::Result<()> {
-        match &self.peer {
-            Some(Address::Tcp(address)) => write!(out, "{}", address.ip())?,
-            _ => out.push(b'-'),
+        match self.client {
+            Some(client) => write!(out, "{client}")?,
+            None => out.push(b'-'),
         }
         write!(out, " - - [{}] \"", date.common())?;
         if !self.readable {
@@ -149,6 +165,10 @@ impl Record {
             Some(Address::Tcp(address)) => write!(out, "\"{address}\"")?,
             Some(unix) => push_json(out, unix.to_string().as_bytes()),
             None => out.extend_from_slice(b"null"),
+        }
+        match self.client {
+            Some(client) => write!(out, ",\"client\":\"{client}\"")?,
+            None => out.extend_from_slice(b",\"client\":null"),
         }
         let names = ["method", "target", "version", "referer", "user_agent"];
         for (number, name) in names.into_iter().enumerate() {
@@ -419,6 +439,11 @@ mod tests {
 
     const WATCHDOG: Duration = Duration::from_secs(30);
 
+    fn pool() -> HeadPool {
+        let proxies = crate::TrustedProxies::nobody().and("192.0.2.0/24").unwrap();
+        HeadPool::new(Arc::default(), proxies)
+    }
+
     fn record(request: &[u8]) -> Record {
         let mut head = RequestHead::default();
         let mut connection = ServerConnection::default();
@@ -427,8 +452,8 @@ mod tests {
             .unwrap();
         let peer = Address::Tcp("192.0.2.7:5000".parse().unwrap());
         let now = Instant::now();
-        let mut record = Record::new(Some(peer), now);
-        record.begin(Some(&head), now);
+        let mut record = Record::new(Some(peer.clone()), Some(peer), now);
+        record.begin(Some(&head), now, &pool());
         record.answered(200, 12);
         record
     }
@@ -454,8 +479,8 @@ mod tests {
              \"http://y/\" \"a\\x22b\\x5cc\\xff\"\n"
         );
         let mut unreadable = record;
-        unreadable.peer = Some(Address::Unix(None));
-        unreadable.begin(None, Instant::now());
+        unreadable.connected = Some(Address::Unix(None));
+        unreadable.begin(None, Instant::now(), &pool());
         unreadable.answered(400, 3);
         assert_eq!(
             combined(&unreadable),
@@ -465,13 +490,15 @@ mod tests {
 
     #[test]
     fn json_lines_are_objects() {
-        let record = record(b"HEAD / HTTP/1.0\r\nUser-Agent: a\"\\\x80\r\n\r\n");
+        let record = record(
+            b"HEAD / HTTP/1.0\r\nUser-Agent: a\"\\\x80\r\nX-Forwarded-For: 198.51.100.1\r\n\r\n",
+        );
         let mut out = Vec::new();
         let later = record.started + Duration::from_micros(7);
         record.json(&mut out, &date(), later).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "{\"time\":\"1994-11-06T08:49:37Z\",\"peer\":\"192.0.2.7:5000\",\"method\":\"HEAD\",\
+            "{\"time\":\"1994-11-06T08:49:37Z\",\"peer\":\"192.0.2.7:5000\",\"client\":\"198.51.100.1\",\"method\":\"HEAD\",\
              \"target\":\"/\",\"version\":\"HTTP/1.0\",\"referer\":null,\
              \"user_agent\":\"a\\\"\\\\\u{fffd}\",\"status\":200,\"bytes\":12,\"microseconds\":7}\n"
         );

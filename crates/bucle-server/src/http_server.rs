@@ -15,7 +15,8 @@ use std::time::Duration;
 use bucle_loop::{CancelOnDrop, get_running_loop, sleep, timeout, yield_now};
 use bucle_net::tls::ServerContext;
 use bucle_net::{
-    Address, ServerOptions, ToAddresses, Transport, create_server, create_server_from_with,
+    Address, ProxyProtocol, ServerOptions, ToAddresses, Traffic, Transport, create_server,
+    create_server_from_with,
 };
 
 use crate::Request;
@@ -93,6 +94,33 @@ impl Counting {
             get_running_loop().set_turn_watch(move |took| turns.turns.count(took));
         }
         tally
+    }
+}
+
+/// What all listeners of a server are told.
+struct Common {
+    traffic: Arc<Traffic>,
+    proxies: Option<ProxyProtocol>,
+}
+
+impl Common {
+    fn new(tally: &Tally, metrics: &Metrics, options: &Options) -> Common {
+        let proxies = options.proxy_protocol.then(|| {
+            let trusted = options.trusted_proxies.clone();
+            let metrics = metrics.clone();
+            ProxyProtocol::new(move |peer| trusted.trusts_address(peer))
+                .timeout(options.header_timeout)
+                .on_error(move |_, _| metrics.count_proxy_error())
+        });
+        Common {
+            traffic: tally.traffic.clone(),
+            proxies,
+        }
+    }
+
+    fn listener(&self, mut options: ServerOptions) -> ServerOptions {
+        options.proxy_protocol = self.proxies.clone();
+        options.traffic(self.traffic.clone())
     }
 }
 
@@ -189,12 +217,12 @@ impl Server {
     ) -> io::Result<Server> {
         let (log, writer) = log.unzip();
         let tally = counting.tally();
-        let traffic = tally.traffic.clone();
+        let common = Common::new(&tally, &counting.metrics, &options);
         let worker = Worker::new(get_running_loop(), handler, options, log, tally);
         let mut listeners = Vec::new();
         for (addresses, options) in addresses {
             let factory = worker.clone();
-            let options = options.traffic(traffic.clone());
+            let options = common.listener(options);
             listeners.push(create_server(addresses, options, move || driver(&factory))?);
         }
         let mut server = Server::from(listeners, worker, counting.metrics);
@@ -231,10 +259,10 @@ impl Server {
         counting: Counting,
     ) -> io::Result<Server> {
         let tally = counting.tally();
-        let traffic = tally.traffic.clone();
+        let common = Common::new(&tally, &counting.metrics, &options);
         let worker = Worker::new(get_running_loop(), handler, options, log, tally);
         let serve = |sockets: Vec<(OwnedFd, bool)>, options: ServerOptions| {
-            let options = options.traffic(traffic.clone());
+            let options = common.listener(options);
             let sockets = sockets.into_iter().map(|(socket, _)| socket).collect();
             let factory = worker.clone();
             create_server_from_with(sockets, options, move || driver(&factory))
@@ -278,7 +306,7 @@ impl Server {
         }
     }
 
-    /// What it has counted so far; that of other servers too, if they were given the same
+    /// What it has common so far; that of other servers too, if they were given the same
     /// [`Metrics`].
     pub fn metrics(&self) -> Metrics {
         self.metrics.clone()

@@ -24,6 +24,7 @@
 //! | `connection` | one connection: from bytes to a request, from an answer to bytes |
 //! | `worker` | what the connections of one loop share |
 //! | `request`, `body`, `response`, `handler`, `into_response` | what handlers see |
+//! | `proxies` | whom a request is for, and who may say so: [`TrustedProxies`] |
 //! | `tower` | tower services as handlers: [`TowerHandler`] |
 //! | `websocket` | WebSockets: [`WebSocket`] |
 //! | `upgrade` | connections that leave HTTP for another protocol |
@@ -58,6 +59,7 @@ mod into_response;
 mod listen;
 mod metrics;
 mod options;
+mod proxies;
 mod request;
 mod response;
 mod routes;
@@ -84,6 +86,7 @@ pub use options::{
     BODY_TIMEOUT, DISCARD_LIMIT, DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LINGER_TIMEOUT,
     Options, WRITE_TIMEOUT,
 };
+pub use proxies::TrustedProxies;
 pub use request::Request;
 pub use response::{Body, Response};
 pub use routes::{RouteFuture, Routes};
@@ -94,7 +97,7 @@ pub use site::{
 };
 pub use sse::{Event, EventWriter, KEEP_ALIVE, Sse};
 pub use tls::Tls;
-pub use tower::{Incoming, TowerHandler};
+pub use tower::{Incoming, Peer, TowerHandler};
 pub use upgrade::{Draining, Upgraded};
 #[cfg(feature = "websocket")]
 pub use websocket::{

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bucle_http::Limits;
 
+use crate::proxies::TrustedProxies;
+
 /// How long a client may take from the opening of the connection, or from the first byte of a
 /// later request, to the end of the head.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -55,6 +57,13 @@ pub struct Options {
     pub linger_timeout: Duration,
     /// See [`DRAIN_TIMEOUT`].
     pub drain_timeout: Duration,
+    /// Who may say for whom a request is, by `X-Forwarded-For`: nobody unless set. See
+    /// [`Request::client_addr`](crate::Request::client_addr).
+    pub trusted_proxies: TrustedProxies,
+    /// Whether these proxies say it by the PROXY protocol, versions 1 and 2, with which each of their
+    /// connections has to begin then, within the header timeout; off unless set. It comes before TLS.
+    /// From anybody else such a beginning is refused as the malformed request or handshake it is.
+    pub proxy_protocol: bool,
 }
 
 impl Default for Options {
@@ -67,6 +76,8 @@ impl Default for Options {
             write_timeout: WRITE_TIMEOUT,
             linger_timeout: LINGER_TIMEOUT,
             drain_timeout: DRAIN_TIMEOUT,
+            trusted_proxies: TrustedProxies::nobody(),
+            proxy_protocol: false,
         }
     }
 }

@@ -293,6 +293,12 @@ impl Builder {
     }
 
     fn check(&self) -> io::Result<()> {
+        if self.options.proxy_protocol && self.options.trusted_proxies.is_empty() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the PROXY protocol is spoken with trusted proxies, and none was named",
+            ));
+        }
         match self.listen.is_empty() {
             false => Ok(()),
             true => Err(io::Error::new(

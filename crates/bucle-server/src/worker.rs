@@ -74,13 +74,14 @@ impl<H: Handler> Worker<H> {
             write: options.ticks(options.write_timeout),
             linger: options.ticks(options.linger_timeout),
         };
+        let heads = HeadPool::new(tally.clone(), options.trusted_proxies.clone());
         let simulated = event_loop.sim_network().is_some();
         Rc::new(Worker {
             simulated: simulated.then(|| event_loop.time()),
             event_loop,
             handler,
             options,
-            heads: Rc::new(HeadPool::new(tally.clone())),
+            heads: Rc::new(heads),
             patience,
             out: Cell::default(),
             slots: RefCell::default(),

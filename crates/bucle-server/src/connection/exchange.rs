@@ -82,7 +82,9 @@ impl<H: Handler> Connection<H> {
             let response = Response::error(StatusCode::MISDIRECTED_REQUEST);
             return self.answer_when_due(response, out);
         }
-        let request = Request::new(head, RequestBody::new(body), worker.heads.clone());
+        let transport = self.transport.get().cloned();
+        let body = RequestBody::new(body);
+        let request = Request::new(head, body, worker.heads.clone(), transport);
 
         // Polled in place; a future that is not ready becomes a task, which polls it again with a
         // waker of its own.
@@ -304,9 +306,10 @@ impl<H: Handler> Connection<H> {
             let record = exchange.log.get_or_insert_with(|| {
                 // The system is asked once a connection.
                 let peer = self.with_transport(Transport::peer_address).flatten();
-                Box::new(Record::new(peer, now))
+                let client = self.with_transport(Transport::client_address).flatten();
+                Box::new(Record::new(peer, client, now))
             });
-            record.begin(head, now);
+            record.begin(head, now, &self.worker.heads);
         });
     }
 

@@ -37,6 +37,7 @@ struct Scrape {
     tallies: Vec<Arc<Tally>>,
     log_lines_dropped: u64,
     tls_errors: u64,
+    proxy_errors: u64,
     begun: SystemTime,
     process: Process,
 }
@@ -49,6 +50,7 @@ impl Scrape {
             tallies: metrics.tallies(),
             log_lines_dropped: logs.iter().map(|log| log.lines_dropped()).sum(),
             tls_errors: shared.tls_errors.load(Ordering::Relaxed),
+            proxy_errors: shared.proxy_errors.load(Ordering::Relaxed),
             begun: shared.begun,
             process: Process::now(),
         }
@@ -131,6 +133,11 @@ impl Scrape {
             "bucle_tls_handshake_errors",
             "Handshakes of TLS that failed",
             self.tls_errors,
+        )?;
+        page.counter(
+            "bucle_proxy_header_errors",
+            "Connections of trusted proxies that did not begin with a good header of the PROXY protocol",
+            self.proxy_errors,
         )
     }
 

@@ -70,6 +70,7 @@ struct Shared {
     /// Workers that serve and are not stopping.
     serving: AtomicUsize,
     tls_errors: AtomicU64,
+    proxy_errors: AtomicU64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -92,6 +93,7 @@ impl Metrics {
                 logs: Mutex::default(),
                 serving: AtomicUsize::new(0),
                 tls_errors: AtomicU64::new(0),
+                proxy_errors: AtomicU64::new(0),
             }),
         }
     }
@@ -153,6 +155,10 @@ impl Metrics {
 
     pub(crate) fn count_tls_error(&self) {
         self.shared.tls_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_proxy_error(&self) {
+        self.shared.proxy_errors.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A worker serves from now on, until what this returns is dropped.

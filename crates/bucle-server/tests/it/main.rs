@@ -11,6 +11,7 @@ mod handlers;
 mod metrics;
 mod pipelining;
 mod policy;
+mod proxies;
 mod ranges;
 mod routes;
 mod simulated;
