@@ -307,12 +307,29 @@ fn self_signed(listen: &[String]) -> Result<Tls, String> {
     ))
 }
 
-/// Says where the server is, for people and for scripts, line by line. Where standard output is
-/// closed, nobody wants to know.
+/// Says where the server is, for people and for scripts, line by line: on standard error, where
+/// standard output takes it no more.
 fn announce(lines: &[String]) {
+    let text = lines.join("\n");
     let mut out = io::stdout().lock();
-    for line in lines {
-        let _ = writeln!(out, "{line}");
-    }
-    let _ = out.flush();
+    let written = writeln!(out, "{text}").and_then(|()| out.flush());
+    let why = match written {
+        Err(error) => format!("standard output can't be written to: {error}"),
+        Ok(()) if is_closed() => "standard output is closed".into(),
+        Ok(()) => return,
+    };
+    let _ = writeln!(io::stderr(), "bucle: {why}\n{text}");
+}
+
+/// Whether standard output was closed when the program began: then it was opened on `/dev/null`, for
+/// reading and writing, by the runtime. (Whoever sends it there himself opens it for writing.)
+fn is_closed() -> bool {
+    let leads_nowhere =
+        std::fs::read_link("/proc/self/fd/1").is_ok_and(|it| it == Path::new("/dev/null"));
+    let info = std::fs::read_to_string("/proc/self/fdinfo/1").unwrap_or_default();
+    let mut flags = info.lines().filter_map(|line| line.strip_prefix("flags:"));
+    let flags = flags
+        .next()
+        .and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+    leads_nowhere && flags.is_some_and(|flags| flags & 3 == 2)
 }

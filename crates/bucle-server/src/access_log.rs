@@ -7,7 +7,8 @@
 //! ```
 //!
 //! When the sink takes nothing any more (a closed pipe), the log ends; when it takes too little,
-//! lines are dropped and counted. Both are said once on standard error, and the server goes on.
+//! lines are dropped and counted. Both are said once on standard error, and the server goes on; at
+//! its end is said how many lines were lost in all.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -287,13 +288,28 @@ struct Shared {
 #[derive(Default)]
 struct State {
     lines: Vec<u8>,
+    /// How many lines these are, and how many are at the sink.
+    waiting: u64,
+    at_sink: u64,
+    /// Dropped and not told of.
     dropped: u64,
-    /// All there were, told or not.
+    /// All that were, told or not.
     all_dropped: u64,
     /// The thread waits for work, and has to be woken when there is some.
     idle: bool,
     ending: bool,
     ended: bool,
+    /// It ended because the sink is closed, which was told.
+    failed: bool,
+}
+
+impl State {
+    /// Takes no more; what was not written is lost.
+    fn end(&mut self) {
+        self.ended = true;
+        self.lines.clear();
+        self.all_dropped += std::mem::take(&mut self.waiting) + std::mem::take(&mut self.at_sink);
+    }
 }
 
 impl Shared {
@@ -314,7 +330,10 @@ impl LogWriter {
             .name("bucle-access-log".into())
             .spawn(move || {
                 let result = write_lines(&theirs, sink);
-                theirs.lock().ended = true;
+                let mut state = theirs.lock();
+                state.failed = result.is_err();
+                state.end();
+                drop(state);
                 theirs.ended.notify_all();
                 if let Err(error) = result {
                     say(format_args!(
@@ -332,14 +351,15 @@ impl LogWriter {
         }
         let mut state = self.shared.lock();
         let mut wake = false;
-        if !state.ended {
-            if state.lines.len() + lines.len() > LOG_BUFFER {
-                state.dropped += count;
-                state.all_dropped += count;
-            } else {
-                state.lines.extend_from_slice(lines);
-                wake = std::mem::take(&mut state.idle);
-            }
+        if state.ended {
+            state.all_dropped += count;
+        } else if state.lines.len() + lines.len() > LOG_BUFFER {
+            state.dropped += count;
+            state.all_dropped += count;
+        } else {
+            state.lines.extend_from_slice(lines);
+            state.waiting += count;
+            wake = std::mem::take(&mut state.idle);
         }
         drop(state);
         if wake {
@@ -354,8 +374,18 @@ impl LogWriter {
     }
 
     /// Has everything written that was taken so far, if that is done within `patience`; a sink that
-    /// takes nothing is left to itself.
+    /// takes nothing is left to itself. What was lost that way is told on standard error.
     pub(crate) fn finish(&self, patience: Duration) {
+        let lost = self.finish_quietly(patience);
+        if lost > 0 && !self.shared.lock().failed {
+            say(format_args!(
+                "{lost} lines of the access log were lost, since its reader was too slow"
+            ));
+        }
+    }
+
+    /// The same without telling; returns how many lines were lost.
+    fn finish_quietly(&self, patience: Duration) -> u64 {
         let mut state = self.shared.lock();
         state.ending = true;
         self.shared.work.notify_one();
@@ -363,7 +393,10 @@ impl LogWriter {
             .shared
             .ended
             .wait_timeout_while(state, patience, |state| !state.ended);
-        drop(waited);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        // What nobody has taken by now, nobody will. From here on it is counted as dropped.
+        state.end();
+        state.all_dropped
     }
 }
 
@@ -393,9 +426,11 @@ fn write_lines(shared: &Shared, mut sink: impl Write) -> io::Result<()> {
             }
             lines.clear();
             std::mem::swap(&mut lines, &mut state.lines);
+            state.at_sink = std::mem::take(&mut state.waiting);
             dropped = std::mem::take(&mut state.dropped);
         }
         write_whole(&mut sink, &lines)?;
+        shared.lock().at_sink = 0;
         if dropped > 0 && !said {
             said = true;
             say(format_args!(
@@ -536,13 +571,24 @@ mod tests {
         }
         assert_eq!(writer.shared.lock().lines.len(), fit * line.len());
         assert_eq!(writer.shared.lock().dropped, 10);
-        // Nobody waits for it for ever.
-        writer.finish(Duration::from_millis(1));
-        leave.send(()).unwrap();
         leave.send(()).unwrap();
         assert_eq!(given.recv_timeout(WATCHDOG).unwrap(), line.repeat(fit));
-        writer.finish(WATCHDOG);
+        leave.send(()).unwrap();
+        assert_eq!(writer.finish_quietly(WATCHDOG), 10);
         assert!(writer.shared.lock().ended);
+        writer.take(&mut line.clone(), 1);
+        assert_eq!(writer.lines_dropped(), 11);
+    }
+
+    #[test]
+    fn what_a_stuck_sink_has_not_taken_by_the_end_is_lost_and_nobody_waits() {
+        let (_leave, left) = mpsc::channel();
+        let (sender, given) = mpsc::channel();
+        let writer = LogWriter::start(Stuck(left, sender)).unwrap();
+        writer.take(&mut b"first\nsecond\n".to_vec(), 2);
+        assert_eq!(given.recv_timeout(WATCHDOG).unwrap(), b"first\nsecond\n");
+        writer.take(&mut b"third\n".to_vec(), 1);
+        assert_eq!(writer.finish_quietly(Duration::from_millis(1)), 3);
     }
 
     #[test]
@@ -552,9 +598,10 @@ mod tests {
         drop(leave);
         let writer = LogWriter::start(Stuck(left, sender)).unwrap();
         writer.take(&mut b"line\n".to_vec(), 1);
-        writer.finish(WATCHDOG);
+        assert_eq!(writer.finish_quietly(WATCHDOG), 1);
         assert!(writer.shared.lock().ended);
         writer.take(&mut b"line\n".to_vec(), 1);
         assert!(writer.shared.lock().lines.is_empty());
+        assert_eq!(writer.lines_dropped(), 2);
     }
 }
