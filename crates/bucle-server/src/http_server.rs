@@ -221,6 +221,10 @@ impl Server {
         let worker = Worker::new(get_running_loop(), handler, options, log, tally);
         let mut listeners = Vec::new();
         for (addresses, options) in addresses {
+            // All may be of the other way.
+            if addresses.is_empty() {
+                continue;
+            }
             let factory = worker.clone();
             let options = common.listener(options);
             listeners.push(create_server(addresses, options, move || driver(&factory))?);
