@@ -77,7 +77,7 @@ mod worker;
 pub use access_log::{LOG_BUFFER, LogFormat};
 pub use body::{BODY_BUFFER, BodyError, RequestBody};
 pub use body_writer::BodyWriter;
-pub use bucle_http::{Limits, Method, RequestHead, StatusCode, Version};
+pub use bucle_http::{Fields, Limits, Method, RequestHead, StatusCode, Version};
 pub use handler::{Answer, Handler};
 pub use http_server::{SPARE_DESCRIPTORS, Server};
 pub use into_response::IntoResponse;

@@ -63,7 +63,7 @@ impl<H: Handler> Connection<H> {
         if self.phase.get() == Phase::Head {
             self.phase.set(Phase::Exchange);
             self.clear(flag::OF_REQUEST);
-            self.method.set(None);
+            self.asked.take();
             if asks_for_head(input) {
                 self.set(flag::HEAD);
             }

@@ -12,7 +12,7 @@ use bucle_loop::{ExceptionContext, TaskHandle};
 use bucle_net::Transport;
 
 use super::upgrade::Upgrade;
-use super::{Connection, Phase, Waits, flag};
+use super::{Asked, Connection, Phase, Waits, flag};
 use crate::access_log::Record;
 use crate::body::{BodyChannel, BodyError, BodyOwner, RequestBody};
 use crate::handler::Handler;
@@ -53,7 +53,10 @@ impl<H: Handler> Connection<H> {
         if whole {
             flags |= flag::RECEIVED;
         }
-        self.method.set(Some(head.method()));
+        self.asked.set(Asked {
+            method: Some(head.method()),
+            takes_trailers: head.takes_trailers(),
+        });
         match head.method() {
             Method::Head => flags |= flag::HEAD,
             Method::Connect => flags |= flag::CONNECT,
@@ -234,6 +237,14 @@ impl<H: Handler> Connection<H> {
         match self.body() {
             Some(body) if Self::is_wanted(&body) => body.push(piece),
             _ => self.with_exchange(|exchange| exchange.discarded += piece.len() as u64),
+        }
+    }
+
+    /// Keeps what came behind the body, if it is wanted.
+    pub(super) fn trailers_received(&self, head: Box<RequestHead>) {
+        match self.body() {
+            Some(body) if Self::is_wanted(&body) => body.set_trailers(head),
+            _ => self.worker.heads.give(head),
         }
     }
 

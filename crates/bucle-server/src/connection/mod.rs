@@ -134,8 +134,16 @@ pub(crate) struct Connection<H: Handler> {
     flags: Cell<u16>,
     phase: Cell<Phase>,
     waits: Cell<Waits>,
-    /// That of the request under way; none if it could not be read.
-    method: Cell<Option<Method>>,
+    asked: Cell<Asked>,
+}
+
+/// What is kept of the head of the request under way.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    /// None if it could not be read.
+    method: Option<Method>,
+    /// The client takes trailers behind the answer.
+    takes_trailers: bool,
 }
 
 impl<H: Handler> Connection<H> {
@@ -152,7 +160,7 @@ impl<H: Handler> Connection<H> {
             flags: Cell::new(0),
             phase: Cell::new(Phase::Head),
             waits: Cell::new(Waits::FirstHead),
-            method: Cell::new(None),
+            asked: Cell::default(),
         })
     }
 
@@ -303,6 +311,10 @@ impl<H: Handler> Connection<H> {
                     let _ = self.http.borrow_mut().receive(&[], &mut head, limits);
                 }
                 self.begin(head, whole, out);
+                continue;
+            }
+            if progress.event == Event::Trailers {
+                self.trailers_received(head);
                 continue;
             }
             self.worker.heads.give(head);

@@ -34,7 +34,7 @@ impl<H: Handler> Connection<H> {
         }
         self.set(flag::BEGUN | flag::ANSWERED);
         let tally = &self.worker.tally;
-        tally.answered(self.method.get(), response.status());
+        tally.answered(self.asked.get().method, response.status());
         // Not by the way of other heads, which is short because it has one caller.
         bucle_http::write_status_line(out, response.status());
         self.worker

@@ -54,7 +54,8 @@ use crate::{Request, Response};
 /// What the service sees: a request in `http` types, with an [`Incoming`] body, that is read from the
 /// client as it is asked for. What it may not decide is how the answer is framed: the connection's own
 /// header fields (`Connection`, `Transfer-Encoding`, `Keep-Alive`, `Date` and the like) are left out of
-/// its response; a `Connection: close` is heeded. Trailers of a response are not sent. An error of the
+/// its response; a `Connection: close` is heeded. Trailers go to clients that take them (`TE:
+/// trailers`), if the body's length is not known or a `Trailer` field has announced them. An error of the
 /// service is 500, and is told to the loop's exception handler. Dropping what it is at when the client
 /// goes away is as for any [`Handler`].
 #[derive(Clone)]
@@ -128,6 +129,7 @@ where
         });
         Box::pin(async move {
             let is_head = request.method() == Method::Head;
+            let takes_trailers = request.head().takes_trailers();
             let (mut request, source) = match translate(request) {
                 Ok(request) => request,
                 Err(response) => return response,
@@ -140,7 +142,7 @@ where
                 service.call(request).await
             };
             let response = match answered.await {
-                Ok(response) => outgoing::translate(response, is_head).await,
+                Ok(response) => outgoing::translate(response, is_head, takes_trailers).await,
                 Err(error) => failed(&*error.into()),
             };
             if let Some(source) = source {

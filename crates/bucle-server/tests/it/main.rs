@@ -20,6 +20,7 @@ mod soak;
 mod streaming;
 mod support;
 mod tower_services;
+mod trailers;
 mod upgrades;
 #[cfg(feature = "websocket")]
 mod websockets;
