@@ -57,7 +57,7 @@ impl LoopRef {
         let Some(begun) = watch.begun.take() else {
             return;
         };
-        let took = self.core.clock.now().saturating_sub(begun);
+        let took = self.precise_time().saturating_sub(begun);
         let told = watch.told.borrow().clone();
         if let Some(told) = told {
             self.guard("turn watch", None, || told(Duration::from_nanos(took)));
@@ -69,7 +69,15 @@ impl LoopRef {
     pub(crate) fn turn_begun(&self) {
         let watch = &self.core.turn_watch;
         if watch.on.get() {
-            watch.begun.set(Some(self.core.clock.now()));
+            watch.begun.set(Some(self.precise_time()));
+        }
+    }
+
+    /// Of no clock that anybody else reads: only differences count.
+    fn precise_time(&self) -> u64 {
+        match self.core.clock.is_virtual() {
+            true => self.core.clock.now(),
+            false => bucle_sys::clock::monotonic(),
         }
     }
 }

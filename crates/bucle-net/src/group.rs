@@ -4,13 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bucle_loop::LoopRef;
 use slab::Slab;
 
 use crate::carrier::Carrier;
 use crate::socket::Socket;
+use crate::waiters::{Seat, Waiters};
 use crate::{Address, Traffic};
 
 /// A listener as its server sees it.
@@ -38,7 +39,7 @@ pub(crate) struct Group {
     /// number that is free, so where it is reached, all below it are taken.
     ceiling: u64,
     pub(crate) traffic: Option<Arc<Traffic>>,
-    waiters: RefCell<Vec<Waker>>,
+    waiters: Waiters,
 }
 
 impl Group {
@@ -57,7 +58,7 @@ impl Group {
             reserve: Cell::new(None),
             ceiling,
             traffic,
-            waiters: RefCell::default(),
+            waiters: Waiters::default(),
         })
     }
 
@@ -119,44 +120,30 @@ impl Group {
         }
         drop(listeners);
         drop(self.reserve.take());
-        self.wake();
+        self.waiters.wake();
     }
 
     fn wake_if_over(&self) {
         if self.closed.get() && self.connections.borrow().is_empty() {
-            self.wake();
-        }
-    }
-
-    fn wake(&self) {
-        let waiters = self.waiters.take();
-        for waiter in waiters {
-            waiter.wake();
-        }
-    }
-
-    fn wait(&self, cx: &Context<'_>) {
-        let mut waiters = self.waiters.borrow_mut();
-        if !waiters.iter().any(|waiter| waiter.will_wake(cx.waker())) {
-            waiters.push(cx.waker().clone());
+            self.waiters.wake();
         }
     }
 
     /// Ready once closed.
-    pub(crate) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_closed(&self, seat: &mut Seat, cx: &Context<'_>) -> Poll<()> {
         if self.closed.get() {
             return Poll::Ready(());
         }
-        self.wait(cx);
+        self.waiters.join(seat, cx.waker());
         Poll::Pending
     }
 
     /// Ready once closed and without connections.
-    pub(crate) fn poll_over(&self, cx: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_over(&self, seat: &mut Seat, cx: &Context<'_>) -> Poll<()> {
         if self.closed.get() && self.connections.borrow().is_empty() {
             return Poll::Ready(());
         }
-        self.wait(cx);
+        self.waiters.join(seat, cx.waker());
         Poll::Pending
     }
 

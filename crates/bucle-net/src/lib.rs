@@ -96,6 +96,7 @@ mod traffic;
 mod transport;
 pub mod udp;
 mod unix;
+mod waiters;
 mod write_queue;
 
 pub use address::{Address, Target, ToAddresses};

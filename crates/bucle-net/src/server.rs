@@ -17,6 +17,7 @@ use crate::listener::{Listener, Made, MakeConnection};
 use crate::protocol::Protocol;
 use crate::socket::Socket;
 use crate::unix::SocketPath;
+use crate::waiters::Seat;
 use crate::{Address, ProxyProtocol, ToAddresses, Traffic};
 
 /// What a server can be told. asyncio's keyword arguments of `create_server`.
@@ -148,6 +149,7 @@ impl ServerOptions {
 ///
 /// # Panics
 /// If no loop is running in this thread.
+#[doc(alias = "create_unix_server")]
 #[track_caller]
 pub fn create_server<P, F>(
     address: impl ToAddresses,
@@ -299,6 +301,7 @@ fn explain(address: &Address, error: io::Error) -> io::Error {
 /// Dropping it closes the listening sockets, as [`close`](Server::close) does. Its connections live
 /// on, unless they are ended by [`close_clients`](Server::close_clients) or
 /// [`abort_clients`](Server::abort_clients).
+#[doc(alias = "AbstractServer")]
 #[must_use = "dropping a server closes it; keep it, or await `serve_forever`"]
 pub struct Server {
     group: Rc<Group>,
@@ -394,7 +397,8 @@ impl Server {
 
     /// Waits until the server is closed and the last of its connections has ended.
     pub async fn wait_closed(&self) {
-        poll_fn(|cx| self.group.poll_over(cx)).await;
+        let mut seat = Seat::default();
+        poll_fn(|cx| self.group.poll_over(&mut seat, cx)).await;
     }
 
     /// Serves until [`close`](Server::close) is called, and waits for the connections then. When
@@ -417,7 +421,8 @@ impl Server {
                 .call_exception_handler(ExceptionContext::new("server", error.to_string()));
             return;
         }
-        poll_fn(|cx| self.group.poll_closed(cx)).await;
+        let mut seat = Seat::default();
+        poll_fn(|cx| self.group.poll_closed(&mut seat, cx)).await;
         self.wait_closed().await;
     }
 

@@ -14,6 +14,7 @@ use crate::carrier::Carrier;
 use crate::endpoint;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
+use crate::waiters::Seat;
 
 /// The high water mark until [`set_write_buffer_limits`](Transport::set_write_buffer_limits)
 /// changes it, in bytes; asyncio's.
@@ -40,6 +41,7 @@ pub const SEND_LIMIT: usize = 256 * 1024;
 /// of the turn, after all callbacks and tasks of the turn have run. What the system does not take
 /// stays queued until the socket has room. A connection sends at most [`SEND_LIMIT`] bytes a turn
 /// and goes on in the next.
+#[doc(alias("BaseTransport", "ReadTransport", "WriteTransport"))]
 pub struct Transport {
     carrier: Rc<dyn Carrier>,
 }
@@ -72,6 +74,7 @@ impl Transport {
     ///
     /// # Panics
     /// If no loop is running in this thread.
+    #[doc(alias = "connect_accepted_socket")]
     #[track_caller]
     pub fn from_connected(fd: OwnedFd, protocol: impl Protocol) -> io::Result<Transport> {
         let socket = Socket::from_connected(fd)?;
@@ -246,8 +249,8 @@ impl Transport {
     }
 
     /// Ready once nothing is queued, or the connection has ended.
-    pub(crate) fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.carrier.is_drained(cx.waker()) {
+    pub(crate) fn poll_drained(&self, seat: &mut Seat, cx: &Context<'_>) -> Poll<()> {
+        if self.carrier.is_drained(seat, cx.waker()) {
             Poll::Ready(())
         } else {
             Poll::Pending

@@ -121,7 +121,7 @@ impl Metrics {
     pub fn health(&self) -> Response {
         let response = match self.is_serving() {
             true => Response::text("ok\n"),
-            false => Response::text("stopping\n").with_status(StatusCode::SERVICE_UNAVAILABLE),
+            false => Response::text("not serving\n").with_status(StatusCode::SERVICE_UNAVAILABLE),
         };
         response.field("Cache-Control", "no-store")
     }

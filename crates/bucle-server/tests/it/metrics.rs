@@ -293,7 +293,7 @@ fn administrators_are_answered_until_the_end_and_told_that_it_nears() {
     server.begin_to_stop();
     wait_until("the stop", || ask("GET", "/healthz").status == 503);
     let stopping = ask("GET", "/healthz");
-    assert_eq!((stopping.status, stopping.text()), (503, "stopping\n"));
+    assert_eq!((stopping.status, stopping.text()), (503, "not serving\n"));
     assert_eq!(stopping.field("cache-control"), Some("no-store"));
     go_on.send(()).unwrap();
     assert_eq!(read_answers(&mut stream, 1)[0].text(), "at last\n");
