@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use bucle::net::ToAddresses;
-use bucle::server::{Compression, LogFormat, Outcome, Server, Site, Tls};
+use bucle::net::{Address, ToAddresses};
+use bucle::server::{Compression, LogFormat, Outcome, Server, Site, Tls, TrustedProxies};
 use clap::{Args, ValueEnum};
 
 use crate::limits::Limits;
@@ -70,6 +70,22 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = AccessLog::Combined)]
     access_log: AccessLog,
 
+    /// Believe a proxy at this address (192.0.2.1), in this network (10.0.0.0/8) or at a Unix socket
+    /// (unix) who the client is, by X-Forwarded-For. May be given several times.
+    #[arg(long, value_name = "CIDR", value_parser = network)]
+    trusted_proxy: Vec<String>,
+
+    /// Let trusted proxies say it by the PROXY protocol (versions 1 and 2) instead, with which each of
+    /// their connections has to begin.
+    #[arg(long, requires = "trusted_proxy")]
+    proxy_protocol: bool,
+
+    /// Answer /healthz and /metrics (Prometheus) there, in plain HTTP: PORT (of 127.0.0.1),
+    /// ADDRESS:PORT, or unix:PATH. May be given several times. Nobody is asked who he is: let it be an
+    /// address that only administrators reach.
+    #[arg(long, value_name = "ADDRESS", value_parser = admin_address)]
+    admin: Vec<String>,
+
     #[command(flatten)]
     limits: Limits,
 }
@@ -125,6 +141,26 @@ fn address(text: &str) -> Result<String, String> {
     }
 }
 
+/// The same, of which a port alone is one of this machine's own.
+fn admin_address(text: &str) -> Result<String, String> {
+    let port = text.strip_prefix(':').unwrap_or(text);
+    if port.parse::<u16>().is_ok() {
+        return Ok(format!("127.0.0.1:{port}"));
+    }
+    match text.to_addresses() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A network, checked here so that the flag is named when it is none.
+fn network(text: &str) -> Result<String, String> {
+    match TrustedProxies::nobody().and(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// A value that a header field can have.
 fn cache_control(text: &str) -> Result<String, String> {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
@@ -145,9 +181,16 @@ impl Serve {
             .immutable(!self.no_immutable)
             .cache_control(&self.cache_control)
             .map_err(|error| format!("--cache-control: {error}"))?;
+        let mut options = self.limits.options();
+        let nobody = TrustedProxies::nobody();
+        let mut trusted = self.trusted_proxy.iter();
+        options.trusted_proxies = trusted
+            .try_fold(nobody, |proxies, network| proxies.and(network))
+            .map_err(|error| format!("--trusted-proxy: {error}"))?;
+        options.proxy_protocol = self.proxy_protocol;
         let mut server = Server::builder()
             .workers(self.workers.into())
-            .options(self.limits.options())
+            .options(options)
             .access_log(self.access_log.into());
         for address in &self.listen {
             server = match address.strip_prefix(PLAIN) {
@@ -156,6 +199,11 @@ impl Serve {
             }
             .map_err(|error| error.to_string())?;
         }
+        for address in &self.admin {
+            server = server
+                .admin(address.as_str())
+                .map_err(|error| error.to_string())?;
+        }
         if let (Some(certificate), Some(key)) = (self.tls_cert, self.tls_key) {
             server = server.tls(Tls::from_files(certificate, key));
         } else if self.tls_self_signed {
@@ -163,9 +211,17 @@ impl Serve {
         }
         let root = self.root;
         let bound = server.bind().map_err(|error| error.to_string())?;
-        let urls = bound.urls();
+        let mut told: Vec<_> = bound
+            .urls()
+            .into_iter()
+            .map(|url| format!("serving {} at {url}", root.display()))
+            .collect();
+        told.extend(bound.admin_addresses().iter().map(|address| match address {
+            Address::Unix(_) => format!("metrics at {address}"),
+            address => format!("metrics at http://{address}/metrics"),
+        }));
         let outcome = bound
-            .when_ready(move |_| announce(&root, &urls))
+            .when_ready(move |_| announce(&told))
             .run(move || site.handler())
             .map_err(|error| format!("the server failed: {error}"))?;
         match outcome {
@@ -212,13 +268,29 @@ fn self_signed(listen: &[String]) -> Result<Tls, String> {
     ))
 }
 
-/// Says where the server is, for people and for scripts. Where standard output is closed, nobody
-/// wants to know.
-fn announce(root: &Path, urls: &[String]) {
+/// Says where the server is, for people and for scripts, line by line: on standard error, where
+/// standard output takes it no more.
+fn announce(lines: &[String]) {
+    let text = lines.join("\n");
     let mut out = io::stdout().lock();
-    let root = root.display();
-    for url in urls {
-        let _ = writeln!(out, "serving {root} at {url}");
-    }
-    let _ = out.flush();
+    let written = writeln!(out, "{text}").and_then(|()| out.flush());
+    let why = match written {
+        Err(error) => format!("standard output can't be written to: {error}"),
+        Ok(()) if is_closed() => "standard output is closed".into(),
+        Ok(()) => return,
+    };
+    let _ = writeln!(io::stderr(), "bucle: {why}\n{text}");
+}
+
+/// Whether standard output was closed when the program began: then it was opened on `/dev/null`, for
+/// reading and writing, by the runtime. (Whoever sends it there himself opens it for writing.)
+fn is_closed() -> bool {
+    let leads_nowhere =
+        std::fs::read_link("/proc/self/fd/1").is_ok_and(|it| it == Path::new("/dev/null"));
+    let info = std::fs::read_to_string("/proc/self/fdinfo/1").unwrap_or_default();
+    let mut flags = info.lines().filter_map(|line| line.strip_prefix("flags:"));
+    let flags = flags
+        .next()
+        .and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+    leads_nowhere && flags.is_some_and(|flags| flags & 3 == 2)
 }

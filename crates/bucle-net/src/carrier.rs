@@ -12,6 +12,7 @@ use std::task::Waker;
 use bucle_loop::LoopRef;
 use bytes::Bytes;
 
+use crate::Address;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
 use crate::waiters::Seat;
@@ -58,6 +59,12 @@ pub(crate) trait Carrier {
     fn is_drained(&self, seat: &mut Seat, waker: &Waker) -> bool;
     /// Has the connection's server, if it has one, close `face` in its place.
     fn show_as(&self, face: Weak<dyn Carrier>);
+    /// Whom the connection is for, where a proxy has told it.
+    fn announced(&self) -> Option<Rc<Address>>;
+    /// Notes whom it is for. Only a connection on a socket is told so.
+    fn announce(&self, client: Rc<Address>) {
+        let _ = client;
+    }
     /// What a layer knows of itself.
     fn layer_info(&self) -> Option<Rc<dyn Any>>;
 }

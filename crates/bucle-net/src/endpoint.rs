@@ -41,6 +41,7 @@ use crate::carrier::Carrier;
 use crate::group::Group;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
+use crate::traffic::Traffic;
 use crate::transport::{HIGH_WATER, LOW_WATER, SEND_LIMIT, Transport};
 use crate::waiters::Waiters;
 use crate::write_queue::WriteQueue;
@@ -87,6 +88,8 @@ struct Rare {
     drained: Waiters,
     /// How many bytes may still be sent, where that is metered.
     allowed: u64,
+    /// Whom it is for, as a proxy has told it.
+    announced: Option<Rc<Address>>,
 }
 
 impl Default for Rare {
@@ -97,6 +100,7 @@ impl Default for Rare {
             protocol: None,
             drained: Waiters::default(),
             allowed: 0,
+            announced: None,
         }
     }
 }
@@ -273,6 +277,19 @@ impl State {
         if self.any(METERED) {
             self.with_rare(|rare| rare.allowed = rare.allowed.saturating_sub(count as u64));
         }
+        self.with_traffic(|traffic| traffic.count_sent(count));
+    }
+
+    /// Lends what its server counts, if it does.
+    #[inline]
+    fn with_traffic(&self, body: impl FnOnce(&Traffic)) {
+        let member = self.member.take();
+        if let Some((group, _)) = &member
+            && let Some(traffic) = &group.traffic
+        {
+            body(traffic);
+        }
+        self.member.set(member);
     }
 
     /// Whether a write may go to the socket at once: nothing waits before it, and nothing was sent

@@ -129,6 +129,9 @@ impl Listener {
                 return;
             }
         };
+        if let Some(traffic) = &self.group.traffic {
+            traffic.count_accepted();
+        }
         connection.join(&self.group, face);
         connection.start();
     }
@@ -210,6 +213,9 @@ impl Listener {
             self.group.keep_reserve(socket);
             if over {
                 return;
+            }
+            if let Some(traffic) = &self.group.traffic {
+                traffic.count_refused();
             }
         }
     }

@@ -15,14 +15,16 @@ use std::time::Duration;
 use bucle_loop::{CancelOnDrop, get_running_loop, sleep, timeout, yield_now};
 use bucle_net::tls::ServerContext;
 use bucle_net::{
-    Address, Incoming, ServerOptions, ToAddresses, Transport, create_server_admitting,
-    create_server_from_admitting,
+    Address, Incoming, ProxyProtocol, ServerOptions, ToAddresses, Traffic, Transport,
+    create_server_admitting, create_server_from_admitting,
 };
 
+use crate::Request;
 use crate::access_log::{AccessLog, LogWriter};
 use crate::admission::Census;
 use crate::connection::Driver;
 use crate::handler::Handler;
+use crate::metrics::{Metrics, Serving, Tally};
 use crate::options::Options;
 use crate::serve::{Builder, LOG_PATIENCE, Outcome};
 use crate::stop::either;
@@ -65,7 +67,66 @@ pub struct Server {
     ended: Cell<bool>,
     /// Whose last lines are waited for at the end.
     log: Option<LogWriter>,
+    metrics: Metrics,
+    /// Until it stops.
+    serving: Cell<Option<Serving>>,
+    /// The address for administrators, answered until the end.
+    admin: Option<Box<Server>>,
     watch: Option<CancelOnDrop<()>>,
+}
+
+/// Where a server counts.
+pub(crate) struct Counting {
+    pub(crate) metrics: Metrics,
+    /// Whether the loop's turns are timed.
+    pub(crate) turns: bool,
+}
+
+impl Counting {
+    /// Where nobody looks.
+    pub(crate) fn unseen() -> Counting {
+        Counting {
+            metrics: Metrics::new(),
+            turns: false,
+        }
+    }
+
+    /// A tally for the running loop.
+    fn tally(&self) -> Arc<Tally> {
+        let tally = self.metrics.tally();
+        if self.turns {
+            let turns = tally.clone();
+            get_running_loop().set_turn_watch(move |took| turns.turns.count(took));
+        }
+        tally
+    }
+}
+
+/// What all listeners of a server are told.
+struct Common {
+    traffic: Arc<Traffic>,
+    proxies: Option<ProxyProtocol>,
+}
+
+impl Common {
+    fn new(tally: &Tally, metrics: &Metrics, options: &Options) -> Common {
+        let proxies = options.proxy_protocol.then(|| {
+            let trusted = options.trusted_proxies.clone();
+            let metrics = metrics.clone();
+            ProxyProtocol::new(move |peer| trusted.trusts_address(peer))
+                .timeout(options.header_timeout)
+                .on_error(move |_, _| metrics.count_proxy_error())
+        });
+        Common {
+            traffic: tally.traffic.clone(),
+            proxies,
+        }
+    }
+
+    fn listener(&self, mut options: ServerOptions) -> ServerOptions {
+        options.proxy_protocol = self.proxies.clone();
+        options.traffic(self.traffic.clone())
+    }
 }
 
 /// The connections of a server, whatever its handler.
@@ -148,7 +209,7 @@ impl Server {
         options: Options,
     ) -> io::Result<Server> {
         let addresses = [(address.to_addresses()?, options_of_servers())];
-        Server::listening(addresses, handler, options, None)
+        Server::listening(addresses, handler, options, None, Counting::unseen())
     }
 
     /// Listens at several addresses, each in its way.
@@ -158,18 +219,26 @@ impl Server {
         handler: H,
         options: Options,
         log: Option<(Rc<AccessLog>, LogWriter)>,
+        counting: Counting,
     ) -> io::Result<Server> {
         let (log, writer) = log.unzip();
+        let tally = counting.tally();
+        let common = Common::new(&tally, &counting.metrics, &options);
         let census = Census::new(&options);
-        let worker = Worker::new(get_running_loop(), handler, options, log);
+        let worker = Worker::new(get_running_loop(), handler, options, log, tally);
         worker.count_connections(census);
         let mut listeners = Vec::new();
         for (addresses, options) in addresses {
+            // All may be of the other way.
+            if addresses.is_empty() {
+                continue;
+            }
+            let options = common.listener(options);
             let (worker, secure) = (worker.clone(), options.is_tls());
             let admit = move |incoming: &Incoming<'_>| Driver::admit(&worker, incoming, secure);
             listeners.push(create_server_admitting(addresses, options, admit)?);
         }
-        let mut server = Server::from(listeners, worker);
+        let mut server = Server::from(listeners, worker, counting.metrics);
         server.log = writer;
         Ok(server)
     }
@@ -187,8 +256,10 @@ impl Server {
     /// If no loop is running in this thread.
     #[track_caller]
     pub fn unbound<H: Handler>(handler: H, options: Options) -> Server {
-        let worker = Worker::new(get_running_loop(), handler, options, None);
-        Server::from(Vec::new(), worker)
+        let counting = Counting::unseen();
+        let tally = counting.tally();
+        let worker = Worker::new(get_running_loop(), handler, options, None, tally);
+        Server::from(Vec::new(), worker, counting.metrics)
     }
 
     /// Answers what comes in at sockets that listen already, each in plain text or by TLS.
@@ -198,11 +269,15 @@ impl Server {
         handler: H,
         options: Options,
         log: Option<Rc<AccessLog>>,
+        counting: Counting,
         census: Option<Arc<Census>>,
     ) -> io::Result<Server> {
-        let worker = Worker::new(get_running_loop(), handler, options, log);
+        let tally = counting.tally();
+        let common = Common::new(&tally, &counting.metrics, &options);
+        let worker = Worker::new(get_running_loop(), handler, options, log, tally);
         worker.count_connections(census);
         let serve = |sockets: Vec<(OwnedFd, bool)>, options: ServerOptions| {
+            let options = common.listener(options);
             let sockets = sockets.into_iter().map(|(socket, _)| socket).collect();
             let (worker, secure) = (worker.clone(), options.is_tls());
             let admit = move |incoming: &Incoming<'_>| Driver::admit(&worker, incoming, secure);
@@ -213,15 +288,22 @@ impl Server {
         if let Some(tls) = tls {
             listeners.push(serve(secure, options_of_servers().tls(tls))?);
         }
-        Ok(Server::from(listeners, worker))
+        Ok(Server::from(listeners, worker, counting.metrics))
     }
 
-    fn from(listeners: Vec<bucle_net::Server>, connections: Rc<dyn Connections>) -> Server {
+    fn from(
+        listeners: Vec<bucle_net::Server>,
+        connections: Rc<dyn Connections>,
+        metrics: Metrics,
+    ) -> Server {
         Server {
             listeners,
             connections,
             ended: Cell::new(false),
             log: None,
+            serving: Cell::new(Some(metrics.serving())),
+            metrics,
+            admin: None,
             watch: None,
         }
     }
@@ -230,6 +312,34 @@ impl Server {
     pub fn addresses(&self) -> Vec<Address> {
         let listeners = self.listeners.iter();
         listeners.flat_map(bucle_net::Server::sockets).collect()
+    }
+
+    /// Where its [administrators](Builder::admin) ask.
+    pub fn admin_addresses(&self) -> Vec<Address> {
+        match &self.admin {
+            Some(admin) => admin.addresses(),
+            None => Vec::new(),
+        }
+    }
+
+    /// What it has common so far; that of other servers too, if they were given the same
+    /// [`Metrics`].
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
+    }
+
+    /// Answers administrators at these addresses, until its end.
+    pub(crate) fn show_at(&mut self, addresses: Vec<Address>) -> io::Result<()> {
+        let metrics = self.metrics();
+        let admin = Server::listening(
+            [(addresses, options_of_servers())],
+            move |request: Request| metrics.answer(&request),
+            Options::default(),
+            None,
+            Counting::unseen(),
+        )?;
+        self.admin = Some(Box::new(admin));
+        Ok(())
     }
 
     /// How many connections it has.
@@ -273,6 +383,7 @@ impl Server {
     /// If this is dropped before its end, the server is dropped with it, and cuts the rest.
     pub async fn drain(self, limit: Duration, force: impl Future<Output = ()>) -> Outcome {
         self.close();
+        self.serving.take();
         self.connections.keep_none();
         // What has reached the system before the stop is read and answered.
         sleep(LAST_LOOK).await;
@@ -314,6 +425,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.close();
+        self.serving.take();
         if !self.ended.get() {
             self.connections.abort();
         }

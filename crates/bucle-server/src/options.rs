@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bucle_http::Limits;
 
+use crate::proxies::TrustedProxies;
+
 /// How long a client may take from the opening of the connection, or from the first byte of a
 /// later request, to the end of the head.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -95,7 +97,8 @@ pub struct Options {
     /// count.
     pub max_connections: Option<u32>,
     /// The same from one address; an IPv6 address counts as its /64, and Unix sockets have none.
-    /// `None` unless set: behind a proxy, all come from the same.
+    /// `None` unless set: behind a proxy, all come from the same. Those of
+    /// [`trusted_proxies`](Options::trusted_proxies) don't count, whomever they are for.
     pub max_connections_per_address: Option<u32>,
     /// How fast answers leave, in bytes a second and connection, heads included; over TLS, encrypted.
     /// `None` unless set. A connection that was quiet may send as much as a second's at once. nginx's
@@ -108,6 +111,13 @@ pub struct Options {
     pub linger_timeout: Duration,
     /// See [`DRAIN_TIMEOUT`].
     pub drain_timeout: Duration,
+    /// Who may say for whom a request is, by `X-Forwarded-For`: nobody unless set. See
+    /// [`Request::client_addr`](crate::Request::client_addr).
+    pub trusted_proxies: TrustedProxies,
+    /// Whether these proxies say it by the PROXY protocol, versions 1 and 2, with which each of their
+    /// connections has to begin then, within the header timeout; off unless set. It comes before TLS.
+    /// From anybody else such a beginning is refused as the malformed request or handshake it is.
+    pub proxy_protocol: bool,
 }
 
 impl Default for Options {
@@ -129,6 +139,8 @@ impl Default for Options {
             max_requests: None,
             linger_timeout: LINGER_TIMEOUT,
             drain_timeout: DRAIN_TIMEOUT,
+            trusted_proxies: TrustedProxies::nobody(),
+            proxy_protocol: false,
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::admission::{Census, Full, Ticket};
 use crate::connection::{Connection, Patience};
 use crate::date::{self, DateCache};
 use crate::handler::Handler;
+use crate::metrics::Tally;
 use crate::options::Options;
 use crate::request::HeadPool;
 
@@ -69,6 +70,7 @@ pub(crate) struct Worker<H: Handler> {
     /// When the world began, where it is a simulated one.
     simulated: Option<Instant>,
     pub(crate) log: Option<Rc<AccessLog>>,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) draining: Cell<bool>,
     emptied: Cell<Option<Waker>>,
 }
@@ -79,7 +81,9 @@ impl<H: Handler> Worker<H> {
         handler: H,
         options: Options,
         log: Option<Rc<AccessLog>>,
+        tally: Arc<Tally>,
     ) -> Rc<Worker<H>> {
+        let heads = HeadPool::new(tally.clone(), options.trusted_proxies.clone());
         let simulated = event_loop.sim_network().is_some();
         Rc::new(Worker {
             simulated: simulated.then(|| event_loop.time()),
@@ -87,7 +91,7 @@ impl<H: Handler> Worker<H> {
             handler,
             patience: Patience::new(&options),
             options,
-            heads: Rc::default(),
+            heads: Rc::new(heads),
             out: Cell::default(),
             slots: RefCell::default(),
             connections: RefCell::default(),
@@ -100,6 +104,7 @@ impl<H: Handler> Worker<H> {
             handing_out: Cell::new(false),
             date: RefCell::new(DateCache::new()),
             log,
+            tally,
             draining: Cell::new(false),
             emptied: Cell::new(None),
         })
@@ -149,11 +154,16 @@ impl<H: Handler> Worker<H> {
         let Some(census) = &*census else {
             return Ok(0);
         };
-        let peer = || Some(incoming.peer_address()?.as_tcp()?.ip());
+        // A proxy that is trusted is not one client, but all of its own.
+        let peer = || {
+            let address = incoming.peer_address()?.as_tcp()?.ip();
+            (!self.options.trusted_proxies.trusts(Some(address))).then_some(address)
+        };
         match census.admit(peer) {
             // There are fewer descriptors than that.
             Ok(ticket) => Ok(self.tickets.borrow_mut().insert(ticket) as u32 + 1),
             Err(full) => {
+                self.tally.turned_away.add(1);
                 self.tell_full(full);
                 Err(NoRoom)
             }
@@ -198,6 +208,7 @@ impl<H: Handler> Worker<H> {
 
     pub(crate) fn add(self: &Rc<Self>, connection: Rc<Connection<H>>) -> u32 {
         let key = self.connections.borrow_mut().insert(connection);
+        self.tally.open.set(self.len() as u64);
         if !self.ticking.replace(true) {
             self.arm();
         }
@@ -213,6 +224,7 @@ impl<H: Handler> Worker<H> {
     pub(crate) fn remove(&self, key: u32) {
         let removed = self.connections.borrow_mut().try_remove(key as usize);
         drop(removed);
+        self.tally.open.set(self.len() as u64);
         if self.len() == 0
             && let Some(waker) = self.emptied.take()
         {

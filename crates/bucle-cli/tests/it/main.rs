@@ -1,5 +1,6 @@
 //! The command as its users and their scripts meet it: a child process.
 
+mod admin;
 mod conformance;
 mod limits;
 mod memory;

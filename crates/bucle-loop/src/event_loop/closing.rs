@@ -73,6 +73,7 @@ impl LoopRef {
             let mut entry = Some(entry);
             discard(&mut || drop(entry.take()));
         }
+        self.end_turn_watch();
         let handler = core.exception_handler.take();
         drop(handler);
         core.fds.borrow_mut().close();

@@ -111,6 +111,7 @@ impl LoopRef {
         if let Some(slow) = core.slow.check_begun() {
             self.report_slow("step", None, None, slow);
         }
+        self.turn_ended();
         let mut timeout = self.timeout();
         if timeout != Some(Duration::ZERO) {
             timeout = self.before_sleep(timeout);
@@ -128,6 +129,7 @@ impl LoopRef {
             core.inbox.awake();
         }
         core.counters.selects.add(1);
+        self.turn_begun();
         core.slow.start(asleep);
         core.asked_at.set(core.slow.last_reading());
         core.ran_since_asked.set(0);

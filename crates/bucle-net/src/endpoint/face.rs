@@ -10,6 +10,7 @@ use bucle_loop::LoopRef;
 use bytes::Bytes;
 
 use super::{Connection, Endpoint};
+use crate::Address;
 use crate::carrier::Carrier;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
@@ -126,6 +127,16 @@ impl<P: Protocol> Carrier for Connection<P> {
 
     fn show_as(&self, face: Weak<dyn Carrier>) {
         self.shared().show_as(face);
+    }
+
+    fn announced(&self) -> Option<Rc<Address>> {
+        let rare = self.shared().state().rare.borrow();
+        rare.as_ref()?.announced.clone()
+    }
+
+    fn announce(&self, client: Rc<Address>) {
+        let state = self.shared().state();
+        state.with_rare(|rare| rare.announced = Some(client));
     }
 
     fn layer_info(&self) -> Option<Rc<dyn Any>> {

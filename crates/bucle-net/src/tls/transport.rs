@@ -304,7 +304,7 @@ impl TlsTransport {
     /// What a client is told that sends text where TLS is spoken.
     fn plain_text_answer(&self) -> Option<Vec<u8>> {
         let accepted = self.accepted.borrow();
-        Some(accepted.as_ref()?.plain_text_answer()?.to_vec())
+        accepted.as_ref()?.plain_text_answer()
     }
 
     /// The connection below is gone.

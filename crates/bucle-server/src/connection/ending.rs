@@ -16,6 +16,7 @@ impl<H: Handler> Connection<H> {
     /// The input is not HTTP, or not as we allow it: says so, and takes no more.
     #[cold]
     pub(super) fn refuse(self: &Rc<Self>, error: Error, input: &[u8], out: &mut Vec<u8>) {
+        self.worker.tally.unreadable.add(1);
         self.give_up(BodyError::Malformed, refusal(error), input, out);
     }
 
@@ -48,12 +49,14 @@ impl<H: Handler> Connection<H> {
     /// The client took too long: 408, unless an answer is out already.
     #[cold]
     pub(super) fn timed_out(self: &Rc<Self>) {
+        self.worker.tally.timeouts.add(1);
         self.give_up_waiting(StatusCode::REQUEST_TIMEOUT);
     }
 
     /// The handler took too long: it is dropped, and the answer is 503.
     #[cold]
     pub(super) fn handler_timed_out(self: &Rc<Self>) {
+        self.worker.tally.handler_timeouts.add(1);
         self.give_up_waiting(StatusCode::SERVICE_UNAVAILABLE);
     }
 
@@ -84,6 +87,7 @@ impl<H: Handler> Connection<H> {
         if self.phase.get() == Phase::Head {
             self.phase.set(Phase::Exchange);
             self.clear(flag::OF_REQUEST);
+            self.asked.take();
             if asks_for_head(input) {
                 self.set(flag::HEAD);
             }
@@ -179,7 +183,10 @@ impl<H: Handler> Connection<H> {
 
     /// The transport is gone.
     pub(super) fn lost(&self) {
-        self.phase.set(Phase::Closed);
+        let before = self.phase.replace(Phase::Closed);
+        if before == Phase::Exchange && !self.any(flag::BEGUN) {
+            self.worker.tally.abandoned.add(1);
+        }
         self.stop_exchange(BodyError::Incomplete);
         let exchange = self.exchange.take();
         if let Some(mut exchange) = exchange {

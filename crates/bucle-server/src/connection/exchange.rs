@@ -12,7 +12,7 @@ use bucle_loop::{ExceptionContext, TaskHandle};
 use bucle_net::Transport;
 
 use super::upgrade::Upgrade;
-use super::{Connection, Phase, Waits, flag};
+use super::{Asked, Connection, Phase, Waits, flag};
 use crate::access_log::Record;
 use crate::body::{BodyChannel, BodyError, BodyOwner, RequestBody};
 use crate::handler::Handler;
@@ -59,6 +59,10 @@ impl<H: Handler> Connection<H> {
         if whole {
             flags |= flag::RECEIVED;
         }
+        self.asked.set(Asked {
+            method: Some(head.method()),
+            takes_trailers: head.takes_trailers(),
+        });
         match head.method() {
             Method::Head => flags |= flag::HEAD,
             Method::Connect => flags |= flag::CONNECT,
@@ -92,7 +96,9 @@ impl<H: Handler> Connection<H> {
             drop(body);
             return self.answer_when_due(too_large(), out);
         }
-        let request = Request::new(head, RequestBody::new(body), worker.heads.clone());
+        let transport = self.transport.get().cloned();
+        let body = RequestBody::new(body);
+        let request = Request::new(head, body, worker.heads.clone(), transport);
 
         // Polled in place; a future that is not ready becomes a task, which polls it again with a
         // waker of its own.
@@ -160,6 +166,7 @@ impl<H: Handler> Connection<H> {
 
     #[cold]
     fn report_panic(&self, payload: Box<dyn std::any::Any + Send>) {
+        self.worker.tally.panics.add(1);
         let text = payload
             .downcast_ref::<&'static str>()
             .copied()
@@ -265,6 +272,14 @@ impl<H: Handler> Connection<H> {
         self.is_over_limit(exchange.as_ref().map(|exchange| exchange.received))
     }
 
+    /// Keeps what came behind the body, if it is wanted.
+    pub(super) fn trailers_received(&self, head: Box<RequestHead>) {
+        match self.body() {
+            Some(body) if Self::is_wanted(&body) => body.set_trailers(head),
+            _ => self.worker.heads.give(head),
+        }
+    }
+
     /// Whether the rest of a body nobody reads is not worth reading to keep the connection.
     pub(super) fn body_is_too_long(&self) -> bool {
         if self.any(flag::RECEIVED) {
@@ -334,9 +349,10 @@ impl<H: Handler> Connection<H> {
             let record = exchange.log.get_or_insert_with(|| {
                 // The system is asked once a connection.
                 let peer = self.with_transport(Transport::peer_address).flatten();
-                Box::new(Record::new(peer, now))
+                let client = self.with_transport(Transport::client_address).flatten();
+                Box::new(Record::new(peer, client, now))
             });
-            record.begin(head, now);
+            record.begin(head, now, &self.worker.heads);
         });
     }
 

@@ -39,7 +39,7 @@ mod upgrade;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
-use bucle_http::{Event, ServerConnection};
+use bucle_http::{Event, Method, ServerConnection};
 use bucle_net::Transport;
 
 use crate::handler::Handler;
@@ -143,6 +143,16 @@ pub(crate) struct Connection<H: Handler> {
     flags: Cell<u16>,
     phase: Cell<Phase>,
     waits: Cell<Waits>,
+    asked: Cell<Asked>,
+}
+
+/// What is kept of the head of the request under way.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    /// None if it could not be read.
+    method: Option<Method>,
+    /// The client takes trailers behind the answer.
+    takes_trailers: bool,
 }
 
 impl<H: Handler> Connection<H> {
@@ -161,6 +171,7 @@ impl<H: Handler> Connection<H> {
             flags: Cell::new(0),
             phase: Cell::new(Phase::Head),
             waits: Cell::new(Waits::FirstHead),
+            asked: Cell::default(),
         })
     }
 
@@ -316,6 +327,10 @@ impl<H: Handler> Connection<H> {
                     let _ = self.http.borrow_mut().receive(&[], &mut head, limits);
                 }
                 self.begin(head, whole, out);
+                continue;
+            }
+            if progress.event == Event::Trailers {
+                self.trailers_received(head);
                 continue;
             }
             self.worker.heads.give(head);

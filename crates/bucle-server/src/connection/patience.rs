@@ -194,6 +194,7 @@ impl<H: Handler> Connection<H> {
             Waits::NextRequest | Waits::Linger | Waits::Reader if unread > 0 => {
                 let patience = &self.worker.patience;
                 if before != UNKNOWN && before.wrapping_sub(unread) < patience.send {
+                    self.worker.tally.timeouts.add(1);
                     self.abort();
                 } else {
                     self.deadline.set(self.worker.after(patience.write));

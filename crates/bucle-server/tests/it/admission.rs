@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Instant;
 
-use bucle_server::{Options, Outcome, Request, Response};
+use bucle_server::{Options, Outcome, Request, Response, TrustedProxies};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
 use crate::support::{Answer, Running, WATCHDOG, read_answers, read_to_end, serve};
@@ -144,4 +144,24 @@ fn places_are_given_back_however_a_connection_ends() {
         let _: io::Result<()> = stream.write_all(ending);
     }
     connect_when_there_is_room(&server);
+}
+
+#[test]
+fn a_trusted_proxy_is_not_one_client() {
+    let mut options = Options::default();
+    options.max_connections = Some(5);
+    options.max_connections_per_address = Some(1);
+    let proxies = TrustedProxies::nobody();
+    options.trusted_proxies = proxies.and("127.0.0.1").unwrap();
+    let server = serve(options, || hello);
+    let mut inside: Vec<_> = (0..4).map(|_| server.connect()).collect();
+    inside.push(connect_from(&server, [127, 0, 0, 2]));
+    assert!(inside.iter_mut().all(is_served));
+    drop(inside.remove(0));
+    let again = connect_when_there_is_room(&server);
+    // There may be as many as that in all.
+    assert_eq!(told(server.connect()), [503]);
+    drop((again, inside.remove(0)));
+    connect_when_there_is_room(&server);
+    assert_eq!(told(connect_from(&server, [127, 0, 0, 2])), [503]);
 }

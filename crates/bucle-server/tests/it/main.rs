@@ -11,8 +11,10 @@ mod generator;
 mod handlers;
 mod limit_rate;
 mod limits;
+mod metrics;
 mod pipelining;
 mod policy;
+mod proxies;
 mod ranges;
 mod routes;
 mod simulated;
@@ -21,6 +23,7 @@ mod soak;
 mod streaming;
 mod support;
 mod tower_services;
+mod trailers;
 mod upgrades;
 #[cfg(feature = "websocket")]
 mod websockets;

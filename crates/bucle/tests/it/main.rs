@@ -7,4 +7,6 @@ mod certificate;
 mod examples;
 mod planted;
 mod refusals;
+#[cfg(feature = "websocket")]
+mod secure;
 mod testing;

@@ -12,6 +12,7 @@ use super::{
     CLOSING, DROPPED, EOF_SEEN, EOF_WANTED, ESTABLISHED, LINGERING, LOST, READING_PAUSED,
     TlsTransport,
 };
+use crate::Address;
 use crate::carrier::Carrier;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
@@ -198,6 +199,10 @@ impl Carrier for TlsTransport {
         if let Some(below) = self.below() {
             below.carrier().show_as(face);
         }
+    }
+
+    fn announced(&self) -> Option<Rc<Address>> {
+        self.below()?.carrier().announced()
     }
 
     fn layer_info(&self) -> Option<Rc<dyn Any>> {
