@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::admin::Admin;
 use crate::handler::Handler;
 use crate::http_server::{Counting, Server, options_of_servers};
 use crate::listen::Listening;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Serving};
 use crate::options::Options;
 use crate::stop::{Level, Stop};
 use crate::tls::{Certificate, Tls};
@@ -439,6 +439,7 @@ impl Bound {
             secure: self.secure,
             tls: (certificate.as_ref()).map(|certificate| certificate.context.clone()),
             stop: stop.clone(),
+            starting: Mutex::new(Some(metrics.serving())),
             metrics,
             turns,
         });
@@ -558,9 +559,17 @@ struct Job<F> {
     stop: Arc<Stop>,
     metrics: Metrics,
     turns: bool,
+    /// Until the first worker serves: connections are queued, and will be answered.
+    starting: Mutex<Option<Serving>>,
 }
 
 impl<H: Handler, F: Fn() -> H + 'static> Job<F> {
+    /// A worker serves, and counts as one that does.
+    fn started(&self) {
+        let mut starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(starting.take());
+    }
+
     /// One worker, from its start to its end.
     fn work(
         self: &Arc<Self>,
@@ -581,6 +590,7 @@ impl<H: Handler, F: Fn() -> H + 'static> Job<F> {
             .run_until_complete(async move {
                 let handler = (job.make_handler)();
                 let server = Server::start(sockets, tls, handler, options, log, counting)?;
+                job.started();
                 stop.reached(Level::Drain).await;
                 Ok(server.drain(limit, stop.reached(Level::Force)).await)
             })
