@@ -3,14 +3,13 @@
 //! An entry is at most two words, whatever it stands for, and queueing one allocates nothing once
 //! the queue has grown to its working size. The queue runs nothing itself.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::fds::{Readiness, split_token};
 use crate::handles::HandleCell;
 use crate::sim::SimEventKind;
-use crate::task::cell::TaskRef;
+use crate::task::cell::{Ring, TaskRef};
 
 /// Something that is ready to run.
 pub(crate) enum Entry {
@@ -61,7 +60,7 @@ const _: () = assert!(size_of::<Entry>() <= 2 * size_of::<usize>());
 /// First in, first out.
 #[derive(Default)]
 pub(crate) struct ReadyQueue {
-    entries: RefCell<VecDeque<Entry>>,
+    entries: Ring<Entry>,
     /// A task began to wait for another, or in a line, since this was last asked.
     waits: Cell<bool>,
 }
@@ -69,34 +68,41 @@ pub(crate) struct ReadyQueue {
 impl ReadyQueue {
     #[inline]
     pub(crate) fn push(&self, entry: Entry) {
-        self.entries.borrow_mut().push_back(entry);
+        self.entries.push(entry);
+    }
+
+    /// [`push`](ReadyQueue::push) of a task, to which a reference is made where it is put.
+    #[inline]
+    pub(crate) fn push_task(&self, task: impl FnOnce() -> TaskRef) {
+        self.entries.push_with(|| Entry::Task(task()));
     }
 
     #[inline]
     pub(crate) fn pop(&self) -> Option<Entry> {
-        self.entries.borrow_mut().pop_front()
+        self.entries.pop()
     }
 
     /// Puts what is queued into a random order, for simulations. Callbacks stay in the order that
     /// `call_soon` promises among themselves.
     #[cold]
     pub(crate) fn shuffle(&self, rng: &mut fastrand::Rng) {
-        let mut entries = self.entries.borrow_mut();
         let is_callback = |entry: &Entry| matches!(entry, Entry::Callback(_));
         let (callbacks, mut others): (Vec<Entry>, Vec<Entry>) =
-            entries.drain(..).partition(is_callback);
+            std::iter::from_fn(|| self.pop()).partition(is_callback);
         let mut turns: Vec<bool> = callbacks.iter().map(|_| true).collect();
         turns.resize(callbacks.len() + others.len(), false);
         rng.shuffle(&mut turns);
         rng.shuffle(&mut others);
         let (mut callbacks, mut others) = (callbacks.into_iter(), others.into_iter());
-        entries.extend(turns.into_iter().filter_map(|callback| {
-            if callback {
-                callbacks.next()
-            } else {
-                others.next()
+        for callback in turns {
+            let next = match callback {
+                true => callbacks.next(),
+                false => others.next(),
+            };
+            if let Some(entry) = next {
+                self.push(entry);
             }
-        }));
+        }
     }
 
     /// Notes that the wait-for graph may have a new edge.
@@ -118,11 +124,11 @@ impl ReadyQueue {
 
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.entries.borrow().len()
+        self.entries.len()
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.borrow().is_empty()
+        self.entries.is_empty()
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::admission::Census;
 use crate::handler::Handler;
 use crate::http_server::{Counting, Server, options_of_servers};
 use crate::listen::Listening;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Serving};
 use crate::options::Options;
 use crate::stop::{Level, Stop};
 use crate::tls::{Certificate, Tls};
@@ -442,6 +442,7 @@ impl Bound {
             tls: (certificate.as_ref()).map(|certificate| certificate.context.clone()),
             stop: stop.clone(),
             census,
+            starting: Mutex::new(Some(metrics.serving())),
             metrics,
             turns,
         });
@@ -563,9 +564,17 @@ struct Job<F> {
     census: Option<Arc<Census>>,
     metrics: Metrics,
     turns: bool,
+    /// Until the first worker serves: connections are queued, and will be answered.
+    starting: Mutex<Option<Serving>>,
 }
 
 impl<H: Handler, F: Fn() -> H + 'static> Job<F> {
+    /// A worker serves, and counts as one that does.
+    fn started(&self) {
+        let mut starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(starting.take());
+    }
+
     /// One worker, from its start to its end.
     fn work(
         self: &Arc<Self>,
@@ -587,6 +596,7 @@ impl<H: Handler, F: Fn() -> H + 'static> Job<F> {
                 let handler = (job.make_handler)();
                 let census = job.census.clone();
                 let server = Server::start(sockets, tls, handler, options, log, counting, census)?;
+                job.started();
                 stop.reached(Level::Drain).await;
                 Ok(server.drain(limit, stop.reached(Level::Force)).await)
             })

@@ -43,6 +43,7 @@ use crate::counters::Counters;
 use crate::exceptions::ExceptionContext;
 use crate::executor::DefaultExecutor;
 use crate::fds::{FdTable, Source};
+use crate::future_waits::FutureWaits;
 use crate::inbox::{Inbox, Message};
 use crate::selector::Event;
 use crate::signals::Signals;
@@ -93,12 +94,15 @@ pub(crate) struct Core {
     stopping: Cell<bool>,
     /// Where tasks wait.
     pub(crate) wait_places: Rc<WaitPlaces>,
+    /// And those of them that wait for settable futures.
+    pub(crate) future_waits: FutureWaits,
     deadlock: DeadlockWatch,
-    /// When the system was asked last: entries run since, and the slow watch's reading then.
-    ran_since_asked: Cell<usize>,
+    /// What the slow watch read when the system was asked last.
     asked_at: Cell<u64>,
-    /// How many entries may run before it is asked again; 0: it is asked every turn.
-    ask_after: Cell<usize>,
+    /// It is asked again once so many entries have run since the loop was made.
+    ask_at: Cell<u64>,
+    /// How many entries may run between two times; 0: it is asked every turn.
+    ask_after: Cell<u64>,
     /// The simulated world, where the loop lives in one.
     sim: Option<SimNetwork>,
     /// Decides in which order ready tasks run, where that is left to the seed.

@@ -13,16 +13,18 @@ use crate::inbox::Message;
 use crate::ready::Entry;
 use crate::running;
 use crate::sim::SimNetwork;
+use crate::slow::Slow;
+use crate::task::cell::TaskRef;
 use crate::timers::Due;
 
 /// Under `run_forever`, as long as something is ready: how many entries may run between two times
 /// that the system is asked. What waits there waits so much longer at most, if they are short; if
 /// they are not, the clock's tick comes first.
-const ASK_AFTER: usize = 64;
+const ASK_AFTER: u64 = 64;
 
 /// The same while they are so short that the slow watch times them together: a tenth of a
 /// millisecond at most.
-const ASK_AFTER_SHORT: usize = 512;
+const ASK_AFTER_SHORT: u64 = 512;
 
 /// Running: the turn and its phases.
 impl LoopRef {
@@ -38,7 +40,8 @@ impl LoopRef {
         }
         loop {
             self.turn();
-            if self.core.stopping.replace(false) {
+            if self.core.stopping.get() {
+                self.core.stopping.set(false);
                 break;
             }
         }
@@ -81,6 +84,7 @@ impl LoopRef {
     }
 
     /// One turn. An embedder may call the phases one by one instead, in this order.
+    #[inline]
     pub fn turn(&self) {
         self.select();
         self.dispatch();
@@ -120,19 +124,27 @@ impl LoopRef {
         if asleep && !core.inbox.prepare_sleep() {
             timeout = Some(Duration::ZERO);
         }
-        let result = core
-            .fds
-            .borrow_mut()
-            .selector
-            .select(timeout, &mut core.events.borrow_mut());
+        let result = match !asleep && self.knows_nothing_to_ask() {
+            true => Ok(()),
+            false => {
+                core.counters.selects.add(1);
+                core.fds
+                    .borrow_mut()
+                    .selector
+                    .select(timeout, &mut core.events.borrow_mut())
+            }
+        };
         if asleep {
             core.inbox.awake();
         }
-        core.counters.selects.add(1);
         self.turn_begun();
         core.slow.start(asleep);
         core.asked_at.set(core.slow.last_reading());
-        core.ran_since_asked.set(0);
+        core.ask_at.set(match core.ask_after.get() {
+            0 => 0,
+            ASK_AFTER if core.slow.finds_steps_short() => core.counters.ran.get() + ASK_AFTER_SHORT,
+            after => core.counters.ran.get() + after,
+        });
         match result {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -145,19 +157,23 @@ impl LoopRef {
         }
     }
 
+    /// Whether the system has nothing to say while the loop is awake: no descriptor is watched but
+    /// the one that ends its sleep. (An embedder's turns ask all the same, as who takes them may
+    /// want to see that they do.)
+    fn knows_nothing_to_ask(&self) -> bool {
+        self.core.ask_after.get() != 0 && self.watched_fds() == 0
+    }
+
     #[inline]
     fn asked_lately(&self) -> bool {
         let core = &*self.core;
-        let after = match core.ask_after.get() {
-            ASK_AFTER if core.slow.finds_steps_short() => ASK_AFTER_SHORT,
-            after => after,
-        };
-        core.ran_since_asked.get() < after && core.asked_at.get() == core.slow.last_reading()
+        core.counters.ran.get() < core.ask_at.get()
+            && core.asked_at.get() == core.slow.last_reading()
     }
 
     /// Has the next turn ask the system, whatever it has ready.
     pub(crate) fn ask_next_turn(&self) {
-        self.core.ran_since_asked.set(usize::MAX);
+        self.core.ask_at.set(0);
     }
 
     /// How long `select` may wait.
@@ -232,6 +248,7 @@ impl LoopRef {
     }
 
     /// Phase 4: runs the entries that are in the ready queue now; what they add runs next turn.
+    #[inline]
     pub fn run_ready(&self) {
         let core = &*self.core;
         let count = core.ready.len();
@@ -241,16 +258,15 @@ impl LoopRef {
         match &core.sim {
             None => {
                 for _ in 0..count {
-                    let Some(entry) = core.ready.pop() else {
-                        break;
-                    };
-                    self.run_entry(entry);
+                    match core.ready.pop() {
+                        Some(Entry::Task(task)) => self.run_ready_task(&task),
+                        Some(entry) => self.run_entry(entry),
+                        None => break,
+                    }
                 }
             }
             Some(network) => self.run_simulated(count, network),
         }
-        core.ran_since_asked
-            .set(core.ran_since_asked.get().saturating_add(count));
         core.counters.ran.add(count as u64);
     }
 
@@ -297,17 +313,25 @@ impl LoopRef {
         }
     }
 
-    #[inline]
-    fn run_entry(&self, entry: Entry) {
+    #[inline(always)]
+    fn run_ready_task(&self, task: &TaskRef) {
         let core = &*self.core;
+        core.tasks.run(self, task);
+        if let Some(slow) = core.slow.check() {
+            self.report_slow_task(task, slow);
+        }
+    }
+
+    #[cold]
+    fn report_slow_task(&self, task: &TaskRef, slow: Slow) {
+        let name = Some(task.tag().to_string());
+        self.report_slow("task", name, Some(task.location()), slow);
+    }
+
+    #[inline(never)]
+    fn run_entry(&self, entry: Entry) {
         match entry {
-            Entry::Task(task) => {
-                core.tasks.run(self, &task);
-                if let Some(slow) = core.slow.check() {
-                    let name = Some(task.tag().to_string());
-                    self.report_slow("task", name, Some(task.location()), slow);
-                }
-            }
+            Entry::Task(task) => self.run_ready_task(&task),
             Entry::Callback(cell) => self.run_callback(&cell),
             Entry::Readable(token) => self.run_io(token, Readiness::READ),
             Entry::Writable(token) => self.run_io(token, Readiness::WRITE),
@@ -429,5 +453,6 @@ impl Drop for Entered {
     fn drop(&mut self) {
         self.core.state.set(State::Idle);
         self.core.ask_after.set(0);
+        self.core.ask_at.set(0);
     }
 }

@@ -138,7 +138,7 @@ impl TaskTable {
     }
 
     /// Runs a task that is ready, to its next await.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(&self, event_loop: &LoopRef, task: &TaskRef) {
         if let Ran::Done = self.current.run(task) {
             self.ended(event_loop, task);

@@ -95,7 +95,7 @@ impl<S> TowerHandler<S> {
     ///     format!("{:?}\n", peer.client_addr)
     /// }
     ///
-    /// let router = Router::new().route("/who", get(who));
+    /// let router: Router = Router::new().route("/who", get(who));
     /// let handler = TowerHandler::new(router).with_peer();
     /// # drop(handler);
     /// ```
