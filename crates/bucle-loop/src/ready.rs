@@ -2,6 +2,10 @@
 //!
 //! An entry is at most two words, whatever it stands for, and queueing one allocates nothing once
 //! the queue has grown to its working size. The queue runs nothing itself.
+//!
+//! It has two lanes, each first in, first out: what this thread's own code queues, and what arrives
+//! from outside: events, messages of other threads, timers. A turn runs the first, then the second;
+//! so the order is that of one queue, unless a long turn is [cut](ReadyQueue::cut).
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -17,6 +21,9 @@ pub(crate) enum Entry {
     Task(TaskRef),
     /// A callback of `call_soon`, or of a timer that is due.
     Callback(Rc<HandleCell>),
+    /// The next callback of those that other threads have sent, which lie in a queue of their own: it
+    /// can't be cancelled, so it needs no handle.
+    Call,
     /// An event of a file descriptor, by the selector's token: for the owner it had when the
     /// selector saw it. The readiness is in the variant, so that each carries one whole word: an
     /// entry is then moved as two words, not as bytes, which the processor would have to put
@@ -46,6 +53,8 @@ impl Entry {
         };
         match self {
             Entry::Task(task) => Some(SimEventKind::Task(task.tag())),
+            // A simulated loop gives each a handle.
+            Entry::Call => None,
             Entry::Callback(cell) if cell.is_cancelled() => None,
             Entry::Callback(cell) => Some(SimEventKind::Callback(cell.location())),
             Entry::Readable(token) => ready(token, Readiness::READ),
@@ -57,10 +66,15 @@ impl Entry {
 
 const _: () = assert!(size_of::<Entry>() <= 2 * size_of::<usize>());
 
-/// First in, first out.
+/// See the module.
 #[derive(Default)]
 pub(crate) struct ReadyQueue {
     entries: Ring<Entry>,
+    arrived: Ring<Entry>,
+    /// Of a turn that was cut: how many entries it has yet to run, and how many it is to run before
+    /// it is cut again.
+    rest: Cell<usize>,
+    least: Cell<usize>,
     /// A task began to wait for another, or in a line, since this was last asked.
     waits: Cell<bool>,
 }
@@ -80,6 +94,48 @@ impl ReadyQueue {
     #[inline]
     pub(crate) fn pop(&self) -> Option<Entry> {
         self.entries.pop()
+    }
+
+    /// Takes the first of what has arrived.
+    #[inline]
+    pub(crate) fn pop_arrived(&self) -> Option<Entry> {
+        self.arrived.pop()
+    }
+
+    /// As long as what is returned lives, what is pushed has arrived.
+    #[inline]
+    pub(crate) fn arriving(&self) -> Arriving<'_> {
+        self.entries.swap(&self.arrived);
+        Arriving(self)
+    }
+
+    /// How many entries the turn is to run that begins or goes on.
+    #[inline]
+    pub(crate) fn rest_of_turn(&self) -> usize {
+        match self.rest.get() {
+            0 => self.len(),
+            rest => rest,
+        }
+    }
+
+    /// How many entries of a turn that was cut are yet to run.
+    #[inline]
+    pub(crate) fn rest(&self) -> usize {
+        self.rest.get()
+    }
+
+    /// How many of them at least, before it may be cut.
+    #[inline]
+    pub(crate) fn least(&self) -> usize {
+        self.least.get()
+    }
+
+    /// The turn ends, or makes way for what has arrived while there is a `rest`; `least` of it are
+    /// then run before the turn makes way again.
+    #[inline]
+    pub(crate) fn cut(&self, rest: usize, least: usize) {
+        self.rest.set(rest);
+        self.least.set(least);
     }
 
     /// Puts what is queued into a random order, for simulations. Callbacks stay in the order that
@@ -122,13 +178,31 @@ impl ReadyQueue {
         self.waits.set(false);
     }
 
+    /// What has not arrived from outside.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     #[inline]
+    pub(crate) fn len_arrived(&self) -> usize {
+        self.arrived.len()
+    }
+
+    /// Whether nothing is ready, in either lane.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && self.arrived.is_empty()
+    }
+}
+
+/// See [`ReadyQueue::arriving`].
+#[must_use = "it ends with this"]
+pub(crate) struct Arriving<'a>(&'a ReadyQueue);
+
+impl Drop for Arriving<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.entries.swap(&self.0.arrived);
     }
 }

@@ -149,6 +149,8 @@ impl EventLoop {
                 read_buffer: Cell::new(None),
                 events: RefCell::default(),
                 messages: RefCell::default(),
+                calls: RefCell::default(),
+                due: RefCell::default(),
                 state: Cell::new(State::Idle),
                 stopping: Cell::new(false),
                 wait_places: Rc::default(),

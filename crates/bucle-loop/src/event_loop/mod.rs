@@ -28,9 +28,11 @@ mod scheduling;
 mod turn;
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::ops::Deref;
+use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -44,7 +46,7 @@ use crate::exceptions::ExceptionContext;
 use crate::executor::DefaultExecutor;
 use crate::fds::{FdTable, Source};
 use crate::future_waits::FutureWaits;
-use crate::inbox::{Inbox, Message};
+use crate::inbox::{Inbox, Message, RemoteCall};
 use crate::selector::Event;
 use crate::signals::Signals;
 use crate::sim::SimNetwork;
@@ -52,7 +54,7 @@ use crate::slow::SlowWatch;
 use crate::task::cell::Home;
 use crate::task::table::TaskTable;
 use crate::task::{Cancelled, Task, TaskError};
-use crate::timers::TimerQueue;
+use crate::timers::{Due, TimerQueue};
 use crate::turn_watch::TurnWatch;
 use crate::waits::WaitPlaces;
 use deadlock::DeadlockWatch;
@@ -90,6 +92,10 @@ pub(crate) struct Core {
     /// Scratch of `select` and `dispatch`.
     events: RefCell<Vec<Event>>,
     messages: RefCell<Vec<Message>>,
+    /// The callbacks of other threads, for each of which an entry is in the ready queue.
+    calls: RefCell<VecDeque<(RemoteCall, &'static Location<'static>)>>,
+    /// Scratch of `expire`.
+    due: RefCell<Vec<Due>>,
     state: Cell<State>,
     stopping: Cell<bool>,
     /// Where tasks wait.

@@ -45,6 +45,7 @@ mod count;
 mod current;
 mod home;
 mod join;
+mod prefetch;
 mod ring;
 mod seen;
 mod stage;
@@ -68,6 +69,7 @@ use std::task::{Context, Waker};
 pub(crate) use current::CurrentTask;
 pub(crate) use home::Home;
 pub(crate) use join::JoinRef;
+pub(crate) use prefetch::prefetch_woken;
 pub(crate) use ring::Ring;
 pub(crate) use waker::{RemoteTask, clone_waker, note_wait_of, task_of, wake_ours};
 

@@ -78,6 +78,15 @@ impl<T> Ring<T> {
         Some(unsafe { self.place(head).read() })
     }
 
+    /// Each has what the other had.
+    #[inline]
+    pub(crate) fn swap(&self, other: &Ring<T>) {
+        self.slots.swap(&other.slots);
+        self.capacity.swap(&other.capacity);
+        self.head.swap(&other.head);
+        self.tail.swap(&other.tail);
+    }
+
     /// # Safety
     /// There is an allocation.
     #[inline]
