@@ -20,7 +20,7 @@ use std::rc::Rc;
 use crate::task::current_ref;
 
 thread_local! {
-    /// Whether this thread ever set a variable, or made a context by hand.
+    /// Whether this thread ever set a variable: as long as it didn't, all contexts are empty.
     static USED: Cell<bool> = const { Cell::new(false) };
     /// The contexts entered by [`Context::run`], innermost last.
     static ENTERED: RefCell<Vec<Context>> = const { RefCell::new(Vec::new()) };
@@ -187,7 +187,6 @@ pub struct Context {
 impl Context {
     /// An empty context.
     pub fn new() -> Context {
-        USED.set(true);
         Context::default()
     }
 
@@ -239,6 +238,7 @@ impl Context {
             (Ok(place), Some(value)) => Some(std::mem::replace(&mut map[place].1, value)),
             (Ok(place), None) => Some(map.remove(place).1),
             (Err(place), Some(value)) => {
+                USED.set(true);
                 map.insert(place, (key, value));
                 None
             }
@@ -255,7 +255,6 @@ impl fmt::Debug for Context {
 
 /// A copy of the current context.
 pub fn copy_context() -> Context {
-    USED.set(true);
     current().map_or_else(Context::new, |context| context.copy())
 }
 
@@ -275,7 +274,6 @@ fn current() -> Option<Context> {
 }
 
 fn current_or_new() -> Context {
-    USED.set(true);
     if let Some(context) = current() {
         return context;
     }

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::executor::DefaultExecutor;
 use crate::fds::{FdTable, Interest, Readiness, Source};
+use crate::future_waits::FutureWaits;
 use crate::inbox::{Inbox, Notify};
 use crate::pollable::AsPollable;
 use crate::selector::SelectorKind;
@@ -147,12 +148,15 @@ impl EventLoop {
                 read_buffer: Cell::new(None),
                 events: RefCell::default(),
                 messages: RefCell::default(),
+                calls: RefCell::default(),
+                due: RefCell::default(),
                 state: Cell::new(State::Idle),
                 stopping: Cell::new(false),
                 wait_places: Rc::default(),
+                future_waits: FutureWaits::default(),
                 deadlock: DeadlockWatch::default(),
-                ran_since_asked: Cell::new(0),
                 asked_at: Cell::new(u64::MAX),
+                ask_at: Cell::new(0),
                 ask_after: Cell::new(0),
                 sim: simulation.map(|(network, _)| network),
                 shuffle,

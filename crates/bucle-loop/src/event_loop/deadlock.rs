@@ -23,6 +23,9 @@ use crate::wait_graph::Look;
 /// A look is taken when so many ready entries have run for each thing that the last one looked at.
 const RAN_PER_THING: u64 = 64;
 
+/// A loop that has no more tasks than this takes its first look at once.
+const FEW: u64 = 4096;
+
 /// If fewer have, the loop sleeps for so long first: if nothing has come by then, a look is cheap.
 const QUIET: Duration = Duration::from_millis(20);
 
@@ -110,12 +113,19 @@ impl LoopRef {
         }
         let since = ran - watch.looked_at.get();
         let all_quiet = watch.slept_at.get() == Some(ran);
-        if since < watch.cost.get().saturating_mul(RAN_PER_THING) && !all_quiet {
+        let cost = match watch.cost.get() {
+            0 => core.tasks.len() as u64 / FEW * FEW,
+            cost => cost,
+        };
+        if since < cost.saturating_mul(RAN_PER_THING) && !all_quiet {
             if simulated {
                 return timeout;
             }
+            if let Some(soon) = timeout.filter(|timeout| *timeout < QUIET) {
+                return Some(soon);
+            }
             watch.slept_at.set(Some(ran));
-            return Some(timeout.map_or(QUIET, |timeout| timeout.min(QUIET)));
+            return Some(QUIET);
         }
         watch.slept_at.set(None);
         watch.looked_at.set(ran);

@@ -45,6 +45,8 @@ mod count;
 mod current;
 mod home;
 mod join;
+mod prefetch;
+mod ring;
 mod seen;
 mod stage;
 mod waker;
@@ -67,12 +69,14 @@ use std::task::{Context, Waker};
 pub(crate) use current::CurrentTask;
 pub(crate) use home::Home;
 pub(crate) use join::JoinRef;
-pub(crate) use waker::RemoteTask;
+pub(crate) use prefetch::prefetch_woken;
+pub(crate) use ring::Ring;
+pub(crate) use waker::{RemoteTask, clone_waker, note_wait_of, task_of, wake_ours};
 
 use crate::context;
 use crate::inbox::Inbox;
 use crate::primitives::{AtomicBool, AtomicI64, Cell, Tracker, assign_thread_token, thread_token};
-use crate::ready::{Entry, ReadyQueue};
+use crate::ready::ReadyQueue;
 use crate::task::catching::CatchTree;
 use crate::task::error::discard;
 use crate::task::{Cancelled, Panic, TaskError, TaskTag, unwinding};
@@ -234,7 +238,7 @@ impl TaskRef {
         let flags = header.flags.get();
         if flags & (SCHEDULED | CLOSED) == 0 {
             header.flags.set(flags | SCHEDULED);
-            header.ready().push(Entry::Task(self.clone()));
+            header.ready().push_task(|| self.clone());
         }
     }
 
@@ -244,7 +248,7 @@ impl TaskRef {
     }
 
     /// Polls the future once, or ends the task if that was asked for. Never unwinds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(&self) -> Ran {
         let header = self.header();
         let flags = header.flags.get();
@@ -368,6 +372,7 @@ impl TaskRef {
         debug_assert_ne!(flags & CLOSED, 0, "only a closed task is done");
         header.flags.set(flags & !(RUNNING | CANCEL) | DONE);
         if let Some(joiner) = header.joiner.take()
+            && let Err(joiner) = wake_ours(joiner)
             // A waker of somebody else's making may panic; `run` doesn't.
             && let Err(payload) = catch_unwind(AssertUnwindSafe(|| joiner.wake()))
         {
@@ -504,6 +509,7 @@ impl TaskRef {
     }
 
     /// The panic that ended the task, if its result was not taken and this was not asked before.
+    #[inline]
     pub(crate) fn unseen_panic(&self) -> Option<Panic> {
         self.header()
             .peek_extra(|extra| match &extra.error {
@@ -615,8 +621,13 @@ impl TaskRef {
                 discard(payload);
             }
         }
-        drop(header.joiner.take());
-        drop(header.extra.take());
+        // Most have neither.
+        if let Some(joiner) = header.joiner.take() {
+            drop(joiner);
+        }
+        if let Some(extra) = header.extra.take() {
+            drop(extra);
+        }
         // SAFETY: `home` came from `Rc::into_raw` and is given back this once, at the end of this
         // function: this is the last reference, and as CLOSED is set no waker makes a new one or
         // uses the queue.

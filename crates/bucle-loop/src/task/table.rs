@@ -137,8 +137,16 @@ impl TaskTable {
         (task, join)
     }
 
-    /// Runs a task that is ready, to its next await.
+    /// Asks for the memory of a task that is run soon, and of its place here.
     #[inline]
+    pub(crate) fn prefetch(&self, task: &TaskRef) {
+        task.prefetch();
+        // A load that nothing waits for.
+        std::hint::black_box(self.alive.borrow().contains(task.key()));
+    }
+
+    /// Runs a task that is ready, to its next await.
+    #[inline(always)]
     pub(crate) fn run(&self, event_loop: &LoopRef, task: &TaskRef) {
         if let Ran::Done = self.current.run(task) {
             self.ended(event_loop, task);

@@ -139,6 +139,7 @@ impl Findings {
         for place in core.wait_places.all() {
             place.tell(&mut survey);
         }
+        core.future_waits.tell(&mut survey);
         for task in &tasks {
             if let Some(joiner) = task.joiner_key() {
                 let what = What::new(WaitKind::Task, "Task");

@@ -465,3 +465,33 @@ fn a_task_that_never_waits_starves_no_descriptor_and_no_timer() {
         event_loop.remove_reader(&a);
     });
 }
+
+#[test]
+fn a_loop_that_watches_nothing_asks_nothing_but_hears_other_threads() {
+    within(WATCHDOG, || {
+        let event_loop = new_loop();
+        event_loop
+            .run_until_complete(async {
+                let before = get_running_loop().counters();
+                for _ in 0..20_000 {
+                    yield_now().await;
+                }
+                let after = get_running_loop().counters();
+                assert!(after.turns - before.turns >= 20_000);
+                assert_eq!(after.selects, before.selects);
+
+                thread_local!(static HEARD: Cell<bool> = const { Cell::new(false) });
+                let remote = get_running_loop().remote();
+                let other = std::thread::spawn(move || {
+                    remote
+                        .call_soon_threadsafe(|| HEARD.with(|heard| heard.set(true)))
+                        .unwrap();
+                });
+                while !HEARD.with(Cell::get) {
+                    yield_now().await;
+                }
+                other.join().unwrap();
+            })
+            .unwrap();
+    });
+}

@@ -13,6 +13,7 @@ mod exceptions;
 mod executor;
 mod fds;
 mod gather;
+mod long_turns;
 mod remote;
 mod runners;
 mod scopes;

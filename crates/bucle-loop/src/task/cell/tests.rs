@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::inbox::Message;
+use crate::ready::Entry;
 use std::task::Poll;
 
 /// A loop of the simplest kind: a queue, an inbox and no table.
