@@ -69,6 +69,7 @@ impl LoopRef {
         discard(&mut || drop(std::mem::take(&mut handlers)));
         // What the destructors above scheduled was refused; what they left in the queue goes too.
         self.discard_ready();
+        self.end_turn_watch();
         core.fds.borrow_mut().close();
         core.ready.close();
         core.state.set(State::Closed);
