@@ -9,12 +9,13 @@
 //! by one again.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::clock::nanos;
 use crate::exceptions::ExceptionContext;
 
-type Handler = Box<dyn Fn(&ExceptionContext)>;
+type Handler = Rc<dyn Fn(&ExceptionContext)>;
 
 /// Coarser than this, the coarse clock would miss or invent slow callbacks.
 const PRECISE_BELOW: Duration = Duration::from_millis(50);

@@ -13,7 +13,7 @@ use super::{Core, EventLoop, LoopRef, SLOW_CALLBACK_DURATION, State};
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::executor::DefaultExecutor;
-use crate::fds::{FdTable, Interest, Readiness, Source};
+use crate::fds::{FdTable, Interest, Readiness, Refused, Source};
 use crate::future_waits::FutureWaits;
 use crate::inbox::{Inbox, Notify};
 use crate::pollable::AsPollable;
@@ -91,7 +91,7 @@ impl EventLoop {
         let registered = fds.register(wake.as_pollable(), Interest::READ, source);
         fds.own = Some(wake.as_pollable().number());
         drop(fds);
-        registered?.1.discard();
+        registered.map_err(Refused::into_error)?.1.discard();
         Ok(event_loop)
     }
 

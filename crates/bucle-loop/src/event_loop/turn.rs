@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::debugging::described;
 use super::{Core, LoopRef, State};
 use crate::exceptions::ExceptionContext;
 use crate::fds::{Interest, Owner, Readiness, Source, Watcher, split_token};
@@ -190,7 +191,7 @@ impl LoopRef {
     }
 
     /// How long `select` may wait.
-    fn timeout(&self) -> Option<Duration> {
+    pub(super) fn timeout(&self) -> Option<Duration> {
         let core = &*self.core;
         if !core.ready.is_empty()
             || core.stopping.get()
@@ -462,6 +463,7 @@ impl LoopRef {
         let mut sources = core.to_flush.take();
         for source in sources.drain(..) {
             self.guard_source(&*source, || source.flush());
+            self.let_go("transport", source);
         }
         // The vector keeps its capacity, unless flushing asked for more flushing.
         let mut place = core.to_flush.borrow_mut();
@@ -531,17 +533,34 @@ impl LoopRef {
             Some(Owner::Source(source)) => {
                 self.guard_source(&*source, || source.ready(readiness));
                 if let Some(slow) = core.slow.check() {
-                    self.report_slow("transport", source.describe(), None, slow);
+                    self.report_slow("transport", described(&*source), None, slow);
                 }
+                self.let_go("transport", source);
             }
             Some(Owner::Callbacks { reader, writer }) => {
-                if let Some(reader) = reader.filter(|_| readiness.readable()) {
-                    self.run_watcher("reader", fd, generation, Interest::READ, &reader);
+                if let Some(reader) = &reader
+                    && readiness.readable()
+                {
+                    self.run_watcher("reader", fd, generation, Interest::READ, reader);
                 }
-                if let Some(writer) = writer.filter(|_| readiness.writable()) {
-                    self.run_watcher("writer", fd, generation, Interest::WRITE, &writer);
+                if let Some(writer) = &writer
+                    && readiness.writable()
+                {
+                    self.run_watcher("writer", fd, generation, Interest::WRITE, writer);
+                }
+                for watcher in [reader, writer].into_iter().flatten() {
+                    self.let_go("watcher", watcher.callback);
                 }
             }
+        }
+    }
+
+    /// Drops what was called, which may have taken itself out of its table: then this is the last
+    /// reference, and its destructor may panic.
+    #[inline]
+    fn let_go<T: ?Sized>(&self, source: &'static str, called: Rc<T>) {
+        if Rc::strong_count(&called) == 1 {
+            self.guard(source, None, || drop(called));
         }
     }
 
@@ -586,7 +605,7 @@ impl LoopRef {
     fn guard_source(&self, source: &dyn Source, body: impl FnOnce()) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
             self.call_exception_handler(ExceptionContext {
-                name: source.describe(),
+                name: described(source),
                 ..ExceptionContext::panic("transport", None, payload)
             });
         }
