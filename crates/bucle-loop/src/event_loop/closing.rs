@@ -67,9 +67,9 @@ impl LoopRef {
         }
         let mut handlers = (core.exception_handler.take(), core.slow.handler.take());
         discard(&mut || drop(std::mem::take(&mut handlers)));
+        discard(&mut || self.end_turn_watch());
         // What the destructors above scheduled was refused; what they left in the queue goes too.
         self.discard_ready();
-        self.end_turn_watch();
         core.fds.borrow_mut().close();
         core.ready.close();
         core.state.set(State::Closed);
