@@ -17,13 +17,16 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
+use crate::task::cell::TaskRef;
 use crate::task::current_ref;
 
 thread_local! {
     /// Whether this thread ever set a variable: as long as it didn't, all contexts are empty.
     static USED: Cell<bool> = const { Cell::new(false) };
-    /// The contexts entered by [`Context::run`], innermost last.
-    static ENTERED: RefCell<Vec<Context>> = const { RefCell::new(Vec::new()) };
+    /// The contexts entered by [`Context::run`], innermost last, each with the number of the task that
+    /// did it, 0 if none did. They are that task's; one that it starts eagerly, or a loop that it
+    /// runs, has its own.
+    static ENTERED: RefCell<Vec<(u64, Context)>> = const { RefCell::new(Vec::new()) };
     /// What applies outside of any task.
     static OUTSIDE: RefCell<Option<Context>> = const { RefCell::new(None) };
 }
@@ -199,7 +202,8 @@ impl Context {
         }
     }
 
-    /// Calls `body` with this as the current context: what it sets stays here.
+    /// Calls `body` with this as the current context: what it sets stays here. Tasks that are polled
+    /// meanwhile have their own, as ever.
     pub fn run<R>(&self, body: impl FnOnce() -> R) -> R {
         struct Leave;
         impl Drop for Leave {
@@ -208,7 +212,8 @@ impl Context {
                 drop(left);
             }
         }
-        ENTERED.with(|entered| entered.borrow_mut().push(self.clone()));
+        let who = number_of(current_ref().as_ref());
+        ENTERED.with(|entered| entered.borrow_mut().push((who, self.clone())));
         let _leave = Leave;
         body()
     }
@@ -260,17 +265,26 @@ pub fn copy_context() -> Context {
 
 /// The context that applies here, if one was ever needed.
 fn current() -> Option<Context> {
-    let entered = ENTERED.try_with(|entered| entered.borrow().last().cloned());
+    let task = current_ref();
+    let who = number_of(task.as_ref());
+    let entered = ENTERED.try_with(|entered| match entered.borrow().last() {
+        Some((by, context)) if *by == who => Some(context.clone()),
+        _ => None,
+    });
     if let Some(context) = entered.ok().flatten() {
         return Some(context);
     }
-    match current_ref() {
+    match task {
         Some(task) => task.context(),
         None => OUTSIDE
             .try_with(|outside| outside.borrow().clone())
             .ok()
             .flatten(),
     }
+}
+
+fn number_of(task: Option<&TaskRef>) -> u64 {
+    task.map_or(0, TaskRef::id)
 }
 
 fn current_or_new() -> Context {

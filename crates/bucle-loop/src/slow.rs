@@ -3,18 +3,22 @@
 //! The clock is read once a step (a callback, or a task to its next await): the end of one is the
 //! beginning of the next. By default it is the system's coarse clock, which is as fine as the
 //! scheduler's tick; that is enough to tell 100 ms from nothing. It costs a few nanoseconds, which
-//! is much only where a step costs not many more: as long as steps took under [`SHORT`] nanoseconds
-//! on average in the tick before, [`GROUP`] of them are timed together. A step that is slow after so
-//! many that were short is then reported with the few before it, and those that follow are timed one
-//! by one again.
+//! is much where a step costs not many more: as long as steps took under [`SHORT`] nanoseconds on
+//! average in the tick before, [`GROUP`] of them are timed together, and [`LARGE_GROUP`] where they
+//! took under [`VERY_SHORT`]. A step that is slow after so many that were short is then reported with
+//! the few before it, and those that follow are timed one by one again.
+//!
+//! A group goes on when the system is asked without waiting for it. Around a sleep the clock is read
+//! twice.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::clock::nanos;
 use crate::exceptions::ExceptionContext;
 
-type Handler = Box<dyn Fn(&ExceptionContext)>;
+type Handler = Rc<dyn Fn(&ExceptionContext)>;
 
 /// Coarser than this, the coarse clock would miss or invent slow callbacks.
 const PRECISE_BELOW: Duration = Duration::from_millis(50);

@@ -2,7 +2,8 @@
 //!
 //! [An echo server](#an-echo-server) · [Time limits](#time-limits) · [Tasks that end
 //! together](#tasks-that-end-together) · [Workers on a queue](#workers-on-a-queue) · [Blocking work in
-//! a thread](#blocking-work-in-a-thread) · [A child process](#a-child-process) · [TLS](#tls) · [A test
+//! a thread](#blocking-work-in-a-thread) · [A function in another
+//! process](#a-function-in-another-process) · [A child process](#a-child-process) · [TLS](#tls) · [A test
 //! with a clock that jumps](#a-test-with-a-clock-that-jumps) · [Serving HTTP](#serving-http) · [Answers
 //! piece by piece](#answers-piece-by-piece) · [WebSockets](#websockets) · [An axum
 //! router](#an-axum-router) · [Stopping at a
@@ -136,6 +137,36 @@
 //!     let sum = to_thread(|| (0..1_000_000_u64).sum::<u64>());
 //!     let (sum, ()) = gather((sum, sleep(Duration::from_millis(1)))).await.unwrap();
 //!     assert_eq!(sum.unwrap(), 499_999_500_000);
+//! }
+//! ```
+//!
+//! # A function in another process
+//!
+//! For work that may crash, must be stopped, or wants all processors and its own memory. A worker is
+//! this program, started again; `#[bucle::main]` sees to that. What a task did to its worker is the
+//! task's error.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use bucle::{ProcessPoolExecutor, TaskOptions};
+//!
+//! #[bucle::process]
+//! fn word_count(text: &str) -> usize {
+//!     text.split_whitespace().count()
+//! }
+//!
+//! #[bucle::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let pool = ProcessPoolExecutor::new()?;
+//!     let careful = TaskOptions::new().deadline(Duration::from_secs(2)).memory_limit(1 << 30);
+//!     match pool.submit_with(careful, word_count, "one two three").await {
+//!         Ok(words) => println!("{words} words"),
+//!         Err(error) => println!("{error}"),
+//!     }
+//!     let counts: Vec<usize> = pool.map(word_count, ["a b", "c"]).collect().await?;
+//!     assert_eq!(counts, [2, 1]);
+//!     pool.shutdown(Duration::from_secs(5)).await;
+//!     Ok(())
 //! }
 //! ```
 //!
@@ -330,6 +361,43 @@
 //! #   writer.write(b"GET /hello/you HTTP/1.1\r\nHost: x\r\n\r\n");
 //! #   writer.write_eof();
 //! #   assert!(reader.read_to_end().await?.ends_with(b"\r\n\r\nhello you\n"));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Behind a proxy, and with figures
+//!
+//! Whom a request is for is what the proxies say that are trusted; an address that only administrators
+//! reach tells Prometheus what was counted, and a load balancer when to send no more.
+//!
+//! ```
+//! use bucle::server::{Options, Request, Response, Server, TrustedProxies};
+//!
+//! fn who(request: Request) -> Response {
+//!     match request.client_addr() {
+//!         Some(client) => Response::text(format!("you are {client}\n")),
+//!         None => Response::text("you come by a Unix socket\n"),
+//!     }
+//! }
+//!
+//! #[bucle::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let mut options = Options::default();
+//!     options.trusted_proxies = TrustedProxies::nobody().and("127.0.0.0/8")?;
+//!     let server = Server::builder()
+//!         .listen("127.0.0.1:0")?
+//!         .options(options)
+//!         .admin("127.0.0.1:0")? // GET /metrics, GET /healthz
+//!         .serve(who)?;
+//! #   let (mut reader, writer) = bucle::net::open_connection(&server.addresses()[0]).await?;
+//! #   writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n");
+//! #   writer.write_eof();
+//! #   assert!(reader.read_to_end().await?.ends_with(b"you are 192.0.2.7\n"));
+//! #   let (mut reader, writer) = bucle::net::open_connection(&server.admin_addresses()[0]).await?;
+//! #   writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+//! #   writer.write_eof();
+//! #   assert!(reader.read_to_end().await?.ends_with(b"\r\n\r\nok\n"));
+//!     server.shutdown(std::time::Duration::from_secs(10)).await;
 //!     Ok(())
 //! }
 //! ```

@@ -61,6 +61,7 @@ impl LoopRef {
     pub(super) fn ask(&self) {
         let core = &*self.core;
         let runs_forever = core.ask_after.get() != 0;
+        self.turn_ended();
         let mut timeout = self.timeout();
         let mut asleep = timeout != Some(Duration::ZERO);
         if asleep && runs_forever && !self.knows_nothing_to_ask() && core.look_first.is_due() {
@@ -112,6 +113,7 @@ impl LoopRef {
     /// The system was asked: when it is asked next, and what came of it if that was no event.
     fn asked(&self, result: io::Result<()>) {
         let core = &*self.core;
+        self.turn_begun();
         core.slow.ask_at.set(match core.ask_after.get() {
             0 => 0,
             ASK_AFTER if core.slow.finds_steps_short() => core.counters.ran.get() + ASK_AFTER_SHORT,
@@ -147,7 +149,7 @@ impl LoopRef {
     }
 
     /// How long `select` may wait.
-    fn timeout(&self) -> Option<Duration> {
+    pub(super) fn timeout(&self) -> Option<Duration> {
         let core = &*self.core;
         if !core.ready.is_empty()
             || core.stopping.get()

@@ -14,7 +14,7 @@ use super::{Core, EventLoop, LoopRef, SLOW_CALLBACK_DURATION, State};
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::executor::DefaultExecutor;
-use crate::fds::{FdTable, Interest, Readiness, Source};
+use crate::fds::{FdTable, Interest, Readiness, Refused, Source};
 use crate::future_waits::FutureWaits;
 use crate::inbox::{Inbox, Notify};
 use crate::pollable::AsPollable;
@@ -25,6 +25,7 @@ use crate::sim::{SimNetwork, SimOptions};
 use crate::slow::SlowWatch;
 use crate::task::table::TaskTable;
 use crate::timers::TimerQueue;
+use crate::turn_watch::TurnWatch;
 
 /// Settings of a loop to be made. `Send`, so that it can be carried to the thread that will own
 /// the loop.
@@ -91,7 +92,7 @@ impl EventLoop {
         let registered = fds.register(wake.as_pollable(), Interest::READ, source);
         fds.own = Some(wake.as_pollable().number());
         drop(fds);
-        registered?.1.discard();
+        registered.map_err(Refused::into_error)?.1.discard();
         Ok(event_loop)
     }
 
@@ -163,6 +164,7 @@ impl EventLoop {
                 shuffle,
                 random: RefCell::new(random),
                 debug: Cell::new(debug),
+                turn_watch: TurnWatch::default(),
                 exception_handler: RefCell::new(None),
             }),
         };

@@ -65,10 +65,11 @@ impl LoopRef {
             let mut message = Some(message);
             discard(&mut || drop(message.take()));
         }
+        let mut handlers = (core.exception_handler.take(), core.slow.handler.take());
+        discard(&mut || drop(std::mem::take(&mut handlers)));
+        discard(&mut || self.end_turn_watch());
         // What the destructors above scheduled was refused; what they left in the queue goes too.
         self.discard_ready();
-        let handler = core.exception_handler.take();
-        drop(handler);
         core.fds.borrow_mut().close();
         core.ready.close();
         core.state.set(State::Closed);

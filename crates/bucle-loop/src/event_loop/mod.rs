@@ -56,6 +56,7 @@ use crate::task::cell::{Home, RemoteCall};
 use crate::task::table::TaskTable;
 use crate::task::{Cancelled, Task, TaskError};
 use crate::timers::{Due, TimerQueue};
+use crate::turn_watch::TurnWatch;
 use crate::waits::WaitPlaces;
 use asking::LookFirst;
 use deadlock::DeadlockWatch;
@@ -116,6 +117,7 @@ pub(crate) struct Core {
     random: RefCell<fastrand::Rng>,
     debug: Cell<bool>,
     slow: SlowWatch,
+    pub(crate) turn_watch: TurnWatch,
     exception_handler: RefCell<Option<ExceptionHandler>>,
 }
 
@@ -188,17 +190,25 @@ impl EventLoop {
     #[doc(hidden)]
     #[track_caller]
     pub fn run_task<T>(&self, mut main: Task<T>) -> Result<T, TaskError> {
-        let stop = self.handle.clone();
-        let done = main.add_done_callback(move || stop.stop());
+        // The callback may still be queued when this returns, if somebody else stopped the loop in the
+        // turn in which the task ended: it isn't to stop the next run.
+        let runs = Rc::new(Cell::new(true));
+        let stop = (self.handle.clone(), runs.clone());
+        let done = main.add_done_callback(move || {
+            let (event_loop, runs) = stop;
+            if runs.get() {
+                event_loop.stop();
+            }
+        });
         let watched = self.core.deadlock.watch(main.task_ref());
         self.run_forever();
+        runs.set(false);
         let deadlock = watched.end();
         if let Some(result) = main.try_result() {
             return result;
         }
         let why = deadlock
             .unwrap_or_else(|| Cancelled::new("the loop was stopped before the future was done"));
-        // Lest it stop the next run.
         main.remove_done_callback(done);
         let task = main.task_ref().clone();
         self.core.tasks.abandon(self, &task, why.clone());

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 
 use super::asking::{ASK_AFTER, ASK_AFTER_SHORT};
+use super::debugging::described;
 use super::{Core, LoopRef, State};
 use crate::exceptions::ExceptionContext;
 use crate::fds::{Interest, Owner, Readiness, Source, Watcher, split_token};
@@ -396,6 +397,7 @@ impl LoopRef {
         let mut sources = core.to_flush.take();
         for source in sources.drain(..) {
             self.guard_source(&*source, || source.flush());
+            self.let_go("transport", source);
         }
         // The vector keeps its capacity, unless flushing asked for more flushing.
         let mut place = core.to_flush.borrow_mut();
@@ -466,17 +468,34 @@ impl LoopRef {
             Some(Owner::Source(source)) => {
                 self.guard_source(&*source, || source.ready(readiness));
                 if let Some(slow) = core.slow.check() {
-                    self.report_slow("transport", source.describe(), None, slow);
+                    self.report_slow("transport", described(&*source), None, slow);
                 }
+                self.let_go("transport", source);
             }
             Some(Owner::Callbacks { reader, writer }) => {
-                if let Some(reader) = reader.filter(|_| readiness.readable()) {
-                    self.run_watcher("reader", fd, generation, Interest::READ, &reader);
+                if let Some(reader) = &reader
+                    && readiness.readable()
+                {
+                    self.run_watcher("reader", fd, generation, Interest::READ, reader);
                 }
-                if let Some(writer) = writer.filter(|_| readiness.writable()) {
-                    self.run_watcher("writer", fd, generation, Interest::WRITE, &writer);
+                if let Some(writer) = &writer
+                    && readiness.writable()
+                {
+                    self.run_watcher("writer", fd, generation, Interest::WRITE, writer);
+                }
+                for watcher in [reader, writer].into_iter().flatten() {
+                    self.let_go("watcher", watcher.callback);
                 }
             }
+        }
+    }
+
+    /// Drops what was called, which may have taken itself out of its table: then this is the last
+    /// reference, and its destructor may panic.
+    #[inline]
+    fn let_go<T: ?Sized>(&self, source: &'static str, called: Rc<T>) {
+        if Rc::strong_count(&called) == 1 {
+            self.guard(source, None, || drop(called));
         }
     }
 
@@ -521,7 +540,7 @@ impl LoopRef {
     fn guard_source(&self, source: &dyn Source, body: impl FnOnce()) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
             self.call_exception_handler(ExceptionContext {
-                name: source.describe(),
+                name: described(source),
                 ..ExceptionContext::panic("transport", None, payload)
             });
         }

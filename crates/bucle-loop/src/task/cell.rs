@@ -126,8 +126,6 @@ struct Header {
     local_wakers: Cell<i32>,
     key: PlainCell<u32>,
     flags: Cell<u8>,
-    /// Others than its joiner were given the means to cancel it.
-    handed: PlainCell<bool>,
     /// A `RemoteTask` is on its way through the inbox, or was refused for ever because the loop is
     /// closed.
     remote_notified: AtomicBool,
@@ -216,7 +214,6 @@ impl TaskRef {
             local_wakers: Cell::new(0),
             key: PlainCell::new(0),
             flags: Cell::new(JOINED),
-            handed: PlainCell::new(false),
             remote_notified: AtomicBool::new(false),
             tracker: Tracker::new(),
         };
@@ -242,6 +239,11 @@ impl TaskRef {
             header.flags.set(flags | SCHEDULED);
             header.ready().push_task(|| self.clone());
         }
+    }
+
+    /// Whether its loop was closed.
+    pub(crate) fn is_loop_closed(&self) -> bool {
+        self.header().home().is_closed()
     }
 
     /// The ready queue of its loop.
@@ -310,10 +312,14 @@ impl TaskRef {
             header.with_extra(|extra| (extra.cancel.take(), extra.catching.clone()));
         let mut cancelled = cancelled.unwrap_or_else(|| Cancelled::new(""));
         if let Some(catching) = catching {
-            // Those who catch it are woken, which schedules the task again.
             header.flags.set(flags & !CANCEL);
             match catching.deliver(cancelled) {
-                Ok(()) => return Ran::Skipped,
+                Ok(()) => {
+                    // Perhaps nobody was woken by it: who has one already needs no more. But this run
+                    // was perhaps queued by another wake, which must not be lost.
+                    self.schedule();
+                    return Ran::Skipped;
+                }
                 Err(back) => cancelled = back,
             }
         }
@@ -406,7 +412,11 @@ impl TaskRef {
             return None;
         }
         header.flags.set(flags & !CANCEL);
-        header.with_extra(|extra| extra.cancel.take())
+        let taken = header.with_extra(|extra| extra.cancel.take());
+        if let Some(catching) = self.catching() {
+            catching.settled();
+        }
+        taken
     }
 
     /// Whether a request to end waits to be obeyed, or somebody inside the task holds one back.
@@ -623,12 +633,13 @@ impl TaskRef {
                 discard(payload);
             }
         }
-        // Most have neither.
+        // Most have neither. What a waker, a callback or the value of a context variable does when it is
+        // dropped is other people's code, and this runs wherever a reference goes.
         if let Some(joiner) = header.joiner.take() {
-            drop(joiner);
+            drop_quietly(joiner);
         }
         if let Some(extra) = header.extra.take() {
-            drop(extra);
+            drop_quietly(extra);
         }
         // SAFETY: `home` came from `Rc::into_raw` and is given back this once, at the end of this
         // function: this is the last reference, and as CLOSED is set no waker makes a new one or
@@ -644,6 +655,13 @@ impl TaskRef {
         // SAFETY: the last owner's reference, on the owner's thread; all that a destructor has to
         // be run for on this thread is gone.
         unsafe { count::release_owner(self.ptr, &home) };
+    }
+}
+
+/// Drops what nobody is left to be told of, if it panics; the panic hook was.
+fn drop_quietly<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        discard(payload);
     }
 }
 
@@ -669,6 +687,11 @@ impl Header {
 
     #[inline]
     fn ready(&self) -> &ReadyQueue {
+        self.home()
+    }
+
+    #[inline]
+    fn home(&self) -> &Home {
         // SAFETY: the `Rc` behind it is dropped with the last owner's reference; who calls this
         // holds one, or is a waker on the owner's thread that found CLOSED not set, so that an
         // owner's reference exists.

@@ -201,10 +201,6 @@ impl Findings {
         self.by_id.get(&id).copied()
     }
 
-    pub(super) fn node_by_key(&self, key: WakerKey) -> Option<usize> {
-        self.by_key.get(&key).copied()
-    }
-
     /// Whether nobody but the places that were asked can wake anything, and nothing is under way.
     pub(super) fn nobody_elsewhere(&self) -> bool {
         self.nodes.iter().all(|node| {
@@ -290,18 +286,5 @@ impl Findings {
             }
         }
         cycles
-    }
-
-    /// All that `node` depends on, itself among it.
-    pub(super) fn reachable(&self, node: usize) -> Vec<usize> {
-        let mut seen = vec![false; self.nodes.len()];
-        let (mut left, mut reached) = (vec![node], Vec::new());
-        while let Some(node) = left.pop() {
-            if !std::mem::replace(&mut seen[node], true) {
-                reached.push(node);
-                left.extend(self.edges(node));
-            }
-        }
-        reached
     }
 }

@@ -3,6 +3,7 @@
 mod callbacks;
 mod cancel_points;
 mod cancelling;
+mod catching;
 mod closing;
 mod concurrent_future;
 mod concurrent_wait;

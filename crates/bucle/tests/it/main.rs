@@ -6,5 +6,9 @@ mod bridges;
 mod certificate;
 mod examples;
 mod planted;
+#[cfg(target_os = "linux")]
+mod processes;
 mod refusals;
+#[cfg(feature = "websocket")]
+mod secure;
 mod testing;

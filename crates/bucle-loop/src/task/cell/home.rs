@@ -41,6 +41,11 @@ impl Home {
         self.free.clear();
     }
 
+    /// Whether [`close`](Home::close) was called.
+    pub(super) fn is_closed(&self) -> bool {
+        self.free.kept.get() == usize::MAX
+    }
+
     /// Memory for a cell of this layout, which is one of [`layout_of`] and of this class.
     #[inline]
     pub(super) fn allocate(&self, layout: Layout, class: Option<u32>) -> NonNull<u8> {

@@ -187,6 +187,21 @@ mod tests {
     }
 
     #[test]
+    fn two_swap_what_they_have() {
+        let (one, other) = (Ring::default(), Ring::default());
+        for number in 0..FIRST + 3 {
+            one.push(number);
+        }
+        one.pop();
+        one.swap(&other);
+        assert!(one.is_empty());
+        one.push(99);
+        assert_eq!((one.pop(), one.pop()), (Some(99), None));
+        assert!((1..FIRST + 3).all(|number| other.pop() == Some(number)));
+        assert_eq!(other.pop(), None);
+    }
+
+    #[test]
     fn what_is_left_is_dropped_with_it() {
         let (value, ring) = (Rc::new(()), Ring::default());
         drop(Ring::<Rc<()>>::default());
