@@ -3,11 +3,14 @@
 //! | file | what |
 //! |---|---|
 //! | `serve` | `bucle serve [DIR]`: serves a folder over HTTP |
+//! | `bench` | `bucle bench`: measures the machine, the loop, servers and executors (the feature `bench`) |
 //!
 //! Exit codes: 0 after a clean stop, 1 when something failed, 2 for a wrong command line. What went
 //! wrong is one line on standard error, which says what to do.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "bench")]
+mod bench;
 mod serve;
 
 use std::io::Write;
@@ -30,6 +33,9 @@ struct Arguments {
 enum Command {
     /// Serve a folder of files over HTTP.
     Serve(serve::Serve),
+    /// Measure: the machine, the loop, a server, executors.
+    #[cfg(feature = "bench")]
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
@@ -41,12 +47,17 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            tell(&one_line(&error));
+            let of_bench = std::env::args_os()
+                .nth(1)
+                .is_some_and(|word| word == "bench");
+            tell(&one_line(&error, of_bench));
             return ExitCode::from(USAGE);
         }
     };
     let result = match arguments.command {
         Command::Serve(serve) => serve.run(),
+        #[cfg(feature = "bench")]
+        Command::Bench(bench) => bench.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,12 +74,15 @@ fn tell(message: &str) {
 }
 
 /// What clap has to say, on one line: what is wrong, what was meant perhaps, where to read on.
-fn one_line(error: &clap::Error) -> String {
+fn one_line(error: &clap::Error, of_bench: bool) -> String {
     use clap::error::ErrorKind;
     if matches!(
         error.kind(),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     ) {
+        if of_bench {
+            return "no benchmark was named, such as os or http; see: bucle bench --help".into();
+        }
         return "no command was given; to serve a folder: bucle serve DIR".into();
     }
     let text = error.to_string();
@@ -79,5 +93,6 @@ fn one_line(error: &clap::Error) -> String {
         .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
         .map(|line| line.trim_start_matches("error: "))
         .collect::<Vec<_>>();
-    format!("{}; see: bucle serve --help", said.join("; "))
+    let command = if of_bench { "bench" } else { "serve" };
+    format!("{}; see: bucle {command} --help", said.join("; "))
 }
