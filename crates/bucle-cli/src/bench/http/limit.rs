@@ -100,13 +100,11 @@ mod tests {
     use std::time::Duration;
 
     fn tally(rate: u64, each: Duration, busy: f64, waited: f64) -> Tally {
-        let mut tally = Tally {
-            time: Duration::from_secs(1),
-            thread_time: Duration::from_secs(1),
-            cpu: Duration::from_secs_f64(busy),
-            waited: Duration::from_secs_f64(waited),
-            ..Tally::default()
-        };
+        let mut tally = Tally::default();
+        tally.time = Duration::from_secs(1);
+        tally.thread_time = Duration::from_secs(1);
+        tally.cpu = Duration::from_secs_f64(busy);
+        tally.waited = Duration::from_secs_f64(waited);
         for _ in 0..rate {
             tally.answered(0, 0, each.as_nanos() as u64, 200, 0);
         }

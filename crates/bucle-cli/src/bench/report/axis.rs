@@ -34,7 +34,12 @@ impl Axis {
             return Axis::decades(least, most, unit);
         }
         let most = if most > 0.0 { most * 1.05 } else { 1.0 };
-        let step = step(most / 6.0);
+        let step = if unit == Unit::Bytes {
+            // KiB and MiB are round in powers of two.
+            (most / 6.0).log2().ceil().exp2()
+        } else {
+            step(most / 6.0)
+        };
         let ticks = (0..=64)
             .map(|number| f64::from(number) * step)
             .take_while(|tick| *tick <= most)
@@ -56,7 +61,14 @@ impl Axis {
             .filter(|decade| decade % every == 0)
             .map(f64::from)
             .collect();
-        if ticks.len() < 3 {
+        if unit == Unit::Bytes {
+            let powers = (from / 2_f64.log10()).ceil() as i32..=(to / 2_f64.log10()).floor() as i32;
+            let every = (powers.clone().count() as i32 / 8).max(1);
+            ticks = powers
+                .filter(|power| power % every == 0)
+                .map(|power| f64::from(power) * 2_f64.log10())
+                .collect();
+        } else if ticks.len() < 3 {
             // Less than three decades: 1, 2 and 5 of each.
             ticks = (from.floor() as i32..=to.ceil() as i32)
                 .flat_map(|decade| [1.0_f64, 2.0, 5.0].map(|m| m.log10() + f64::from(decade)))
@@ -169,8 +181,12 @@ mod tests {
         assert_eq!(axis.place(0.0), axis.from);
         assert!(axis.ticks.iter().all(|tick| tick.fract() == 0.0));
         assert_eq!(axis.label(axis.value(4.0)), "10 us");
-        let narrow = Axis::around([30.0, 90.0].into_iter(), Unit::Bytes, true);
-        assert_eq!(narrow.label(narrow.value(narrow.ticks[0])), "50 B");
+        let narrow = Axis::around([30.0, 90.0].into_iter(), Unit::Nanoseconds, true);
+        assert_eq!(narrow.label(narrow.value(narrow.ticks[0])), "50 ns");
+        let memory = Axis::around([1_000.0, 9_000.0].into_iter(), Unit::Bytes, true);
+        assert_eq!(memory.label(memory.value(memory.ticks[0])), "1 KiB");
+        let memory = Axis::around([60_000.0].into_iter(), Unit::Bytes, false);
+        assert_eq!(memory.label(memory.ticks[1]), "16 KiB");
     }
 
     #[test]
