@@ -139,6 +139,7 @@ impl<E: fmt::Display + fmt::Debug> std::error::Error for FutureError<E> {}
 
 /// A future was set that has been set, or cancelled, before; what it holds stays. Carries what was
 /// to be set. asyncio's `InvalidStateError`.
+#[doc(alias = "InvalidStateError")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct AlreadySet<V>(pub V);
 
@@ -163,6 +164,7 @@ impl<T, E> Future<T, E> {
     /// If no loop is running in this thread; [`on`](Future::on) takes one.
     #[track_caller]
     #[expect(clippy::new_without_default, reason = "it needs a running loop")]
+    #[doc(alias = "create_future")]
     pub fn new() -> Future<T, E> {
         Future::on(&get_running_loop())
     }

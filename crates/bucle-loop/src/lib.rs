@@ -63,6 +63,7 @@ mod running;
 mod scope;
 mod selector;
 mod shield;
+pub mod signal;
 mod signals;
 pub mod sim;
 mod sleep;

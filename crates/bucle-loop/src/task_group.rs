@@ -256,6 +256,7 @@ impl TaskGroup {
     ///
     /// Its error is the group's; its value can be awaited. In a group that is shutting down, the
     /// future is dropped and the task ends cancelled (asyncio raises).
+    #[doc(alias = "create_task")]
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> GroupTask<<F::Output as Outcome>::Value>
     where
@@ -608,6 +609,7 @@ impl GroupHandle {
     ///
     /// # Panics
     /// If the group is gone and no loop is running in this thread.
+    #[doc(alias = "create_task")]
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> GroupTask<<F::Output as Outcome>::Value>
     where

@@ -50,8 +50,8 @@ impl fmt::Display for TimeoutError {
 
 impl Error for TimeoutError {}
 
-/// Runs `future` for at most `duration`, counted from the first poll. asyncio's `wait_for`, and its
-/// `timeout` around one await.
+/// Runs `future` for at most `duration`, counted from the first poll; as long as it takes for `None`.
+/// asyncio's `wait_for`, and its `timeout` around one await.
 ///
 /// If its value and the end of the time come together, the value wins. Of a duration of zero that
 /// leaves the future two polls, between which whatever else was ready has run once. When the time is up the
@@ -65,11 +65,17 @@ impl Error for TimeoutError {}
 /// # Panics
 /// When polled where no loop is running.
 #[track_caller]
-pub fn timeout<F: Future>(
-    duration: Duration,
+pub fn timeout<D, F>(
+    duration: D,
     future: F,
-) -> impl Future<Output = Result<F::Output, TimeoutError>> + use<F> {
+) -> impl Future<Output = Result<F::Output, TimeoutError>> + use<D, F>
+where
+    D: Into<Option<Duration>>,
+    F: Future,
+{
     let location = Location::caller();
+    // A hundred years, as far as timers reach, are never.
+    let duration = duration.into().unwrap_or(Duration::MAX);
     async move {
         let end = sleep(duration);
         within(end, location, || duration, future).await

@@ -25,8 +25,7 @@ pub fn wait_for<F: Future>(
     future: F,
     limit: impl Into<Option<Duration>>,
 ) -> impl Future<Output = Result<F::Output, TimeoutError>> {
-    // A hundred years, as far as timers reach, are never.
-    timeout(limit.into().unwrap_or(Duration::MAX), future)
+    timeout(limit, future)
 }
 
 impl<T> Task<T> {

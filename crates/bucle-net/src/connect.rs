@@ -83,6 +83,7 @@ impl ConnectOptions {
 ///
 /// # Panics
 /// If no loop is running in this thread.
+#[doc(alias = "create_unix_connection")]
 pub async fn create_connection<P, F>(address: impl ToAddresses, factory: F) -> io::Result<Transport>
 where
     P: Protocol,

@@ -42,6 +42,7 @@ use crate::Transport;
 ///     }
 /// }
 /// ```
+#[doc(alias = "BaseProtocol")]
 pub trait Protocol: 'static {
     /// The connection stands. `transport` is kept by whoever wants to answer; dropping it ends
     /// nothing.

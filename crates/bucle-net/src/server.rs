@@ -127,6 +127,7 @@ impl ServerOptions {
 ///
 /// # Panics
 /// If no loop is running in this thread.
+#[doc(alias = "create_unix_server")]
 #[track_caller]
 pub fn create_server<P, F>(
     address: impl ToAddresses,
@@ -267,6 +268,7 @@ fn explain(address: &Address, error: io::Error) -> io::Error {
 /// Dropping it closes the listening sockets, as [`close`](Server::close) does. Its connections live
 /// on, unless they are ended by [`close_clients`](Server::close_clients) or
 /// [`abort_clients`](Server::abort_clients).
+#[doc(alias = "AbstractServer")]
 #[must_use = "dropping a server closes it; keep it, or await `serve_forever`"]
 pub struct Server {
     group: Rc<Group>,

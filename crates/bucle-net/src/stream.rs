@@ -48,6 +48,7 @@ const OFFER: u32 = 64 * 1024;
 ///
 /// # Panics
 /// If no loop is running in this thread.
+#[doc(alias = "open_unix_connection")]
 pub async fn open_connection(
     address: impl ToAddresses,
 ) -> io::Result<(StreamReader, StreamWriter)> {
@@ -108,6 +109,7 @@ pub async fn open_connection_with(
 ///
 /// # Panics
 /// If no loop is running in this thread.
+#[doc(alias = "start_unix_server")]
 #[track_caller]
 pub fn start_server<F, R>(address: impl ToAddresses, handler: F) -> io::Result<Server>
 where

@@ -40,6 +40,7 @@ pub const SEND_LIMIT: usize = 256 * 1024;
 /// of the turn, after all callbacks and tasks of the turn have run. What the system does not take
 /// stays queued until the socket has room. A connection sends at most [`SEND_LIMIT`] bytes a turn
 /// and goes on in the next.
+#[doc(alias("BaseTransport", "ReadTransport", "WriteTransport"))]
 pub struct Transport {
     carrier: Rc<dyn Carrier>,
 }
@@ -72,6 +73,7 @@ impl Transport {
     ///
     /// # Panics
     /// If no loop is running in this thread.
+    #[doc(alias = "connect_accepted_socket")]
     #[track_caller]
     pub fn from_connected(fd: OwnedFd, protocol: impl Protocol) -> io::Result<Transport> {
         let socket = Socket::from_connected(fd)?;

@@ -7,6 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use bucle_loop::signal::{SIGHUP, SIGINT, SIGTERM};
 use bucle_loop::{EventLoop, get_running_loop};
 use bucle_net::tls::ServerContext;
 use bucle_net::{Address, ToAddresses};
@@ -18,10 +19,6 @@ use crate::listen::Listening;
 use crate::options::Options;
 use crate::stop::{Level, Stop};
 use crate::tls::{Certificate, Tls};
-
-const SIGHUP: i32 = 1;
-const SIGINT: i32 = 2;
-const SIGTERM: i32 = 15;
 
 /// How long the end waits for the last lines of the log to be taken.
 pub(crate) const LOG_PATIENCE: Duration = Duration::from_secs(1);

@@ -342,8 +342,7 @@
 //! ```
 //! use std::time::Duration;
 //! use bucle::server::{Request, Server};
-//!
-//! const SIGTERM: i32 = 15;
+//! use bucle::signal::SIGTERM;
 //!
 //! #[bucle::main]
 //! async fn main() -> std::io::Result<()> {

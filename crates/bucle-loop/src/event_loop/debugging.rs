@@ -54,6 +54,7 @@ impl LoopRef {
     }
 
     /// Whether debug mode is on.
+    #[doc(alias = "get_debug")]
     pub fn debug(&self) -> bool {
         self.core.debug.get()
     }

@@ -156,7 +156,19 @@ impl LoopRef {
     }
 
     /// Calls `callback` on the loop whenever the process gets `signal`, in place of the signal's
-    /// default effect. A second call for the same signal replaces the first callback.
+    /// default effect. A second call for the same signal replaces the first callback. The numbers
+    /// have their names in [`signal`](crate::signal).
+    ///
+    /// ```
+    /// use bucle_loop::signal::SIGUSR1;
+    ///
+    /// bucle_loop::run(async {
+    ///     let event_loop = bucle_loop::get_running_loop();
+    ///     event_loop.add_signal_handler(SIGUSR1, || println!("told")).unwrap();
+    ///     assert!(event_loop.remove_signal_handler(SIGUSR1));
+    /// })
+    /// .unwrap();
+    /// ```
     ///
     /// # Errors
     /// `InvalidInput` for a signal that can't be handled (`SIGKILL`, `SIGSTOP`) or that a handler

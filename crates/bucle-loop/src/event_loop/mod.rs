@@ -122,6 +122,7 @@ pub(crate) struct Core {
 /// assert_eq!(answer.unwrap(), 42);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias("new_event_loop", "SelectorEventLoop"))]
 pub struct EventLoop {
     handle: LoopRef,
 }
@@ -130,6 +131,7 @@ pub struct EventLoop {
 ///
 /// Get the one of the running loop by [`get_running_loop`](crate::get_running_loop). It outlives
 /// its loop without harm: on a closed loop, callbacks are dropped unrun and tasks end cancelled.
+#[doc(alias = "AbstractEventLoop")]
 #[derive(Clone)]
 pub struct LoopRef {
     pub(crate) core: Rc<Core>,

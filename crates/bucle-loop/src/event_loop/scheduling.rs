@@ -108,6 +108,7 @@ impl LoopRef {
     ///
     /// It is first polled in the next turn. On a closed loop the future is dropped and the task
     /// ends cancelled.
+    #[doc(alias = "create_task")]
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> Task<F::Output>
     where

@@ -21,6 +21,7 @@ impl<T> fmt::Display for QueueShutDown<T> {
 impl<T> std::error::Error for QueueShutDown<T> {}
 
 /// Why [`put_nowait`](super::QueueOf::put_nowait) put nothing; it has the item.
+#[doc(alias = "QueueFull")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PutNowaitError<T> {
     /// There is no room. asyncio's `QueueFull`.
@@ -59,6 +60,7 @@ impl<T> fmt::Display for PutNowaitError<T> {
 impl<T> std::error::Error for PutNowaitError<T> {}
 
 /// Why [`get_nowait`](super::QueueOf::get_nowait) got nothing.
+#[doc(alias = "QueueEmpty")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GetNowaitError {
     /// There is no item. asyncio's `QueueEmpty`.

@@ -14,6 +14,7 @@ use crate::{LoopRef, get_running_loop};
 ///
 /// # Panics
 /// If no loop is running in this thread.
+#[doc(alias("create_task", "ensure_future"))]
 #[track_caller]
 pub fn spawn<F>(future: F) -> Task<F::Output>
 where
@@ -52,6 +53,7 @@ where
 ///
 /// # Panics
 /// If no loop is running in this thread.
+#[doc(alias = "eager_task_factory")]
 #[track_caller]
 pub fn spawn_eager<F>(future: F) -> Task<F::Output>
 where

@@ -34,6 +34,7 @@ use super::TaskTag;
 /// })?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "CancelledError")]
 #[derive(Clone, PartialEq, Eq)]
 pub struct Cancelled(Arc<Biography>);
 

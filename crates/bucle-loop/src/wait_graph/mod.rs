@@ -263,6 +263,7 @@ impl LoopRef {
     ///
     /// Looks at every task and every place where one waits: for reports and tools. Nothing is
     /// recorded beforehand, and no task is polled for it.
+    #[doc(alias("capture_call_graph", "format_call_graph", "print_call_graph"))]
     pub fn wait_graph(&self) -> WaitGraph {
         WaitGraph::new(self, &Findings::of(self, true))
     }

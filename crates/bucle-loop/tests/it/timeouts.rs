@@ -44,6 +44,7 @@ fn done_in_time() {
         assert!(handle.when().unwrap() > get_running_loop().time());
         let far = get_running_loop().time() + HOUR;
         assert_eq!(timeout_at(far, async { yield_now().await }).await, Ok(()));
+        assert_eq!(timeout(None, async { yield_now().await }).await, Ok(()));
     });
 }
 

@@ -14,6 +14,7 @@ use std::io;
 #[non_exhaustive]
 pub enum ReadError {
     /// The stream ended first. asyncio's `IncompleteReadError`.
+    #[doc(alias = "IncompleteReadError")]
     Incomplete {
         /// What was left; it is no longer in the buffer.
         partial: Vec<u8>,
@@ -22,6 +23,7 @@ pub enum ReadError {
     },
     /// The chunk is longer than the stream's limit. Everything stays in the buffer. asyncio's
     /// `LimitOverrunError`.
+    #[doc(alias = "LimitOverrunError")]
     LimitOverrun {
         /// How many bytes at the front belong to the chunk for certain: read as many (with
         /// [`read`](crate::StreamReader::read) or

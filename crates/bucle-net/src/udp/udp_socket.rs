@@ -31,6 +31,7 @@ use crate::{Address, ToAddresses};
 /// })??;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias("sock_recvfrom", "sock_sendto"))]
 pub struct UdpSocket {
     shared: Rc<Shared>,
 }

@@ -216,7 +216,7 @@ impl Drop for Postscript<'_> {
         let again = format!("{SEED_VARIABLE}={seed}");
         match self.run.name.and_then(|name| name.split_once("::")) {
             Some((_, test)) => {
-                eprintln!("failed with seed {seed}; again: {again} cargo test {test}");
+                eprintln!("failed with seed {seed}; again: {again} cargo test {test} -- --exact");
             }
             None => eprintln!("failed with seed {seed}; {again} runs the same again"),
         }

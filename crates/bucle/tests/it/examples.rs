@@ -84,7 +84,7 @@ fn futures() {
             "3 words were counted in a thread",
             "error: the job submitted at",
             "02_futures.rs",
-            "in thread bucle_0: out of luck",
+            "in thread bucle_",
         ],
     );
 }

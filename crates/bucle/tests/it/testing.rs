@@ -159,7 +159,9 @@ fn drawn(stderr: &str) -> &str {
 fn a_failure_tells_the_seed_and_the_seed_replays_it() {
     let first = failing_child("panic", None);
     assert!(
-        first.contains("failed with seed 41; again: BUCLE_SEED=41 cargo test testing::child\n"),
+        first.contains(
+            "failed with seed 41; again: BUCLE_SEED=41 cargo test testing::child -- --exact\n"
+        ),
         "{first}"
     );
     let again = failing_child("panic", Some("41"));
@@ -301,7 +303,7 @@ fn a_swept_test_tells_one_failure_and_how_to_have_it_again() {
     let (seed, _) = after.split_once(':').unwrap();
     assert!(told.contains("the last that happened:"), "{told}");
     let again = format!(
-        "failed with seed {seed}; again: BUCLE_SEED={seed} cargo test testing::swept_child\n"
+        "failed with seed {seed}; again: BUCLE_SEED={seed} cargo test testing::swept_child -- --exact\n"
     );
     assert!(told.contains(&again), "{told}");
     // Nothing is swept then.
