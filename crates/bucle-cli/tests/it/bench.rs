@@ -79,7 +79,7 @@ fn the_machine() {
         "spawn",
         "copy-on-write",
         "read-one",
-        "latency-16K",
+        "latency-16k",
         "add-alone",
         "mutex-alone",
         "loop-resident",

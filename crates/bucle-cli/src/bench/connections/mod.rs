@@ -39,7 +39,7 @@ pub(crate) struct Connections {
     busy: Option<u32>,
 
     /// How long each part takes, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = super::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = super::seconds, allow_negative_numbers = true)]
     seconds: f64,
 
     /// How often both are measured.

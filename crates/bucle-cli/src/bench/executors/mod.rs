@@ -48,7 +48,7 @@ pub(crate) struct Executors {
     terms: u32,
 
     /// How long a task waits that stands for I/O, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.1, value_parser = super::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.1, value_parser = super::seconds, allow_negative_numbers = true)]
     wait: f64,
 
     /// Rows and columns of the matrices that a task multiplies.

@@ -61,15 +61,15 @@ pub(crate) struct Http {
     pipeline: u16,
 
     /// Requests a second, at even intervals, whether or not the server keeps up (an open loop).
-    #[arg(long, value_name = "N", value_parser = rate)]
+    #[arg(long, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
     rate: Option<f64>,
 
     /// How long each round measures, in seconds.
-    #[arg(long, short, value_name = "SECONDS", default_value_t = 5.0, value_parser = super::seconds)]
+    #[arg(long, short, value_name = "SECONDS", default_value_t = 5.0, value_parser = super::seconds, allow_negative_numbers = true)]
     duration: f64,
 
     /// How long the load is on before each round measures, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.5, value_parser = super::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.5, value_parser = super::seconds, allow_negative_numbers = true)]
     warm_up: f64,
 
     /// How many rounds, for each URL.
@@ -81,7 +81,7 @@ pub(crate) struct Http {
     threads: u16,
 
     /// How long an answer may take, in seconds, before its connection is given up.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = super::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = super::seconds, allow_negative_numbers = true)]
     timeout: f64,
 
     /// The method of the requests.

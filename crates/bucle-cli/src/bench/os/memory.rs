@@ -89,10 +89,10 @@ fn read_by_all(from: &Pages) -> Result<f64, String> {
 }
 
 const SIZES: [(&str, usize); 4] = [
-    ("latency-16K", 16 << 10),
-    ("latency-256K", 256 << 10),
-    ("latency-8M", 8 << 20),
-    ("latency-256M", 256 << 20),
+    ("latency-16k", 16 << 10),
+    ("latency-256k", 256 << 10),
+    ("latency-8m", 8 << 20),
+    ("latency-256m", 256 << 20),
 ];
 
 fn latencies(effort: Effort) -> impl Iterator<Item = Probe> {
