@@ -9,7 +9,7 @@
 //! wrong is one line on standard error, which says what to do.
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "bench")]
+#[cfg(all(feature = "bench", target_os = "linux"))]
 mod bench;
 mod serve;
 
@@ -34,7 +34,7 @@ enum Command {
     /// Serve a folder of files over HTTP.
     Serve(serve::Serve),
     /// Measure: the machine, the loop, a server, executors.
-    #[cfg(feature = "bench")]
+    #[cfg(all(feature = "bench", target_os = "linux"))]
     Bench(bench::Bench),
 }
 
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Command::Serve(serve) => serve.run(),
-        #[cfg(feature = "bench")]
+        #[cfg(all(feature = "bench", target_os = "linux"))]
         Command::Bench(bench) => bench.run(),
     };
     match result {

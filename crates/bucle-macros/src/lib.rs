@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod main_attribute;
+mod process_attribute;
 mod test_attribute;
 #[cfg(test)]
 mod tests;
@@ -64,6 +65,38 @@ pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
         item.into(),
     )
     .into()
+}
+
+/// Makes a plain `fn` one that other processes can run: `pool.submit(resize, arguments)`.
+///
+/// The function can be called as before. Its arguments and its output travel as bytes, by `serde`;
+/// these travel as they are, in shared memory if they are large, and are read by the worker where
+/// they lie: `&str`, `&[f64]` and slices of other numbers. `String`, `Vec<f64>` and the like are
+/// copied once. Any other `&T` is a reference to what `T` came to in the worker.
+///
+/// `submit` takes the arguments as a tuple, a single one as it is, and `()` where there are none. A
+/// function that returns a `Result` gives it as it is. It can't be `async`, generic, a method, or
+/// take `&mut`.
+///
+/// ```ignore
+/// #[bucle::process]
+/// fn mean(numbers: &[f64]) -> f64 {
+///     numbers.iter().sum::<f64>() / numbers.len() as f64
+/// }
+///
+/// #[bucle::main]
+/// async fn main() {
+///     let pool = bucle::ProcessPoolExecutor::new().unwrap();
+///     assert_eq!(pool.submit(mean, &[1.0, 2.0, 3.0]).await.unwrap(), 2.0);
+///     assert_eq!(mean(&[1.0, 3.0]), 2.0);
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn process(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    syn::parse::<ItemFn>(item)
+        .and_then(|function| process_attribute::expand(arguments.into(), function))
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }
 
 type Attribute = fn(TokenStream2, ItemFn) -> syn::Result<TokenStream2>;

@@ -19,6 +19,7 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
     Ok(quote! {
         #(#attrs)*
         #vis #sig {
+            ::bucle::__init_process();
             match ::bucle::run(async move #block) {
                 ::std::result::Result::Ok(value) => value,
                 ::std::result::Result::Err(error) => {

@@ -6,6 +6,18 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitStatus;
+use std::time::Duration;
+
+/// What a process used in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Processor time in its own code.
+    pub user: Duration,
+    /// Processor time in the system on its behalf.
+    pub system: Duration,
+    /// The most memory, in bytes, that was resident at one time.
+    pub peak_resident: u64,
+}
 
 /// A descriptor of a child process.
 #[derive(Debug)]
@@ -49,6 +61,67 @@ impl PidFd {
     pub fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
         use rustix::process::WaitIdOptions;
         self.wait_id(WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
+    }
+
+    /// Whether the process has ended, which leaves it to be waited for.
+    ///
+    /// # Errors
+    /// As [`try_wait`](PidFd::try_wait).
+    pub fn has_ended(&self) -> io::Result<bool> {
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        Ok(waitid(WaitId::PidFd(self.0.as_fd()), options)?.is_some())
+    }
+
+    /// [`try_wait`](PidFd::try_wait) that also says what the process has used.
+    ///
+    /// # Errors
+    /// As [`try_wait`](PidFd::try_wait).
+    pub fn try_wait_usage(&self) -> io::Result<Option<(ExitStatus, Usage)>> {
+        use std::os::fd::AsRawFd;
+        use std::os::unix::process::ExitStatusExt;
+        // SAFETY: both are structures of numbers and padding, for which zeros are values.
+        let (mut info, mut used): (libc::siginfo_t, libc::rusage) =
+            unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
+        // SAFETY: the system call reads a number that names an open descriptor, and writes to the
+        // two structures, which live until it returns. The C library's `waitid` has no place for
+        // the second one.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_waitid,
+                libc::P_PIDFD,
+                self.0.as_raw_fd(),
+                &raw mut info,
+                libc::WEXITED | libc::WNOHANG,
+                &raw mut used,
+            )
+        };
+        if result != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: a successful `waitid` has filled in the fields of SIGCHLD, or left them zeros.
+        let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+        if pid == 0 {
+            return Ok(None);
+        }
+        let raw = match info.si_code {
+            libc::CLD_EXITED => (status & 0xff) << 8,
+            libc::CLD_DUMPED => status | 0x80,
+            _ => status,
+        };
+        let time = |time: libc::timeval| {
+            Duration::new(
+                u64::try_from(time.tv_sec).unwrap_or(0),
+                u32::try_from(time.tv_usec).unwrap_or(0) * 1000,
+            )
+        };
+        let usage = Usage {
+            user: time(used.ru_utime),
+            system: time(used.ru_stime),
+            // The system counts in KiB.
+            peak_resident: u64::try_from(used.ru_maxrss).unwrap_or(0) * 1024,
+        };
+        Ok(Some((ExitStatus::from_raw(raw), usage)))
     }
 
     /// Blocks until the process has ended, and says how.
@@ -214,6 +287,38 @@ mod tests {
         child.wait().unwrap();
         assert!(cpu_time(child.id()).is_err());
         assert!(cpu_time(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn what_a_child_used_is_told_once() {
+        use std::os::unix::process::ExitStatusExt;
+        let child = Command::new("sh")
+            .args(["-c", "kill -9 $$"])
+            .spawn()
+            .unwrap();
+        let pidfd = PidFd::open(child.id()).unwrap();
+        while !pidfd.has_ended().unwrap() {
+            std::thread::yield_now();
+        }
+        assert!(pidfd.has_ended().unwrap(), "it was waited for");
+        let (status, usage) = loop {
+            if let Some(ended) = pidfd.try_wait_usage().unwrap() {
+                break ended;
+            }
+            std::thread::yield_now();
+        };
+        assert_eq!(status.signal(), Some(SIGKILL));
+        assert!(usage.peak_resident > 4096, "{usage:?}");
+        assert!(is_no_child(&pidfd.try_wait_usage().unwrap_err()));
+        let child = Command::new("sh").args(["-c", "exit 3"]).spawn().unwrap();
+        let pidfd = PidFd::open(child.id()).unwrap();
+        let status = loop {
+            if let Some((status, _)) = pidfd.try_wait_usage().unwrap() {
+                break status;
+            }
+            std::thread::yield_now();
+        };
+        assert_eq!(status.code(), Some(3));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The command as its users and their scripts meet it: a child process.
 
-#[cfg(feature = "bench")]
+#[cfg(all(feature = "bench", target_os = "linux"))]
 mod bench;
-#[cfg(feature = "bench")]
+#[cfg(all(feature = "bench", target_os = "linux"))]
 mod chapter;
 mod conformance;
 mod refusals;

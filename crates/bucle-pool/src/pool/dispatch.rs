@@ -1,0 +1,382 @@
+//! Who gets which task.
+//!
+//! | | |
+//! |---|---|
+//! | a worker is idle | it gets the task at once |
+//! | none is, and there may be more | one is started |
+//! | all are busy | those whose tasks are short are handed some ahead |
+//! | one is idle and nothing waits | what another has not begun is taken back and shared out anew |
+
+use std::rc::{Rc, Weak};
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bucle_loop::Cancelled;
+
+use super::job::{Initialize, Job, Stage};
+use super::worker::{Phase, Worker};
+use super::{Pool, State};
+use crate::board::Board;
+use crate::error::{Cause, ProcessError};
+use crate::start::{Launch, Role};
+
+/// A worker is handed as many tasks ahead as it will run in about this time.
+const AHEAD: Duration = Duration::from_micros(500);
+
+impl Pool {
+    pub(super) fn has_room(&self) -> bool {
+        self.queued.get() < self.options.queue_size && self.parked.borrow().is_empty()
+    }
+
+    pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.has_room() || self.refusal().is_some() {
+            return Poll::Ready(());
+        }
+        let mut waiting = self.want_room.borrow_mut();
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Takes a new task.
+    pub(super) fn accept(self: &Rc<Self>, job: Rc<dyn Job>) {
+        if !self.has_room() {
+            self.parked.borrow_mut().push_back(Rc::downgrade(&job));
+            return;
+        }
+        self.enqueue(job);
+        self.dispatch();
+    }
+
+    fn enqueue(&self, job: Rc<dyn Job>) {
+        job.base().stage.set(Stage::Queued);
+        self.queue.borrow_mut().push_back(job);
+        self.queued.set(self.queued.get() + 1);
+    }
+
+    /// Puts a task that found no room into the queue all the same: nobody holds it any more.
+    pub(super) fn unpark(self: &Rc<Self>, job: &Rc<dyn Job>) {
+        if job.base().stage.get() == Stage::Parked {
+            self.parked
+                .borrow_mut()
+                .retain(|parked| !std::ptr::addr_eq(parked.as_ptr(), Rc::as_ptr(job)));
+            self.enqueue(job.clone());
+            self.dispatch();
+        }
+    }
+
+    /// Puts tasks back to where they came from: before all others, in their order.
+    pub(super) fn requeue(&self, jobs: Vec<Rc<dyn Job>>) {
+        let mut queue = self.queue.borrow_mut();
+        for job in jobs.into_iter().rev() {
+            if job.base().stage.get() != Stage::Done {
+                job.base().stage.set(Stage::Queued);
+                self.queued.set(self.queued.get() + 1);
+                queue.push_front(job);
+            }
+        }
+    }
+
+    /// Hands out what waits, as far as it goes.
+    pub(super) fn dispatch(self: &Rc<Self>) {
+        while let Some(job) = self.next_queued() {
+            let worker = self.choose(&job);
+            let idle = worker.as_ref().is_some_and(|worker| worker.load() == 0);
+            if !idle {
+                self.start_more();
+            }
+            let sent = worker.is_some_and(|worker| {
+                let sent = worker.send(&job);
+                if sent {
+                    self.after_send(&worker);
+                }
+                sent
+            });
+            if !sent {
+                self.requeue(vec![job]);
+                break;
+            }
+        }
+        self.admit();
+    }
+
+    /// The next task that is to be run, out of the queue.
+    fn next_queued(&self) -> Option<Rc<dyn Job>> {
+        loop {
+            let job = self.queue.borrow_mut().pop_front()?;
+            if job.base().stage.get() == Stage::Queued {
+                self.queued.set(self.queued.get() - 1);
+                return Some(job);
+            }
+        }
+    }
+
+    /// Lets tasks that found no room into the queue, and wakes who waits for room.
+    fn admit(self: &Rc<Self>) {
+        let mut more = false;
+        while self.queued.get() < self.options.queue_size {
+            let Some(parked) = self.parked.borrow_mut().pop_front() else {
+                break;
+            };
+            if let Some(job) = Weak::upgrade(&parked)
+                && job.base().stage.get() == Stage::Parked
+            {
+                self.enqueue(job);
+                more = true;
+            }
+        }
+        if more {
+            let pool = Rc::downgrade(self);
+            self.event_loop.call_soon(move || {
+                if let Some(pool) = pool.upgrade() {
+                    pool.dispatch();
+                }
+            });
+        }
+        if self.has_room() && !self.want_room.borrow().is_empty() {
+            for waker in self.want_room.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// The worker with the fewest tasks, if it may have one more.
+    fn choose(&self, job: &Rc<dyn Job>) -> Option<Rc<Worker>> {
+        let workers = self.workers.borrow();
+        let mut best: Option<(usize, &Rc<Worker>)> = None;
+        for worker in &*workers {
+            if worker.phase.get() != Phase::Ready
+                || worker.total_sent.get() >= self.options.max_tasks_per_child
+            {
+                continue;
+            }
+            let load = worker.load();
+            if best.is_none_or(|(least, _)| load < least) {
+                best = Some((load, worker));
+            }
+            if load == 0 {
+                break;
+            }
+        }
+        let (load, worker) = best?;
+        let may = load == 0 || load < self.window(job.base().function);
+        may.then(|| worker.clone())
+    }
+
+    /// How many tasks a worker may have at once.
+    fn window(&self, function: u32) -> usize {
+        let by_time = match self.averages.of(function) {
+            Some(each) => (AHEAD.as_nanos() / each.as_nanos().max(1)) as usize,
+            None => 0,
+        };
+        by_time.max(2).min(self.options.tasks_ahead)
+    }
+
+    /// What is to be seen to when a worker was handed a task.
+    fn after_send(self: &Rc<Self>, worker: &Rc<Worker>) {
+        let load = worker.load();
+        if load == 1 {
+            // How long it may stay awake after this one.
+            let spin = self.worker_may_spin();
+            worker.board.spin().store(spin, Ordering::Relaxed);
+            self.watch_front(worker);
+            self.stay_awake_after_send(worker);
+        }
+    }
+
+    /// Starts workers, if there is work for them and there may be more.
+    pub(super) fn start_more(self: &Rc<Self>) {
+        if self.broken.borrow().is_some() {
+            return;
+        }
+        let alive = self.workers.borrow().len();
+        let most = self.options.max_workers.saturating_sub(alive);
+        // Those that were started and are not ready yet will take one each.
+        let coming = self.workers.borrow();
+        let coming = coming
+            .iter()
+            .filter(|worker| worker.phase.get() == Phase::Starting);
+        let coming = self.starting.get() + coming.count();
+        // The one that is being handed out is counted no more.
+        let wanted = (self.queued.get() + 1).saturating_sub(coming);
+        for _ in 0..wanted.min(most.saturating_sub(self.starting.get())) {
+            self.start_worker();
+        }
+    }
+
+    fn start_worker(self: &Rc<Self>) {
+        let number = self.next_worker.get();
+        self.next_worker.set(number + 1);
+        self.starting.set(self.starting.get() + 1);
+        let board = match Board::new() {
+            Ok(board) => board,
+            Err(error) => return self.not_started_soon(error),
+        };
+        board.parent_asleep().store(1, Ordering::Relaxed);
+        let mut launch = Launch::new(Role::Worker {
+            nice: self.options.nice,
+        });
+        match std::os::fd::AsFd::as_fd(&board).try_clone_to_owned() {
+            Ok(fd) => launch.fds.push(fd),
+            Err(error) => return self.not_started_soon(error),
+        }
+        launch.env.clone_from(&self.options.env);
+        launch.current_dir.clone_from(&self.options.current_dir);
+        let (id, remote) = (self.id, self.remote);
+        launch.start(move |child| {
+            // If the loop is closed, the child is dropped, and so killed.
+            let _ = remote.call_soon_threadsafe(move || {
+                if let Some(pool) = super::find(id) {
+                    match child {
+                        Ok(child) => pool.started(Worker::new(number, child, board)),
+                        Err(error) => pool.not_started(&error),
+                    }
+                }
+            });
+        });
+    }
+
+    fn not_started_soon(self: &Rc<Self>, error: std::io::Error) {
+        let pool = Rc::downgrade(self);
+        self.event_loop.call_soon(move || {
+            if let Some(pool) = pool.upgrade() {
+                pool.not_started(&error);
+            }
+        });
+    }
+
+    fn not_started(self: &Rc<Self>, error: &std::io::Error) {
+        self.starting.set(self.starting.get() - 1);
+        let workers = self.workers.borrow().len() + self.starting.get();
+        // With others there, the tasks will be run; later there may be room for more.
+        if workers == 0 {
+            self.break_down(&format!("no worker can be started: {error}"));
+        }
+        self.tell_idle();
+    }
+
+    fn started(self: &Rc<Self>, worker: Worker) {
+        self.starting.set(self.starting.get() - 1);
+        let worker = Rc::new(worker);
+        if let Err(error) = self.watch_worker(&worker) {
+            worker.kill();
+            self.unwatch(&worker);
+            self.break_down(&format!("a worker can't be watched: {error}"));
+            return;
+        }
+        self.workers.borrow_mut().push(worker);
+    }
+
+    /// A worker has said that it is there.
+    pub(super) fn is_ready(self: &Rc<Self>, worker: &Rc<Worker>) {
+        if worker.phase.get() != Phase::Starting {
+            return;
+        }
+        worker.phase.set(Phase::Ready);
+        self.failed_starts.set(0);
+        if let Some(initialize) = Initialize::new(self) {
+            let initialize: Rc<dyn Job> = initialize;
+            if !worker.send(&initialize) {
+                self.break_down(
+                    "the arguments of the initializer are too long; they may have 16 KiB",
+                );
+            }
+            worker.total_sent.set(0);
+        }
+        self.dispatch();
+    }
+
+    /// A worker has nothing to do: what others have not begun is shared out anew.
+    pub(super) fn balance(self: &Rc<Self>) {
+        if self.queued.get() > 0 {
+            return;
+        }
+        let victim = {
+            let workers = self.workers.borrow();
+            let idle = workers
+                .iter()
+                .any(|worker| worker.phase.get() == Phase::Ready && worker.load() == 0);
+            let most = || workers.iter().max_by_key(|worker| worker.load());
+            match idle {
+                true => most()
+                    .filter(|worker| worker.load() > 1 && worker.has_unbegun())
+                    .cloned(),
+                false => None,
+            }
+        };
+        if let Some(victim) = victim {
+            let back = victim.take_back();
+            // The fullest gets the last of them again, as it is not idle.
+            self.requeue(back);
+            self.dispatch();
+        }
+    }
+
+    /// Takes from a worker all that it has not begun.
+    pub(super) fn take_back(self: &Rc<Self>, worker: &Worker) {
+        let back = worker.take_back();
+        self.requeue(back);
+    }
+
+    /// Ends a task that somebody wants to be ended.
+    pub(super) fn cancel(self: &Rc<Self>, job: &Rc<dyn Job>, reason: &str) {
+        let base = job.base();
+        let not_begun = || ProcessError::Cancelled(Cancelled::new(reason));
+        match base.stage.get() {
+            Stage::Done => {}
+            Stage::Parked => job.fail(not_begun()),
+            Stage::Queued => {
+                self.queued.set(self.queued.get() - 1);
+                job.fail(not_begun());
+                self.admit();
+            }
+            Stage::Sent(number) => {
+                let worker = self.worker(number);
+                let Some(worker) = worker else {
+                    return job.fail(not_begun());
+                };
+                base.cancelled.set(true);
+                // Perhaps it is done, or was not begun.
+                self.drain(&worker);
+                self.take_back(&worker);
+                match base.stage.get() {
+                    Stage::Queued => self.cancel(job, reason),
+                    Stage::Sent(now) if now == number => {
+                        self.terminate(&worker, Cause::Cancelled(reason.to_string()));
+                    }
+                    _ => {}
+                }
+                self.dispatch();
+            }
+        }
+    }
+
+    pub(super) fn worker(&self, number: u64) -> Option<Rc<Worker>> {
+        let workers = self.workers.borrow();
+        let found = workers.iter().find(|worker| worker.number == number);
+        found.cloned()
+    }
+
+    /// All tasks that no worker has end so.
+    pub(super) fn fail_waiting(self: &Rc<Self>, error: &ProcessError) {
+        while let Some(job) = self.next_queued() {
+            job.fail(error.clone());
+        }
+        let parked = self.parked.take();
+        for job in parked.iter().filter_map(Weak::upgrade) {
+            if job.base().stage.get() == Stage::Parked {
+                job.fail(error.clone());
+            }
+        }
+        for waker in self.want_room.take() {
+            waker.wake();
+        }
+        self.tell_idle();
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.state.get() == State::Open
+    }
+}

@@ -1,0 +1,168 @@
+//! Shared memory in the parent: leased to a task for its arguments, and used again after.
+//!
+//! First use of a page costs more than copying it, so what was used once is kept, up to [`KEPT`]
+//! bytes, and goes to the next task that it fits.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::{Rc, Weak};
+
+use bucle_sys::shared::Segment;
+
+/// How much memory is kept for the next tasks, in bytes.
+pub(super) const KEPT: usize = 256 * 1024 * 1024;
+
+/// What a pool has.
+pub(super) struct Memory {
+    free: RefCell<Vec<Numbered>>,
+    next: Cell<u64>,
+    /// Numbers that were given up, for workers to be told.
+    forgotten: RefCell<Vec<u64>>,
+}
+
+/// Shared memory by its number. Each worker that was told of it knows it by that.
+struct Numbered {
+    number: u64,
+    memory: Segment,
+}
+
+/// The right to a piece of shared memory, until it is dropped.
+pub(super) struct Lease {
+    numbered: Option<Numbered>,
+    pool: Weak<Memory>,
+}
+
+impl Memory {
+    pub(super) fn new() -> Rc<Memory> {
+        Rc::new(Memory {
+            free: RefCell::default(),
+            next: Cell::new(1),
+            forgotten: RefCell::default(),
+        })
+    }
+
+    /// At least `len` bytes.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn lease(self: &Rc<Memory>, len: usize) -> io::Result<Lease> {
+        let mut free = self.free.borrow_mut();
+        // The smallest that is not many times too large.
+        let best = (0..free.len())
+            .filter(|place| {
+                free[*place].memory.len() >= len && free[*place].memory.len() / 4 <= len
+            })
+            .min_by_key(|place| free[*place].memory.len());
+        let numbered = match best {
+            Some(place) => free.swap_remove(place),
+            None => {
+                let number = self.next.get();
+                self.next.set(number + 1);
+                Numbered {
+                    number,
+                    memory: Segment::new("bucle-arguments", len)?,
+                }
+            }
+        };
+        Ok(Lease {
+            numbered: Some(numbered),
+            pool: Rc::downgrade(self),
+        })
+    }
+
+    fn take_back(&self, numbered: Numbered) {
+        let mut free = self.free.borrow_mut();
+        free.push(numbered);
+        let mut kept: usize = free.iter().map(|numbered| numbered.memory.len()).sum();
+        let mut given_up = Vec::new();
+        while kept > KEPT {
+            // The oldest goes first.
+            let oldest = free.remove(0);
+            kept -= oldest.memory.len();
+            self.forgotten.borrow_mut().push(oldest.number);
+            given_up.push(oldest);
+        }
+        drop(free);
+        drop(given_up);
+    }
+
+    /// The numbers that were given up since this was asked last.
+    pub(super) fn take_forgotten(&self) -> Vec<u64> {
+        match self.forgotten.try_borrow_mut() {
+            Ok(mut forgotten) if !forgotten.is_empty() => std::mem::take(&mut forgotten),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Lease {
+    pub(super) fn number(&self) -> u64 {
+        self.numbered.as_ref().map_or(0, |numbered| numbered.number)
+    }
+
+    pub(super) fn memory(&self) -> Option<&Segment> {
+        self.numbered.as_ref().map(|numbered| &numbered.memory)
+    }
+
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        match &mut self.numbered {
+            Some(numbered) => numbered.memory.bytes_mut(),
+            None => &mut [],
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let (Some(numbered), Some(pool)) = (self.numbered.take(), self.pool.upgrade()) {
+            pool.take_back(numbered);
+        }
+    }
+}
+
+/// Where an output lies: a worker's shared memory. When the last one who reads it lets go, the
+/// worker may use it again.
+pub(super) struct Home {
+    pub(super) memory: RefCell<Option<Segment>>,
+    pub(super) number: u64,
+    pub(super) worker: Weak<super::worker::Worker>,
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let (Some(memory), Some(worker)) = (self.memory.take(), self.worker.upgrade()) {
+            worker.output_is_read(self.number, memory);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_leased_is_used_again() {
+        let memory = Memory::new();
+        let mut one = memory.lease(100_000).unwrap();
+        let number = one.number();
+        one.bytes_mut()[99_999] = 1;
+        assert_ne!(memory.lease(1000).unwrap().number(), number);
+        drop(one);
+        assert_ne!(
+            memory.lease(1000).unwrap().number(),
+            number,
+            "far too large"
+        );
+        assert_eq!(memory.lease(90_000).unwrap().number(), number);
+    }
+
+    #[test]
+    fn not_all_is_kept() {
+        let memory = Memory::new();
+        let leases: Vec<Lease> = (0..3).map(|_| memory.lease(KEPT / 2).unwrap()).collect();
+        let first = leases[0].number();
+        drop(leases);
+        assert_eq!(memory.take_forgotten(), [first]);
+        assert!(memory.take_forgotten().is_empty());
+    }
+}

@@ -1,0 +1,158 @@
+//! Arguments, outputs, panics.
+
+use std::collections::BTreeMap;
+
+use bucle_macros::process;
+use bucle_pool::{ProcessError, ProcessPoolExecutor};
+use serde::{Deserialize, Serialize};
+
+use crate::support::{pool, run};
+
+#[process(crate = bucle_pool)]
+fn nothing() {}
+
+#[process(crate = bucle_pool)]
+fn add(a: u64, b: u64) -> u64 {
+    a + b
+}
+
+#[process(crate = bucle_pool)]
+fn own_pid() -> u32 {
+    std::process::id()
+}
+
+#[process(crate = bucle_pool)]
+fn sum(numbers: &[f64]) -> f64 {
+    numbers.iter().sum()
+}
+
+#[process(crate = bucle_pool)]
+fn double(numbers: Vec<f64>, name: &str) -> Vec<f64> {
+    assert_eq!(name, "twice");
+    numbers.into_iter().map(|number| number * 2.0).collect()
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Order {
+    name: String,
+    amounts: BTreeMap<String, i64>,
+    note: Option<Box<Order>>,
+}
+
+#[process(crate = bucle_pool)]
+fn total(order: &Order, factor: Option<i64>) -> Result<i64, String> {
+    let all: i64 = order.amounts.values().sum();
+    match factor {
+        Some(0) => Err(format!("{} can't be had for nothing", order.name)),
+        factor => Ok(all * factor.unwrap_or(1)),
+    }
+}
+
+#[process(crate = bucle_pool)]
+fn fibonacci(n: u64) -> u64 {
+    if n < 2 {
+        n
+    } else {
+        fibonacci(n - 1) + fibonacci(n - 2)
+    }
+}
+
+#[process(crate = bucle_pool)]
+fn panics(text: &str) {
+    panic!("oh no: {text}");
+}
+
+#[test]
+fn functions_are_called_here_and_there() {
+    assert_eq!(add(1, 2), 3);
+    run(async {
+        let pool = pool(2);
+        assert_eq!(pool.submit(add, (1, 2)).await.unwrap(), 3);
+        pool.submit(nothing, ()).await.unwrap();
+        assert_eq!(pool.submit(fibonacci, 15).await.unwrap(), 610);
+        assert_ne!(pool.submit(own_pid, ()).await.unwrap(), std::process::id());
+        assert_eq!(pool.submit(sum, &[1.0, 2.5][..]).await.unwrap(), 3.5);
+        let doubled = pool.submit(double, (vec![1.0, 2.0], "twice")).await;
+        assert_eq!(doubled.unwrap(), [2.0, 4.0]);
+    });
+}
+
+#[test]
+fn structures_and_results() {
+    run(async {
+        let pool = pool(1);
+        let inner = Order {
+            name: "inner".into(),
+            amounts: BTreeMap::new(),
+            note: None,
+        };
+        let order = Order {
+            name: "tea".into(),
+            amounts: [("a".to_string(), 2), ("b".to_string(), -5)].into(),
+            note: Some(Box::new(inner)),
+        };
+        assert_eq!(pool.submit(total, (&order, Some(3))).await.unwrap(), Ok(-9));
+        let refused = pool.submit(total, (&order, Some(0))).await.unwrap();
+        assert_eq!(refused.unwrap_err(), "tea can't be had for nothing");
+    });
+}
+
+#[test]
+fn large_arguments_and_outputs() {
+    run(async {
+        let pool = pool(2);
+        for len in [0, 1, 2000, 2048, 2049, 100_000, 1_000_000] {
+            let numbers: Vec<f64> = (0..len).map(f64::from).collect();
+            let expected: f64 = numbers.iter().sum();
+            assert_eq!(pool.submit(sum, &numbers).await.unwrap(), expected);
+            let doubled = pool
+                .submit(double, (numbers.clone(), "twice"))
+                .await
+                .unwrap();
+            assert_eq!(doubled.len(), numbers.len());
+            assert!(
+                doubled
+                    .iter()
+                    .zip(&numbers)
+                    .all(|(two, one)| *two == one * 2.0)
+            );
+        }
+    });
+}
+
+#[test]
+fn many_tasks_at_once() {
+    run(async {
+        let pool = pool(2);
+        let tasks: Vec<_> = (0..20_000).map(|n| pool.submit(add, (n, 1))).collect();
+        for (n, task) in (0..).zip(tasks) {
+            assert_eq!(task.await.unwrap(), n + 1);
+        }
+        assert_eq!(pool.workers(), 2);
+    });
+}
+
+#[test]
+fn a_panic_is_the_tasks_error() {
+    run(async {
+        let pool = pool(1);
+        let before = pool.submit(own_pid, ()).await.unwrap();
+        let error = pool.submit(panics, "it broke").await.unwrap_err();
+        let ProcessError::Panicked(panic) = error else {
+            panic!("{error}");
+        };
+        assert_eq!(panic.message, "oh no: it broke");
+        assert_eq!(panic.task, "panics");
+        assert_eq!(panic.pid, before);
+        let location = panic.location.unwrap();
+        assert!(location.contains("calls.rs:"), "{location}");
+        // The worker lives on.
+        assert_eq!(pool.submit(own_pid, ()).await.unwrap(), before);
+    });
+}
+
+#[test]
+fn without_a_loop_there_is_no_pool() {
+    let error = ProcessPoolExecutor::new().unwrap_err();
+    assert!(error.to_string().contains("no event loop"), "{error}");
+}

@@ -1,0 +1,7 @@
+//! The pool with real processes: this binary, started again.
+#![forbid(unsafe_code)]
+
+mod calls;
+mod support;
+
+bucle_pool::test_entry!();
