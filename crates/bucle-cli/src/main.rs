@@ -39,6 +39,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // The workers of `bucle bench` are this program, and end here.
+    #[cfg(all(feature = "bench", target_os = "linux"))]
+    bucle::process::init();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) if error.exit_code() == 0 => {

@@ -47,6 +47,20 @@ pub(crate) fn memory(pid: u32) -> Result<Memory, String> {
     })
 }
 
+/// The processes that this one has started and not waited for.
+pub(crate) fn children() -> Vec<u32> {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten();
+    let lists = tasks
+        .flatten()
+        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| {
+            let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
+            pids.collect::<Vec<u32>>()
+        })
+        .collect()
+}
+
 /// The number of a line `NAME  123 kB`, in bytes; 0 where there is none.
 fn kib(text: &str, name: &str) -> u64 {
     let line = text.lines().find(|line| line.starts_with(name));

@@ -6,6 +6,7 @@
 //! | [`connections`] | `bucle bench connections`: the loop against a thread for every connection |
 //! | [`http`] | `bucle bench http URL`: a load generator on the loop |
 //! | [`executors`] | `bucle bench executors`: the same work in sequence, in tasks, in threads, in processes |
+//! | [`pool`] | `bucle bench pool`: what the process pool itself costs |
 //! | `rounds`, `stats` | interleaved rounds; medians and quartiles |
 //! | `report`, `units` | tables, JSON, plots |
 //! | `machine`, `account`, `stop` | what it ran on, what it cost, signals |
@@ -18,6 +19,7 @@ mod executors;
 mod http;
 mod machine;
 mod os;
+mod pool;
 mod report;
 mod rounds;
 mod stats;
@@ -43,6 +45,8 @@ enum What {
     Http(http::Http),
     /// Run the same work in sequence, in tasks, in threads and in processes.
     Executors(executors::Executors),
+    /// Measure the process pool: round trips, throughput, payloads, start-up.
+    Pool(pool::Pool),
     #[command(hide = true)]
     Child(child::Child),
 }
@@ -58,6 +62,7 @@ impl Bench {
             What::Connections(connections) => connections.run(),
             What::Http(http) => http.run(),
             What::Executors(executors) => executors.run(),
+            What::Pool(pool) => pool.run(),
             What::Child(child) => child.run(),
         }
     }

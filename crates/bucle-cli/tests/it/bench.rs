@@ -165,8 +165,9 @@ fn executors_in_every_way() {
         for way in [
             ("sequential", 1),
             ("tasks", 1),
-            ("threads", 1),
             ("threads", 3),
+            ("processes", 1),
+            ("processes", 3),
         ] {
             assert!(ways.contains(&way), "{way:?} is not in {ways:?}");
         }
@@ -184,6 +185,34 @@ fn executors_in_every_way() {
             assert!(number(&python["samples"][way][0]) > 0.0, "{way}");
         }
     }
+}
+
+#[test]
+fn the_process_pool() {
+    let report = report(&["pool", "--quick", "--outstanding", "20"]);
+    let figures = report["results"]["figures"].as_object().unwrap();
+    let value = |name: &str| {
+        let figure = figures.get(name);
+        median(&figure.unwrap_or_else(|| panic!("no {name}; {}", report["notes"]))["spread"])
+    };
+    for name in [
+        "cold-start",
+        "round-trip",
+        "round-trip-from-sleep",
+        "pipe-round-trip",
+        "pipe-round-trip-from-sleep",
+        "throughput",
+        "in-1024",
+        "in-out-16384",
+        "in-20480",
+        "in-out-262144",
+        "copy-262144",
+    ] {
+        assert!(value(name) > 0.0, "{name}");
+    }
+    assert!(value("cold-start") > value("round-trip"));
+    assert!(value("copy-262144") > value("copy-1024"));
+    assert_eq!(report["results"]["longest_frame"], 16_384);
 }
 
 #[test]
@@ -477,6 +506,8 @@ fn what_is_wrong_is_one_line() {
             &["--workers"],
         ),
         (&["bench", "executors", "--work", "sleep"], 2, &["cpu"]),
+        (&["bench", "pool", "--workers", "0"], 2, &["--workers"]),
+        (&["bench", "pool", "--payload", "many"], 2, &["--payload"]),
         (
             &[
                 "bench",

@@ -18,7 +18,9 @@ use clap::Args;
 use serde_json::json;
 
 use ways::Way;
-use work::{Kind, Work};
+use work::Kind;
+
+pub(crate) use work::Work;
 
 use super::machine::cpus;
 use super::report::{Bar, Chart, Output, Report, Series, Table};

@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use bucle::ThreadPoolExecutor;
+use bucle::{ProcessPoolExecutor, ThreadPoolExecutor};
 
 use super::work::Work;
-use crate::bench::account;
+use crate::bench::{account, pool};
+
+/// How long a pool of processes may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A way to run them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub(super) enum Way {
     Tasks,
     /// In a `ThreadPoolExecutor`.
     Threads,
+    /// In a `ProcessPoolExecutor`.
+    Processes,
 }
 
 /// What it took.
@@ -27,7 +32,7 @@ pub(super) struct Ran {
 
 impl Way {
     /// Those that are faster with more workers.
-    pub(super) const PARALLEL: [Way; 1] = [Way::Threads];
+    pub(super) const PARALLEL: [Way; 2] = [Way::Threads, Way::Processes];
 
     /// Every way, with every number of workers where that means something.
     pub(super) fn all(workers: &[usize]) -> Vec<(Way, usize)> {
@@ -43,6 +48,7 @@ impl Way {
             Way::Sequential => "sequential",
             Way::Tasks => "tasks",
             Way::Threads => "threads",
+            Way::Processes => "processes",
         }
     }
 
@@ -50,7 +56,8 @@ impl Way {
         match self {
             Way::Sequential | Way::Tasks => self.name().into(),
             Way::Threads if workers == 1 => "1 thread".into(),
-            Way::Threads => format!("{workers} threads"),
+            Way::Processes if workers == 1 => "1 process".into(),
+            Way::Threads | Way::Processes => format!("{workers} {}", self.name()),
         }
     }
 
@@ -61,6 +68,7 @@ impl Way {
             Way::Sequential => in_sequence(work, tasks)?,
             Way::Tasks => in_tasks(work, tasks)?,
             Way::Threads => in_threads(work, workers, tasks)?,
+            Way::Processes => in_processes(work, workers, tasks)?,
         };
         check(&ran.results, tasks)?;
         Ok(Ran {
@@ -143,4 +151,36 @@ fn in_threads(work: Work, workers: usize, tasks: u32) -> Result<Outcome, String>
         time: time + closing.elapsed(),
         memory,
     })
+}
+
+fn in_processes(work: Work, workers: usize, tasks: u32) -> Result<Outcome, String> {
+    let start = Instant::now();
+    let ran = bucle::run(async move {
+        let processes = ProcessPoolExecutor::builder()
+            .max_workers(workers)
+            .build()
+            .map_err(|error| format!("the process pool: {error}"))?;
+        let submitted: Vec<_> = (0..tasks)
+            .map(|_| processes.submit(pool::work, work))
+            .collect();
+        let mut results = Vec::with_capacity(submitted.len());
+        for task in submitted {
+            results.push(task.await.map_err(|error| format!("a process: {error}"))?);
+        }
+        let time = start.elapsed();
+        // What the workers hold, with their share of what they share.
+        let memory = held()?
+            + account::children()
+                .into_iter()
+                .filter_map(|pid| Some(account::memory(pid).ok()?.proportional))
+                .sum::<u64>();
+        let closing = Instant::now();
+        processes.shutdown(PATIENCE).await;
+        Ok(Outcome {
+            results,
+            time: time + closing.elapsed(),
+            memory,
+        })
+    });
+    ran.map_err(|error| format!("the loop: {error}"))?
 }

@@ -53,7 +53,7 @@ impl Work {
     }
 
     /// Does it, blocking the thread.
-    pub(super) fn run(self) -> f64 {
+    pub(crate) fn run(self) -> f64 {
         match self {
             Work::Cpu { terms } => sum(terms),
             Work::Io { wait } => {

@@ -144,7 +144,7 @@ pub(crate) fn echo(from: &mut impl Read, to: &mut impl Write) {
 }
 
 /// Nanoseconds of one of `times` round trips to whoever echoes.
-pub(super) fn ping(times: u32, to: &mut impl Write, from: &mut impl Read) -> Result<f64, String> {
+pub(crate) fn ping(times: u32, to: &mut impl Write, from: &mut impl Read) -> Result<f64, String> {
     let mut byte = [0];
     let mut once = || to.write_all(b"x").and_then(|()| from.read_exact(&mut byte));
     // The other side has started once it has answered.

@@ -19,7 +19,7 @@ mod threads;
 use clap::Args;
 use serde_json::json;
 
-pub(crate) use calls::echo;
+pub(crate) use calls::{echo, ping};
 use probe::{Effort, Group, Probe};
 pub(crate) use threads::{STACK, grow_by_loops};
 
