@@ -129,10 +129,12 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
                     ::core::result::Result::Ok(())
                 }
 
+                #[allow(clippy::let_unit_value, clippy::unit_arg)]
                 fn decode(
                     reader: &mut #private::Reader<'_>,
                 ) -> ::core::result::Result<Self::Output, #private::NotDecoded> {
-                    ::core::result::Result::Ok(#decode_output)
+                    let output: #output_type = #decode_output;
+                    ::core::result::Result::Ok(output)
                 }
             }
         };
@@ -232,14 +234,14 @@ impl Input {
             Type::ImplTrait(ty) => {
                 let message = "the other process finds one function by its name, so it can't be \
                                generic";
-                return Err(syn::Error::new(ty.span(), message));
+                Err(syn::Error::new(ty.span(), message))
             }
             Type::Reference(TypeReference {
                 mutability: Some(mutability),
                 ..
             }) => {
                 let message = "the other process would change a copy; take the value and return it";
-                return Err(syn::Error::new(mutability.span(), message));
+                Err(syn::Error::new(mutability.span(), message))
             }
             ty => Ok(Input {
                 ty: ty.clone(),

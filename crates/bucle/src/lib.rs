@@ -23,6 +23,7 @@
 //! | cancelling | [`Task::cancel`], [`shield()`], [`catch_cancel()`], [`on_cancel()`] |
 //! | between tasks | [`Future`], and locks and queues: [`sync`] |
 //! | threads | [`to_thread`], [`run_coroutine_threadsafe`], [`ThreadPoolExecutor`], [`concurrent`] |
+//! | processes | [`macro@process`], [`ProcessPoolExecutor`], [`mod@process`] |
 //! | bytes | [`net`], [`server`] |
 //!
 //! Recipes, from an echo server to a clean stop: [`cookbook`]. Whoever knows asyncio finds every function and class of it in a table: [`asyncio`].
@@ -42,8 +43,20 @@ pub mod cookbook;
 pub mod testing;
 
 pub use bucle_loop::*;
-pub use bucle_macros::{main, test};
+pub use bucle_macros::{main, process, test};
 /// Transports, protocols and streams over TCP and Unix sockets.
 pub use bucle_net as net;
+/// Functions run in other processes: the process pool, its errors, [`process::init`].
+#[cfg(target_os = "linux")]
+pub use bucle_pool as process;
+#[cfg(target_os = "linux")]
+pub use bucle_pool::{ProcessPoolExecutor, TaskOptions};
 /// The HTTP/1.1 server.
 pub use bucle_server as server;
+
+/// What `#[bucle::main]` says first: see [`process::init`].
+#[doc(hidden)]
+pub fn __init_process() {
+    #[cfg(target_os = "linux")]
+    bucle_pool::init();
+}

@@ -11,6 +11,7 @@ use bucle_sys::worker as sys;
 use super::Pool;
 use super::job::Job;
 use super::output::OutputStream;
+use super::status::LastExit;
 use super::worker::{Phase, Worker};
 use crate::board::Running;
 use crate::error::{Cause, Failure, ProcessError};
@@ -176,6 +177,10 @@ impl Pool {
         self.workers
             .borrow_mut()
             .retain(|other| other.number != worker.number);
+        self.last_exit.set(Some(LastExit {
+            pid: worker.pid,
+            status,
+        }));
         drop(worker.child.take());
         self.settle(worker, status, usage);
         self.count_death(worker, status);
@@ -337,6 +342,6 @@ impl Pool {
     }
 }
 
-fn ran_for(running: Running) -> Duration {
+pub(super) fn ran_for(running: Running) -> Duration {
     Duration::from_nanos(sys::monotonic_ns().saturating_sub(running.since))
 }

@@ -278,14 +278,7 @@ impl Pool {
             reader.value::<String>()
         };
         let done = match frame.kind {
-            Kind::Output => job.output(
-                frame.index,
-                Output {
-                    payload,
-                    head,
-                    home: home.as_ref(),
-                },
-            ),
+            Kind::Output => job.output(frame.index, Output { payload, head }),
             Kind::Panicked => {
                 let report = Reader::new(payload, head).and_then(|mut reader| reader.value());
                 let report: PanicReport = report.map_err(|_| unknown())?;
@@ -318,6 +311,7 @@ impl Pool {
         if done {
             let over = worker.sent.borrow_mut().pop_front();
             worker.tasks_done.set(worker.tasks_done.get() + 1);
+            self.tasks_done.set(self.tasks_done.get() + 1);
             drop(over);
         }
         Ok(())

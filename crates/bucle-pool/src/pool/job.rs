@@ -12,7 +12,7 @@ use std::time::Duration;
 use bucle_loop::Cancelled;
 
 use super::Pool;
-use super::memory::{Home, Lease};
+use super::memory::Lease;
 use super::options::TaskOptions;
 use crate::error::ProcessError;
 use crate::function::short_name;
@@ -122,8 +122,6 @@ pub(super) trait Job {
 pub(super) struct Output<'a> {
     pub(super) payload: &'a [u8],
     pub(super) head: usize,
-    /// Where it lies in a worker's shared memory: can be kept.
-    pub(super) home: Option<&'a Rc<Home>>,
 }
 
 /// Makes an output of its bytes.

@@ -21,6 +21,7 @@
 //! | `awake` | looking into the rings without being told, for a moment |
 //! | `ending` | deadlines, limits, cancelling, deaths |
 //! | `closing` | shutting down, dropping |
+//! | `status` | what can be seen of it |
 //! | `output` | what workers write to their standard streams |
 
 mod awake;
@@ -32,6 +33,7 @@ mod job;
 mod memory;
 mod options;
 mod output;
+mod status;
 mod worker;
 
 use std::cell::{Cell, RefCell};
@@ -56,6 +58,7 @@ pub use ending::MEMORY_LOOK;
 pub use job::Submitted;
 pub use options::{KILL_AFTER, ProcessPoolExecutorBuilder, QUEUE_SIZE, TASKS_AHEAD, TaskOptions};
 pub use output::{OutputLine, OutputStream, STDERR_TAIL};
+pub use status::{LastExit, PoolStatus, WorkerState, WorkerStatus};
 
 use crate::board::LONGEST_INLINE;
 
@@ -103,6 +106,8 @@ pub(super) struct Pool {
     /// How many have ended without ever being ready, one after the other.
     failed_starts: Cell<u32>,
     restarts: Cell<u64>,
+    tasks_done: Cell<u64>,
+    last_exit: Cell<Option<LastExit>>,
     averages: Averages,
     memory: Rc<Memory>,
     awake: Awake,
@@ -167,6 +172,8 @@ impl ProcessPoolExecutor {
             starting: Cell::new(0),
             failed_starts: Cell::new(0),
             restarts: Cell::new(0),
+            tasks_done: Cell::new(0),
+            last_exit: Cell::new(None),
             averages: Averages::default(),
             memory: Memory::new(),
             awake: Awake::default(),

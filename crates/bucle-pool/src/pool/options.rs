@@ -40,8 +40,11 @@ pub struct ProcessPoolExecutorBuilder {
     queue_size: Option<usize>,
     kill_after: Option<Duration>,
     tasks_ahead: Option<usize>,
-    on_output: Option<Rc<dyn Fn(OutputLine<'_>)>>,
+    on_output: Option<OnOutput>,
 }
+
+/// Who is given the lines of workers.
+type OnOutput = Rc<dyn Fn(OutputLine<'_>)>;
 
 /// A call that each worker makes first.
 pub(super) struct Initializer {
@@ -63,7 +66,7 @@ pub(super) struct Options {
     pub(super) queue_size: usize,
     pub(super) kill_after: Duration,
     pub(super) tasks_ahead: usize,
-    pub(super) on_output: Option<Rc<dyn Fn(OutputLine<'_>)>>,
+    pub(super) on_output: Option<OnOutput>,
 }
 
 impl ProcessPoolExecutorBuilder {

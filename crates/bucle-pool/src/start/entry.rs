@@ -29,10 +29,8 @@ static SET_UP: AtomicBool = AtomicBool::new(false);
 /// once.
 ///
 /// ```no_run
-/// fn main() {
-///     bucle_pool::init();
-///     // the program
-/// }
+/// bucle_pool::init();
+/// // the program
 /// ```
 pub fn init() {
     let Some(parent) = std::env::var_os(VARIABLE) else {

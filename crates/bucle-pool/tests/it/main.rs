@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+mod deaths;
 mod support;
 
 bucle_pool::test_entry!();

@@ -24,3 +24,39 @@ pub(crate) fn pool(workers: usize) -> ProcessPoolExecutor {
         .build()
         .expect("a pool")
 }
+
+/// How many descriptors this process has.
+pub(crate) fn open_fds() -> usize {
+    std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+}
+
+/// The same, once there are no more than `expected`, or they don't become fewer.
+pub(crate) fn open_fds_settled(expected: usize) -> usize {
+    settle(open_fds, expected)
+}
+
+/// How many children this process has, dead ones that were not waited for among them.
+pub(crate) fn children_settled() -> usize {
+    let children = || {
+        let tasks = std::fs::read_dir("/proc/self/task")
+            .into_iter()
+            .flatten()
+            .flatten();
+        tasks
+            .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+            .map(|text| text.split_ascii_whitespace().count())
+            .sum()
+    };
+    settle(children, 0)
+}
+
+/// What was dropped is waited for by another thread, in its own time.
+fn settle(count: impl Fn() -> usize, expected: usize) -> usize {
+    for _ in 0..1000 {
+        if count() <= expected {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    count()
+}
