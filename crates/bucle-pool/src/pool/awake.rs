@@ -18,6 +18,13 @@ use crate::ring::fall_asleep;
 /// For how long either side stays awake without anything happening.
 const MOST: Duration = Duration::from_micros(50);
 
+/// Where nothing came while the pool was awake, others want the processor: it is awake for half as
+/// long the next time, and below this not at all, until it tries again.
+const LEAST: Duration = Duration::from_micros(3);
+
+/// After so many tasks without being awake, it is tried again.
+const TRY_AGAIN: u32 = 64;
+
 /// Results of tasks that take longer are not waited for in this way.
 const SHORT: Duration = Duration::from_micros(100);
 
@@ -26,6 +33,10 @@ pub(super) struct Awake {
     looking: Cell<bool>,
     /// When something came last.
     came: Cell<Option<Instant>>,
+    /// For how long it has been worth being awake.
+    patience: Cell<Duration>,
+    /// How many tasks were sent since it was not.
+    untried: Cell<u32>,
     processors: usize,
 }
 
@@ -34,8 +45,25 @@ impl Default for Awake {
         Awake {
             looking: Cell::new(false),
             came: Cell::new(None),
+            patience: Cell::new(MOST),
+            untried: Cell::new(0),
             processors: thread::available_parallelism().map_or(1, usize::from),
         }
+    }
+}
+
+impl Awake {
+    /// Whether it has helped lately, or is to be tried again.
+    fn is_worth_it(&self) -> bool {
+        if self.patience.get() >= LEAST {
+            return true;
+        }
+        let untried = self.untried.get() + 1;
+        self.untried.set(untried % TRY_AGAIN);
+        if untried == TRY_AGAIN {
+            self.patience.set(MOST);
+        }
+        untried == TRY_AGAIN
     }
 }
 
@@ -61,7 +89,8 @@ impl Pool {
         let function = sent.front().map(|sent| sent.job.base().function);
         drop(sent);
         let average = function.and_then(|function| self.averages.of(function));
-        if average.is_some_and(|average| average < SHORT) && self.processors_left() {
+        let short = average.is_some_and(|average| average < SHORT);
+        if short && self.processors_left() && self.awake.is_worth_it() {
             self.stay_awake();
         }
     }
@@ -105,6 +134,10 @@ impl Pool {
                 .map(|came| now.saturating_duration_since(came));
             let busy = self.workers.borrow().iter().any(|worker| worker.load() > 0);
             if !busy || quiet.is_none_or(|quiet| quiet >= most) {
+                if busy {
+                    let awake = &self.awake;
+                    awake.patience.set(awake.patience.get() / 2);
+                }
                 self.fall_asleep();
                 return;
             }

@@ -267,6 +267,8 @@ impl Pool {
             return;
         }
         self.workers.borrow_mut().push(worker);
+        // It may have been shut down meanwhile.
+        self.tell_idle();
     }
 
     /// A worker has said that it is there.
