@@ -83,7 +83,7 @@ struct Case {
 /// What is run in turns.
 enum Entry {
     Case(Box<Case>),
-    Python(python::Python),
+    Python(Box<python::Python>),
 }
 
 impl Executors {
@@ -138,7 +138,7 @@ impl Executors {
         }
         if !self.no_python {
             match python::Python::find(&works, self.tasks, cpus().len()) {
-                Ok(python) => entries.push(Entry::Python(python)),
+                Ok(python) => entries.push(Entry::Python(Box::new(python))),
                 Err(reason) => report.note(format!("no comparison with Python: {reason}")),
             }
         }

@@ -15,6 +15,9 @@ struct Words([AtomicU64; 128]);
 
 static WORDS: Words = Words([const { AtomicU64::new(0) }; 128]);
 
+/// Changes a word.
+type Step = fn(usize);
+
 pub(super) fn probes(effort: Effort) -> Vec<Probe> {
     let times = effort.times(200_000);
     let alone = vec![
@@ -41,7 +44,7 @@ pub(super) fn probes(effort: Effort) -> Vec<Probe> {
             }),
         ])
     })];
-    let together: [(&'static str, &str, usize, fn(usize)); 6] = [
+    let together: [(&'static str, &str, usize, Step); 6] = [
         (
             "add-contended",
             "an atomic addition, all CPUs on one word",
@@ -96,9 +99,9 @@ fn swap(word: usize) {
 }
 
 /// Nanoseconds that `step` takes each CPU while all do it, `apart` bytes from each other.
-fn by_all(times: u32, apart: usize, step: fn(usize)) -> Result<f64, String> {
+fn by_all(times: u32, apart: usize, step: Step) -> Result<f64, String> {
     // No more than have a word of their own.
-    let most = if apart == 0 { 64 } else { 1_024 / apart };
+    let most = 1_024_usize.checked_div(apart).unwrap_or(64);
     let cpus: Vec<usize> = cpus().into_iter().take(most).collect();
     if cpus.len() < 2 {
         return Err("it takes two CPUs".into());
