@@ -8,6 +8,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::stop;
 
+/// How often the bar shows how long it has taken.
+const TICK: Duration = Duration::from_millis(500);
+
 /// A bar on standard error, where that is a terminal.
 pub(crate) struct Progress(ProgressBar);
 
@@ -18,6 +21,9 @@ impl Progress {
         let style = ProgressStyle::with_template("{elapsed:>4} [{bar:30}] {pos}/{len} {msg}");
         if let Ok(style) = style {
             bar.set_style(style.progress_chars("=> "));
+        }
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(TICK);
         }
         Progress(bar)
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
@@ -87,9 +88,16 @@ impl Python {
 
     fn ask(&self) -> Result<Answer, String> {
         // A file of its own, which processes that are not forked import again.
-        let folder = std::env::temp_dir().join(format!("bucle-bench-{}", std::process::id()));
+        let now = std::time::UNIX_EPOCH
+            .elapsed()
+            .unwrap_or_default()
+            .as_nanos();
+        let name = format!("bucle-bench-{}-{now}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
         let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
-        std::fs::create_dir_all(&folder).map_err(failed)?;
+        // Ours alone: what is there already is somebody else's, and an error.
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&folder);
+        made.map_err(failed)?;
         let script = folder.join("executors.py");
         let ran = std::fs::File::create(&script)
             .and_then(|mut file| file.write_all(SCRIPT.as_bytes()))

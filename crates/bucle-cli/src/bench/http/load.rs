@@ -377,7 +377,10 @@ impl Load {
         }
         if self.plan.rate.is_none() {
             if self.phase.get() == Phase::Running {
-                self.send(connection, &vec![self.now(); count]);
+                match count {
+                    1 => self.send(connection, &[self.now()]),
+                    _ => self.send(connection, &vec![self.now(); count]),
+                }
             }
             return;
         }
