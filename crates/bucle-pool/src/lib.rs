@@ -55,6 +55,7 @@ mod ring;
 mod start;
 mod worker;
 
+pub use board::LONGEST_INLINE;
 pub use error::{BrokenProcessPool, Cause, Failure, ProcessError, ProcessPanic, Rejected};
 pub use function::ProcessFunction;
 pub use payload::{NotDecoded, NotEncoded};

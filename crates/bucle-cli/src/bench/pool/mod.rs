@@ -15,6 +15,8 @@ use serde_json::json;
 
 pub(crate) use functions::work;
 
+use bucle::process::LONGEST_INLINE as LONGEST_FRAME;
+
 use super::child::{self, Kind};
 use super::os::ping;
 use super::report::{Bar, Chart, Output, Report, Series, Table};
@@ -24,9 +26,6 @@ use super::units::Unit;
 
 /// Rounds without `--rounds`.
 const ROUNDS: u32 = 7;
-
-/// The longest payload that travels in a frame, in bytes; longer ones lie in shared memory.
-const LONGEST_FRAME: usize = 16 * 1024;
 
 #[derive(Args)]
 pub(crate) struct Pool {
