@@ -140,6 +140,7 @@ fn connections_on_a_loop_and_on_threads() {
             "{way}"
         );
         assert!(value("idle-cpu") >= 0.0);
+        assert!(value("switches") > 0.0, "{way}");
     }
     // A thread has a stack, of which a connection on a loop has none.
     let mapped = |way: &str| median(&figures["mapped"]["ways"][way]["spread"]);

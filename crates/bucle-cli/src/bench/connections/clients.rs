@@ -43,9 +43,11 @@ fn connect_one(port: u16) -> io::Result<TcpStream> {
 }
 
 /// What was done while connections were busy.
-pub(super) struct Busy {
+pub(super) struct Busy<T> {
     pub(super) messages: u64,
     pub(super) time: Duration,
+    /// What was seen when the last message had been sent.
+    pub(super) seen: T,
 }
 
 /// What the connections of a load share.
@@ -89,13 +91,14 @@ impl Protocol for Client {
     }
 }
 
-/// Keeps the first `busy` of the connections busy for `time`, and holds the others. None if a signal
-/// came.
-pub(super) fn drive(
+/// Keeps the first `busy` of the connections busy for `time`, and holds the others. Before any of
+/// them is closed, `look` is called. None if a signal came.
+pub(super) fn drive<T: 'static>(
     streams: Vec<TcpStream>,
     busy: usize,
     time: Duration,
-) -> Result<Option<Busy>, String> {
+    look: impl FnOnce() -> T + 'static,
+) -> Result<Option<Busy<T>>, String> {
     let outcome = bucle::run(async move {
         let load = Rc::new(Load::default());
         let mut idle = Vec::new();
@@ -118,11 +121,12 @@ pub(super) fn drive(
         while start.elapsed() < time && !stop::asked() {
             bucle::sleep(Duration::from_millis(20).min(time)).await;
         }
+        load.over.set(true);
         let done = Busy {
             messages: load.messages.get(),
             time: start.elapsed(),
+            seen: look(),
         };
-        load.over.set(true);
         for transport in transports {
             transport.abort();
         }

@@ -211,12 +211,13 @@ impl Way {
         }
         let idle_cpu = (account::cpu(pid)? - cpu).as_secs_f64() / idle.elapsed().as_secs_f64();
         let (cpu, switches) = (account::cpu(pid)?, switches_of(pid));
-        let Some(busy) = clients::drive(streams, self.busy, self.time)? else {
+        let look = move || (account::cpu(pid), switches_of(pid));
+        let Some(busy) = clients::drive(streams, self.busy, self.time, look)? else {
             return Ok(None);
         };
         let messages = busy.messages.max(1) as f64;
-        let spent = account::cpu(pid)?.saturating_sub(cpu);
-        let switched = switches_of(pid).saturating_sub(switches);
+        let spent = busy.seen.0?.saturating_sub(cpu);
+        let switched = busy.seen.1.saturating_sub(switches);
         Ok(Some(vec![
             held,
             accepting.as_nanos() as f64 / held,

@@ -10,12 +10,11 @@ mod measure;
 
 use std::time::Duration;
 
+use bucle::process::LONGEST_INLINE as LONGEST_FRAME;
 use clap::Args;
 use serde_json::json;
 
 pub(crate) use functions::work;
-
-use bucle::process::LONGEST_INLINE as LONGEST_FRAME;
 
 use super::child::{self, Kind};
 use super::os::ping;
