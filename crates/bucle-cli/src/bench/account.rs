@@ -47,6 +47,23 @@ pub(crate) fn memory(pid: u32) -> Result<Memory, String> {
     })
 }
 
+/// CPU time of all of the machine's CPUs together since it was started, in clock ticks: (idle, all).
+pub(crate) fn machine_cpu() -> (u64, u64) {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default();
+    // user nice system idle iowait irq softirq steal; guests are contained in user and nice.
+    let fields = line.split_whitespace().skip(1).take(8);
+    let ticks: Vec<u64> = fields.filter_map(|field| field.parse().ok()).collect();
+    let idle = ticks.iter().skip(3).take(2).sum();
+    (idle, ticks.iter().sum())
+}
+
+/// The share of CPU time that nobody used between two readings; none if no tick lies between them.
+pub(crate) fn idle_share(before: (u64, u64), after: (u64, u64)) -> Option<f64> {
+    let all = after.1.saturating_sub(before.1);
+    (all > 0).then(|| after.0.saturating_sub(before.0) as f64 / all as f64)
+}
+
 /// The processes that this one has started and not waited for.
 pub(crate) fn children() -> Vec<u32> {
     let tasks = fs::read_dir("/proc/self/task").into_iter().flatten();
@@ -102,6 +119,14 @@ mod tests {
             sum = std::hint::black_box(sum + 1);
         }
         assert!(thread_cpu() > Duration::ZERO);
+    }
+
+    #[test]
+    fn the_machine_s_books_have_idle_time_as_a_part() {
+        let (idle, all) = machine_cpu();
+        assert!(idle <= all && all > 0);
+        assert_eq!(idle_share((10, 100), (40, 200)), Some(0.3));
+        assert_eq!(idle_share((10, 100), (10, 100)), None);
     }
 
     #[test]

@@ -258,7 +258,7 @@ fn a_server_as_fast_as_it_can_be_and_at_a_rate() {
         median(&result["figures"]["server-cpu"]["spread"]) > 0.0,
         "{result}"
     );
-    let limits = ["generator", "server"];
+    let limits = ["generator", "server", "machine"];
     assert!(
         limits.contains(&result["limit"]["name"].as_str().unwrap()),
         "{result}"

@@ -128,7 +128,8 @@ impl Client {
         let Some(pending) = pending else {
             return Err("an answer that was not asked for".into());
         };
-        if !self.load.counts(pending.due) {
+        let (was_due, came) = (self.load.counts(pending.due), self.load.counts(now));
+        if !was_due && !came {
             return Ok(());
         }
         let expected = self.load.plan.expected;
@@ -140,7 +141,14 @@ impl Client {
             (_, Some(wanted)) if wanted != length => {
                 tally.error(format!("a body of {length} bytes, not {wanted}"));
             }
-            _ => tally.answered(pending.due, pending.sent, now, status, length),
+            _ => {
+                if was_due {
+                    tally.answered(pending.due, pending.sent, now, status);
+                }
+                if came {
+                    tally.received(pending.sent, now, length);
+                }
+            }
         }
         Ok(())
     }

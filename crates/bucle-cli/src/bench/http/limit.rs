@@ -7,6 +7,9 @@ use super::tally::Tally;
 /// From this share on a thread counts as having had no time left.
 const FULL: f64 = 0.9;
 
+/// A machine counts as having had no CPU time left if only so much of it was idle.
+const IDLE: f64 = 0.05;
+
 /// A rate counts as reached if so much of it was.
 const REACHED: f64 = 0.98;
 
@@ -25,6 +28,8 @@ pub(crate) enum Limit {
     /// Every connection had as much under way as it may, while the generator had time to spare, in
     /// an open loop that fell behind.
     Connections { in_flight: f64, slots: u64 },
+    /// Neither was busy all the time, and yet the machine had no CPU left: others took it.
+    Machine { idle: f64 },
     /// The generator had time to spare.
     Server { busy: f64, cpu: Option<f64> },
 }
@@ -38,20 +43,24 @@ pub(crate) fn of(tally: &Tally, plan: &Plan) -> Limit {
     if busy + waited >= FULL {
         return Limit::Generator { busy, waited };
     }
-    if let Some(asked) = plan.rate {
-        if tally.rate() >= REACHED * asked {
-            return Limit::Rate { asked };
-        }
-        let slots = plan.slots();
-        let server_is_full = tally.server_cpu.is_some_and(|cpu| cpu >= FULL);
-        if in_flight >= TAKEN * slots as f64 && !server_is_full {
-            return Limit::Connections { in_flight, slots };
-        }
+    if let Some(asked) = plan.rate.filter(|asked| tally.rate() >= REACHED * asked) {
+        return Limit::Rate { asked };
     }
-    Limit::Server {
+    let server = Limit::Server {
         busy,
         cpu: tally.server_cpu,
+    };
+    if tally.server_cpu.is_some_and(|cpu| cpu >= FULL) {
+        return server;
     }
+    if let Some(idle) = tally.idle.filter(|idle| *idle < IDLE) {
+        return Limit::Machine { idle };
+    }
+    let slots = plan.slots();
+    if plan.rate.is_some() && in_flight >= TAKEN * slots as f64 {
+        return Limit::Connections { in_flight, slots };
+    }
+    server
 }
 
 impl Limit {
@@ -62,6 +71,7 @@ impl Limit {
             Limit::Generator { .. } => "generator",
             Limit::Rate { .. } => "rate",
             Limit::Connections { .. } => "number of connections",
+            Limit::Machine { .. } => "machine",
             Limit::Server { .. } => "server",
         }
     }
@@ -81,6 +91,11 @@ impl Limit {
             Limit::Connections { in_flight, slots } => format!(
                 "{in_flight:.1} of {slots} requests that may be under way were, on average: more \
                  --connections or --pipeline would show more of the server"
+            ),
+            Limit::Machine { idle } => format!(
+                "only {} of its CPU time was left, though neither the generator nor the server was \
+                 busy all the time: other processes took it",
+                percent(*idle)
             ),
             Limit::Server { busy, cpu } => format!(
                 "the generator was on a CPU {} of the time only{}",
@@ -106,7 +121,7 @@ mod tests {
         tally.cpu = Duration::from_secs_f64(busy);
         tally.waited = Duration::from_secs_f64(waited);
         for _ in 0..rate {
-            tally.answered(0, 0, each.as_nanos() as u64, 200, 0);
+            tally.received(0, each.as_nanos() as u64, 0);
         }
         tally
     }
@@ -130,5 +145,8 @@ mod tests {
         let mut busy_server = tally(900, ms(8), 0.4, 0.0);
         busy_server.server_cpu = Some(0.99);
         assert_eq!(of(&busy_server, &open).name(), "server");
+        let mut crowded = tally(900, ms(8), 0.4, 0.0);
+        crowded.idle = Some(0.01);
+        assert_eq!(of(&crowded, &closed).name(), "machine");
     }
 }

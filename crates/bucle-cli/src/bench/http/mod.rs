@@ -239,10 +239,10 @@ impl Http {
             report.note(format!("{name}: {reason}"));
         }
         fill(&mut report, &subjects);
-        let silent = subjects.iter().all(|subject| subject.answers() == 0);
+        let silent = subjects.iter().all(|subject| subject.received() == 0);
         report.deliver(&self.output)?;
         if silent && !stop::asked() {
-            return Err("no request was answered".into());
+            return Err("no right answer came".into());
         }
         Ok(())
     }
@@ -261,8 +261,9 @@ impl Subject for Subjected {
         let watched = self
             .pid
             .and_then(|pid| Some((pid, account::cpu(pid).ok()?)));
-        let start = Instant::now();
+        let (start, machine) = (Instant::now(), account::machine_cpu());
         let mut tally = load::generate(&self.plan, self.threads)?;
+        tally.idle = account::idle_share(machine, account::machine_cpu());
         if let Some((pid, before)) = watched
             && let Ok(after) = account::cpu(pid)
         {
@@ -285,8 +286,8 @@ const QUANTILES: [(&str, f64); 6] = [
 ];
 
 impl Subjected {
-    fn answers(&self) -> u64 {
-        self.rounds.iter().map(|round| round.answers).sum()
+    fn received(&self) -> u64 {
+        self.rounds.iter().map(|round| round.received).sum()
     }
 
     fn spread(&self, of: impl Fn(&Tally) -> Option<f64>) -> Option<Spread> {
@@ -327,7 +328,7 @@ fn fill(report: &mut Report, subjects: &[Subjected]) {
             "answers",
             Unit::PerSecond,
             subject.spread(|t| Some(t.rate())),
-            total.answers.to_string(),
+            total.received.to_string(),
         );
         row(
             "body-bytes",
@@ -403,6 +404,7 @@ fn fill(report: &mut Report, subjects: &[Subjected]) {
             "url": subject.plan.target.text,
             "figures": figures,
             "answers": total.answers,
+            "received": total.received,
             "statuses": total.statuses,
             "errors": total.errors,
             "reopened": total.reopened,

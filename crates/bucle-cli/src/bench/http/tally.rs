@@ -12,6 +12,8 @@ const DIGITS: u8 = 3;
 pub(crate) struct Tally {
     /// Answers to requests that were due while it was measured.
     pub(crate) answers: u64,
+    /// Answers that came while it was measured. With a server that keeps up they are as many.
+    pub(crate) received: u64,
     /// Bytes of their bodies.
     pub(crate) bytes: u64,
     /// For how long requests were due.
@@ -20,7 +22,7 @@ pub(crate) struct Tally {
     latency: Option<Histogram<u64>>,
     /// From when a request was due until it was sent.
     lag: Option<Histogram<u64>>,
-    /// From when requests were sent until they were answered, all together, in nanoseconds.
+    /// From when their requests were sent until they came, all together, in nanoseconds.
     pub(crate) service: u128,
     pub(crate) statuses: BTreeMap<u16, u64>,
     /// What went wrong, and how often.
@@ -36,6 +38,8 @@ pub(crate) struct Tally {
     pub(crate) thread_time: Duration,
     /// CPUs that the server's process used, if it is known.
     pub(crate) server_cpu: Option<f64>,
+    /// The share of all the machine's CPU time that nobody used.
+    pub(crate) idle: Option<f64>,
 }
 
 impl Default for Tally {
@@ -44,6 +48,7 @@ impl Default for Tally {
         let histogram = || Histogram::new(DIGITS).ok();
         Tally {
             answers: 0,
+            received: 0,
             bytes: 0,
             time: Duration::ZERO,
             latency: histogram(),
@@ -57,6 +62,7 @@ impl Default for Tally {
             waited: Duration::ZERO,
             thread_time: Duration::ZERO,
             server_cpu: None,
+            idle: None,
         }
     }
 }
@@ -69,14 +75,19 @@ fn record(histogram: &mut Option<Histogram<u64>>, value: u64) {
 }
 
 impl Tally {
-    /// An answer came.
-    pub(crate) fn answered(&mut self, due: u64, sent: u64, now: u64, status: u16, bytes: u64) {
+    /// A right answer came, to a request that was due while it was measured.
+    pub(crate) fn answered(&mut self, due: u64, sent: u64, now: u64, status: u16) {
         self.answers += 1;
-        self.bytes += bytes;
-        self.service += u128::from(now.saturating_sub(sent));
         record(&mut self.latency, now.saturating_sub(due));
         record(&mut self.lag, sent.saturating_sub(due));
         *self.statuses.entry(status).or_default() += 1;
+    }
+
+    /// A right answer came while it was measured, whenever its request was due.
+    pub(crate) fn received(&mut self, sent: u64, now: u64, bytes: u64) {
+        self.received += 1;
+        self.bytes += bytes;
+        self.service += u128::from(now.saturating_sub(sent));
     }
 
     /// No answer will come. That it took so long at least is kept.
@@ -94,15 +105,19 @@ impl Tally {
     pub(crate) fn add(&mut self, other: &Tally) {
         self.time += other.time;
         self.absorb(other);
-        self.server_cpu = match (self.server_cpu, other.server_cpu) {
-            (Some(one), Some(other)) => Some(one.max(other)),
+        let both = |one: Option<f64>, other: Option<f64>, f: fn(f64, f64) -> f64| match (one, other)
+        {
+            (Some(one), Some(other)) => Some(f(one, other)),
             (one, other) => one.or(other),
         };
+        self.server_cpu = both(self.server_cpu, other.server_cpu, f64::max);
+        self.idle = both(self.idle, other.idle, f64::min);
     }
 
     /// Adds what was counted beside this, in the same time.
     pub(crate) fn absorb(&mut self, other: &Tally) {
         self.answers += other.answers;
+        self.received += other.received;
         self.bytes += other.bytes;
         self.service += other.service;
         for (into, from) in [
@@ -128,7 +143,7 @@ impl Tally {
 
     /// Answers a second.
     pub(crate) fn rate(&self) -> f64 {
-        self.answers as f64 / self.time.as_secs_f64().max(1e-9)
+        self.received as f64 / self.time.as_secs_f64().max(1e-9)
     }
 
     /// Latency at a quantile, in nanoseconds; none without requests.
@@ -143,7 +158,7 @@ impl Tally {
 
     /// Little's law: requests under way on average, as rate times mean time from sent to answered.
     pub(crate) fn in_flight(&self) -> Option<f64> {
-        (self.answers > 0).then(|| self.service as f64 / self.time.as_nanos().max(1) as f64)
+        (self.received > 0).then(|| self.service as f64 / self.time.as_nanos().max(1) as f64)
     }
 
     /// The share of their time that the generator's threads were on a CPU.
@@ -187,7 +202,8 @@ mod tests {
         for number in 0..100 {
             // Due every 10 ms; the server stood still for a second, then answered at once.
             let due = number * 10_000_000;
-            tally.answered(due, 1_000_000_000, 1_000_000_000, 200, 5);
+            tally.answered(due, 1_000_000_000, 1_000_000_000, 200);
+            tally.received(1_000_000_000, 1_000_000_000, 5);
         }
         assert_eq!((tally.rate(), tally.bytes), (100.0, 500));
         let median = tally.latency(0.5).unwrap();
@@ -200,7 +216,7 @@ mod tests {
     #[test]
     fn what_was_not_answered_was_slow() {
         let mut tally = Tally::default();
-        tally.answered(0, 0, 1_000, 200, 0);
+        tally.answered(0, 0, 1_000, 200);
         tally.not_answered(0, 5_000_000_000);
         assert_eq!((tally.answers, tally.unanswered), (1, 1));
         assert!(tally.latency(1.0).unwrap() > 4.9e9);
@@ -218,7 +234,7 @@ mod tests {
             ..Tally::default()
         };
         for _ in 0..1_000 {
-            tally.answered(0, 0, 8_000_000, 200, 0);
+            tally.received(0, 8_000_000, 0);
         }
         // 1,000 a second, each for 8 ms.
         assert_eq!(tally.in_flight(), Some(8.0));
