@@ -38,6 +38,7 @@
 //! | `ring`, `frame`, `board` | the shared memory of a worker and its pool: two rings, started marks | |
 //! | `worker` | the role of a pool's worker | `run(side, nice)` |
 //! | `pool` | the executor, on the loop | |
+//! | `blocking` | the pool in a thread of its own, for programs without a loop | |
 //! | `error` | how a task can end without an output | |
 //!
 //! Another kind of child is another [`Role`](start::Role) and a function beside `worker::run`: the
@@ -45,6 +46,7 @@
 #![cfg(target_os = "linux")]
 #![forbid(unsafe_code)]
 
+mod blocking;
 mod board;
 mod error;
 mod frame;
@@ -52,18 +54,22 @@ mod function;
 mod payload;
 mod pool;
 mod ring;
+mod shared;
 mod start;
 mod worker;
 
 pub use board::LONGEST_INLINE;
+pub use blocking::{Pending, ProcessPool};
+pub use bucle_sys::plain::Plain;
 pub use error::{BrokenProcessPool, Cause, Failure, ProcessError, ProcessPanic, Rejected};
 pub use function::ProcessFunction;
 pub use payload::{NotDecoded, NotEncoded};
 pub use pool::{
-    KILL_AFTER, LastExit, MEMORY_LOOK, OutputLine, OutputStream, PoolStatus, ProcessPoolExecutor,
-    ProcessPoolExecutorBuilder, QUEUE_SIZE, STDERR_TAIL, Submitted, TASKS_AHEAD, TaskOptions,
-    WorkerState, WorkerStatus,
+    AsCompleted, KILL_AFTER, LastExit, MEMORY_LOOK, Map, OutputLine, OutputStream, PoolStatus,
+    ProcessPoolExecutor, ProcessPoolExecutorBuilder, Progress, QUEUE_SIZE, STDERR_TAIL, Submitted,
+    TASKS_AHEAD, TaskOptions, WorkerState, WorkerStatus,
 };
+pub use shared::Shared;
 pub use start::{BuildMismatch, init};
 
 /// What the code that the attributes make names.

@@ -9,7 +9,7 @@ use bucle_pool::{Cause, Failure, ProcessError, TaskOptions};
 use crate::support::{WATCHDOG, children_settled, open_fds, open_fds_settled, pool, run};
 
 #[process(crate = bucle_pool)]
-fn one_more(n: u32) -> u32 {
+pub(crate) fn one_more(n: u32) -> u32 {
     n + 1
 }
 
@@ -56,7 +56,7 @@ fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
 
-fn failure(result: Result<impl Sized, ProcessError>) -> Failure {
+pub(crate) fn failure(result: Result<impl Sized, ProcessError>) -> Failure {
     match result {
         Err(ProcessError::Failed(failure)) => (*failure).clone(),
         Err(error) => panic!("{error}"),
@@ -217,7 +217,7 @@ fn nothing_is_left_of_a_pool() {
     run(async {
         let pool = pool(1);
         let (before, after, children) = pool.submit(make_and_drop_pools, ()).await.unwrap();
-        assert_eq!(before, after, "descriptors");
+        assert!(after <= before, "{after} descriptors, {before} before");
         assert_eq!(children, 0);
     });
 }

@@ -1,0 +1,64 @@
+//! A parent that the tests kill, and one that has forgotten the line of set-up.
+//!
+//!   pool_parent forgotten    makes a pool without `init`, and prints the error
+//!   pool_parent orphans      prints the processes it has, and waits to be killed
+
+use std::process::Command;
+use std::time::Duration;
+
+use bucle_macros::process;
+use bucle_pool::ProcessPoolExecutor;
+
+#[process(crate = bucle_pool)]
+fn own_pid() -> u32 {
+    std::process::id()
+}
+
+#[process(crate = bucle_pool)]
+fn burn() {
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+#[process(crate = bucle_pool)]
+fn stop() {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+    burn();
+}
+
+/// Leaves a child of its own behind, and says which.
+#[process(crate = bucle_pool)]
+fn have_child() -> u32 {
+    Command::new("sleep")
+        .arg("600")
+        .spawn()
+        .map_or(0, |child| child.id())
+}
+
+fn main() {
+    let what = std::env::args().nth(1).unwrap_or_default();
+    if what != "forgotten" {
+        bucle_pool::init();
+    }
+    let result = bucle_loop::run(async move {
+        let pool = ProcessPoolExecutor::builder().max_workers(4).build();
+        let pool = match pool {
+            Ok(pool) => pool,
+            Err(error) => return println!("{error}"),
+        };
+        let child = pool.submit(have_child, ()).await.unwrap_or(0);
+        let _busy = [pool.submit(burn, ()), pool.submit(stop, ())];
+        bucle_loop::sleep(Duration::from_millis(300)).await;
+        let own = pool.submit(own_pid, ()).await.unwrap_or(0);
+        let workers = pool.status().workers;
+        let pids: Vec<String> = workers
+            .iter()
+            .map(|worker| worker.pid.to_string())
+            .collect();
+        assert!(pids.contains(&own.to_string()));
+        println!("{child} {}", pids.join(" "));
+        bucle_loop::sleep(Duration::from_secs(600)).await;
+    });
+    result.expect("there is a loop");
+}
