@@ -129,7 +129,7 @@ fn sizes(most: usize) -> Vec<usize> {
         .take_while(|size| *size <= 128 << 10)
         .chain([12 << 10, 20 << 10, 24 << 10])
         .chain(
-            (19..)
+            (18..)
                 .map(|power| 1_usize << power)
                 .take_while(|size| *size <= most),
         )
