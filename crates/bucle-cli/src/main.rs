@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `serve` | `bucle serve [DIR]`: serves a folder over HTTP |
 //! | `bench` | `bucle bench`: measures the machine, the loop, servers and executors (the feature `bench`) |
+//! | `limits` | its limits, one flag each |
+//! | `units` | times and sizes as people write them |
 //!
 //! Exit codes: 0 after a clean stop, 1 when something failed, 2 for a wrong command line. What went
 //! wrong is one line on standard error, which says what to do.
@@ -11,7 +13,9 @@
 
 #[cfg(all(feature = "bench", target_os = "linux"))]
 mod bench;
+mod limits;
 mod serve;
+mod units;
 
 use std::io::Write;
 use std::process::ExitCode;
