@@ -30,6 +30,7 @@ CASES = {
     "rate": ("a no-op, 1,000 single submits outstanding, two workers, us", 300_000, 5_000, ["bucle", *OTHERS], 1e3),
     "map": ("an item of a chunked map, two workers, us", 1_000_000, 100_000, ["bucle", *PYTHON], 1e3),
     "payload": ("64 MiB there and a new one back, ms", 12, 3, ["bucle", *OTHERS], 1e6),
+    "payload-copied": ("the same, ours as a Vec of the caller's own, ms", 12, 3, ["bucle"], 1e6),
     "payload-in": ("64 MiB there, ms (bare: memcpy)", 20, 0, ["bare", "bucle"], 1e6),
     "work-10ms": ("a task of 10 ms, two workers, ms (bare: two pinned processes)", 100, 0, ["bare", "bucle", "procspawn"], 1e6),
     "work-100us": ("a task of 100 us, two workers, us (bare: two pinned processes)", 10_000, 0, ["bare", "bucle", "procspawn"], 1e3),

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use bench_pools::{Asked, OUTSTANDING, PAUSE, PAYLOAD, each, median, renew, tell, work};
+use bucle::process::Shared;
 use bucle::{ProcessPoolExecutor, sleep};
 
 #[bucle::process]
@@ -21,7 +22,16 @@ fn first_of(numbers: &[f64]) -> f64 {
 }
 
 #[bucle::process]
-fn renewed(numbers: &[f64]) -> Vec<f64> {
+fn renewed(numbers: &[f64]) -> Shared<f64> {
+    let mut new = Shared::new(numbers.len()).expect("memory for the answer");
+    for (new, number) in new.iter_mut().zip(numbers) {
+        *new = number + 1.0;
+    }
+    new
+}
+
+#[bucle::process]
+fn renewed_copied(numbers: &[f64]) -> Vec<f64> {
     renew(numbers)
 }
 
@@ -35,7 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let asked = Asked::from_arguments()?;
     let count = asked.count;
     let workers = match &*asked.case {
-        "trip" | "trip-asleep" | "payload" | "payload-in" => 1,
+        "trip" | "trip-asleep" | "payload" | "payload-copied" | "payload-in" => 1,
         _ => 2,
     };
     let begun = Instant::now();
@@ -101,20 +111,30 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
             tell(each(begun.elapsed(), count));
         }
-        "payload" | "payload-in" => {
+        "payload" | "payload-copied" | "payload-in" => {
             let numbers = vec![1.0; PAYLOAD];
             let mut times = Vec::with_capacity(count);
             for _ in 0..count + 1 {
                 let begun = Instant::now();
-                if asked.case == "payload" {
-                    let new = pool.submit(renewed, &numbers[..]).await?;
-                    times.push(begun.elapsed());
-                    if new.len() != PAYLOAD || new[PAYLOAD - 1] != 2.0 {
-                        return Err("the answer is wrong".into());
+                let right = match &*asked.case {
+                    "payload" => {
+                        let new = pool.submit(renewed, &numbers[..]).await?;
+                        times.push(begun.elapsed());
+                        is_renewed(&new)
                     }
-                } else {
-                    pool.submit(first_of, &numbers[..]).await?;
-                    times.push(begun.elapsed());
+                    "payload-copied" => {
+                        let new = pool.submit(renewed_copied, &numbers[..]).await?;
+                        times.push(begun.elapsed());
+                        is_renewed(&new)
+                    }
+                    _ => {
+                        let first = pool.submit(first_of, &numbers[..]).await?;
+                        times.push(begun.elapsed());
+                        first == 1.0
+                    }
+                };
+                if !right {
+                    return Err("the answer is wrong".into());
                 }
             }
             times.remove(0);
@@ -124,4 +144,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     pool.shutdown(Duration::from_secs(10)).await;
     Ok(())
+}
+
+fn is_renewed(numbers: &[f64]) -> bool {
+    numbers.len() == PAYLOAD && numbers[PAYLOAD - 1] == 2.0
 }
