@@ -114,10 +114,14 @@ impl LoopRef {
     fn asked(&self, result: io::Result<()>) {
         let core = &*self.core;
         self.turn_begun();
+        // Not before what was found has run, and what that has woken: a descriptor that nobody has read
+        // from yet would be found again, and read from in vain.
+        let found = core.events.borrow().len() as u64;
+        let ran = core.counters.ran.get() + found;
         core.slow.ask_at.set(match core.ask_after.get() {
             0 => 0,
-            ASK_AFTER if core.slow.finds_steps_short() => core.counters.ran.get() + ASK_AFTER_SHORT,
-            after => core.counters.ran.get() + after,
+            ASK_AFTER if core.slow.finds_steps_short() => ran + found.max(ASK_AFTER_SHORT),
+            after => ran + found.max(after),
         });
         match result {
             Ok(()) => {}

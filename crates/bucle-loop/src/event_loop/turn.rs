@@ -131,8 +131,9 @@ impl LoopRef {
     ///
     /// Under [`run_forever`](LoopRef::run_forever) the system is not even asked where something is
     /// ready and it was asked a moment ago: fewer than 64 entries of the ready queue (512 as long as
-    /// they take under 200 ns each) and not one tick of the system's clock (a few milliseconds)
-    /// before. Asking costs more than ten short steps of a task do.
+    /// they take under 200 ns each; the events that it gave then don't count, and as many may follow
+    /// them) and not one tick of the system's clock (a few milliseconds) before. Asking costs more
+    /// than ten short steps of a task do.
     #[inline]
     pub fn select(&self) {
         // Here, so that an embedder's turns count too.
