@@ -1,11 +1,12 @@
 //! The twin of `slow.rs` in the build that shows what the hooks cost: it reads no clock, and finds nothing slow.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::exceptions::ExceptionContext;
 
-type Handler = Box<dyn Fn(&ExceptionContext)>;
+type Handler = Rc<dyn Fn(&ExceptionContext)>;
 
 /// What would have taken too long.
 pub(crate) struct Slow {
