@@ -38,6 +38,7 @@
 //! | `ring`, `frame`, `board` | the shared memory of a worker and its pool: two rings, started marks | |
 //! | `worker` | the role of a pool's worker | `run(side, nice)` |
 //! | `pool` | the executor, on the loop | |
+//! | `hand` | processes by hand, pipes, queues, shared memory | `travel::take_reason`, `run` |
 //! | `error` | how a task can end without an output | |
 //!
 //! Another kind of child is another [`Role`](start::Role) and a function beside `worker::run`: the
@@ -49,14 +50,20 @@ mod board;
 mod error;
 mod frame;
 mod function;
+mod hand;
 mod payload;
 mod pool;
 mod ring;
 mod start;
 mod worker;
 
+pub use bucle_sys::plain::Plain;
 pub use error::{BrokenProcessPool, Cause, Failure, ProcessError, ProcessPanic, Rejected};
 pub use function::ProcessFunction;
+pub use hand::{
+    ChannelError, LockError, Nothing, Pipe, Process, Queue, Semaphore, SemaphorePermit,
+    SharedGuard, SharedMemory,
+};
 pub use payload::{NotDecoded, NotEncoded};
 pub use pool::{
     AsCompleted, KILL_AFTER, LastExit, MEMORY_LOOK, Map, OutputLine, OutputStream, PoolStatus,

@@ -114,6 +114,19 @@ pub fn nice(increment: i32) -> io::Result<()> {
     Ok(())
 }
 
+/// The name under which the system lists this process (its main thread), cut to 15 bytes.
+pub fn set_process_name(name: &str) {
+    let mut bytes: Vec<u8> = name.bytes().filter(|byte| *byte != 0).take(15).collect();
+    // Not in the middle of a letter.
+    while std::str::from_utf8(&bytes).is_err() {
+        bytes.pop();
+    }
+    if let Ok(name) = std::ffi::CString::new(bytes) {
+        // It is for people alone.
+        let _ = rustix::thread::set_name(&name);
+    }
+}
+
 /// How much processor time this process has used.
 pub fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);

@@ -3,6 +3,7 @@
 
 mod calls;
 mod deaths;
+mod hand;
 mod hostile;
 mod maps;
 mod support;
