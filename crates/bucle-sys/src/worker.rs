@@ -114,17 +114,10 @@ pub fn nice(increment: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// The name under which the system lists this process (its main thread), cut to 15 bytes.
+/// The name under which the system lists this process, cut to 15 bytes.
 pub fn set_process_name(name: &str) {
-    let mut bytes: Vec<u8> = name.bytes().filter(|byte| *byte != 0).take(15).collect();
-    // Not in the middle of a letter.
-    while std::str::from_utf8(&bytes).is_err() {
-        bytes.pop();
-    }
-    if let Ok(name) = std::ffi::CString::new(bytes) {
-        // It is for people alone.
-        let _ = rustix::thread::set_name(&name);
-    }
+    // Of the main thread, whichever this one is. It is for people alone.
+    let _ = std::fs::write("/proc/self/comm", &name[..name.floor_char_boundary(15)]);
 }
 
 /// How much processor time this process has used.

@@ -166,7 +166,9 @@ impl<T> Process<T> {
     pub async fn join(&self) -> Result<T, ProcessError> {
         let state = &self.state;
         poll_fn(|cx| {
-            if state.reap() {
+            // As the loop has seen it: what else the child's end is the end of, queues and locks
+            // that it had, is known by then.
+            if state.child.borrow().is_none() {
                 return Poll::Ready(());
             }
             let mut joiners = state.joiners.borrow_mut();
@@ -221,7 +223,9 @@ impl<T> Process<T> {
 
     /// Whether it has not ended yet.
     pub fn is_alive(&self) -> bool {
-        !self.state.reap()
+        let child = self.state.child.borrow();
+        let pidfd = child.as_ref().and_then(Child::pidfd);
+        pidfd.is_some_and(|pidfd| matches!(pidfd.has_ended(), Ok(false)))
     }
 
     /// How it ended, as Python says it: the exit code, 1 after a panic, or the number of the signal

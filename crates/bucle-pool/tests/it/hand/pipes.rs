@@ -3,7 +3,7 @@
 use bucle_macros::process;
 use bucle_pool::{ChannelError, Nothing, Pipe, Process};
 
-use super::{kill, say_and_stop, stopped};
+use super::{both, kill, say_and_stop, stopped};
 use crate::support::run;
 
 #[process(crate = bucle_pool)]
@@ -68,7 +68,7 @@ fn a_dead_peer_is_an_end_and_not_a_wait() {
             bucle_loop::sleep(std::time::Duration::from_millis(100)).await;
             kill(&child).await;
         };
-        let (error, end, ()) = bucle_loop::gather((full, ours.recv(), die)).await;
+        let ((error, end), ()) = both(both(full, ours.recv()), die).await;
         assert!(matches!(error, ChannelError::Closed), "{error}");
         assert_eq!(end.unwrap(), None);
     });
@@ -115,7 +115,7 @@ fn two_children_have_a_pipe_between_them() {
     run(async {
         let (one, other) = Pipe::new().unwrap();
         let sender = Process::spawn(flood, one).await.unwrap();
-        let reader = Process::spawn(count, other).await.unwrap();
+        let reader = Process::spawn(count_all, other).await.unwrap();
         bucle_loop::sleep(std::time::Duration::from_millis(100)).await;
         kill(&sender).await;
         let _count = reader.join().await.unwrap();
@@ -123,7 +123,7 @@ fn two_children_have_a_pipe_between_them() {
 }
 
 #[process(crate = bucle_pool)]
-fn count(pipe: Pipe<Nothing, (u32, Vec<u32>)>) -> usize {
+fn count_all(pipe: Pipe<Nothing, (u32, Vec<u32>)>) -> usize {
     std::iter::from_fn(|| pipe.recv_blocking().unwrap()).count()
 }
 

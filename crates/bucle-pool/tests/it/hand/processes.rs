@@ -7,7 +7,7 @@ use std::time::Duration;
 use bucle_macros::process;
 use bucle_pool::{Cause, Pipe, Process, ProcessError, ProcessPoolExecutor, Queue};
 
-use super::{kill, stopped, wait};
+use super::{both, kill, stopped, wait};
 use crate::hostile::{
     assert_dies, assert_ends_with_its_parent, borrowed, channels, example, is_alive,
 };
@@ -118,7 +118,7 @@ fn a_wait_may_be_given_up() {
         assert!(child.is_alive());
         ours.send(&()).await.unwrap();
         // Two wait at once.
-        let (one, other) = bucle_loop::gather((child.join(), child.join())).await;
+        let (one, other) = both(child.join(), child.join()).await;
         assert_eq!((one.unwrap(), other.unwrap()), (5, 5));
     });
 }

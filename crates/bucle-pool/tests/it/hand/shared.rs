@@ -5,7 +5,7 @@ use std::time::Duration;
 use bucle_macros::process;
 use bucle_pool::{LockError, Pipe, Process, Semaphore, SharedMemory};
 
-use super::kill;
+use super::{both, kill};
 use crate::support::run;
 
 #[process(crate = bucle_pool)]
@@ -77,7 +77,7 @@ fn the_next_holder_is_told_of_a_death() {
         assert_eq!(memory.snapshot().unwrap()[4..6], [1.0, 0.0]);
         let waiting = bucle_loop::timeout(Duration::from_millis(30), memory.lock());
         assert!(waiting.await.is_err(), "the child has it");
-        let (locked, ()) = bucle_loop::gather((memory.lock(), kill(&first))).await;
+        let (locked, ()) = both(memory.lock(), kill(&first)).await;
         match locked {
             Err(LockError::HolderDied(numbers)) => assert_eq!(numbers[4..6], [1.0, 0.0]),
             other => panic!("{other:?}"),
@@ -126,7 +126,7 @@ fn permits_of_the_dead_come_back() {
         assert_eq!(semaphore.available_permits(), Some(1));
         let ours = semaphore.acquire().await.unwrap();
         assert!(!ours.holder_died());
-        let (next, ()) = bucle_loop::gather((semaphore.acquire(), kill(&child))).await;
+        let (next, ()) = both(semaphore.acquire(), kill(&child)).await;
         let next = next.unwrap();
         assert!(next.holder_died());
         let last = semaphore.acquire().await.unwrap();
