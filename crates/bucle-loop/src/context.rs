@@ -17,13 +17,16 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
+use crate::task::cell::TaskRef;
 use crate::task::current_ref;
 
 thread_local! {
-    /// Whether this thread ever set a variable, or made a context by hand.
+    /// Whether this thread ever set a variable: as long as it didn't, all contexts are empty.
     static USED: Cell<bool> = const { Cell::new(false) };
-    /// The contexts entered by [`Context::run`], innermost last.
-    static ENTERED: RefCell<Vec<Context>> = const { RefCell::new(Vec::new()) };
+    /// The contexts entered by [`Context::run`], innermost last, each with the number of the task that
+    /// did it, 0 if none did. They are that task's; one that it starts eagerly, or a loop that it
+    /// runs, has its own.
+    static ENTERED: RefCell<Vec<(u64, Context)>> = const { RefCell::new(Vec::new()) };
     /// What applies outside of any task.
     static OUTSIDE: RefCell<Option<Context>> = const { RefCell::new(None) };
 }
@@ -187,7 +190,6 @@ pub struct Context {
 impl Context {
     /// An empty context.
     pub fn new() -> Context {
-        USED.set(true);
         Context::default()
     }
 
@@ -200,7 +202,8 @@ impl Context {
         }
     }
 
-    /// Calls `body` with this as the current context: what it sets stays here.
+    /// Calls `body` with this as the current context: what it sets stays here. Tasks that are polled
+    /// meanwhile have their own, as ever.
     pub fn run<R>(&self, body: impl FnOnce() -> R) -> R {
         struct Leave;
         impl Drop for Leave {
@@ -209,7 +212,8 @@ impl Context {
                 drop(left);
             }
         }
-        ENTERED.with(|entered| entered.borrow_mut().push(self.clone()));
+        let who = number_of(current_ref().as_ref());
+        ENTERED.with(|entered| entered.borrow_mut().push((who, self.clone())));
         let _leave = Leave;
         body()
     }
@@ -239,6 +243,7 @@ impl Context {
             (Ok(place), Some(value)) => Some(std::mem::replace(&mut map[place].1, value)),
             (Ok(place), None) => Some(map.remove(place).1),
             (Err(place), Some(value)) => {
+                USED.set(true);
                 map.insert(place, (key, value));
                 None
             }
@@ -255,17 +260,21 @@ impl fmt::Debug for Context {
 
 /// A copy of the current context.
 pub fn copy_context() -> Context {
-    USED.set(true);
     current().map_or_else(Context::new, |context| context.copy())
 }
 
 /// The context that applies here, if one was ever needed.
 fn current() -> Option<Context> {
-    let entered = ENTERED.try_with(|entered| entered.borrow().last().cloned());
+    let task = current_ref();
+    let who = number_of(task.as_ref());
+    let entered = ENTERED.try_with(|entered| match entered.borrow().last() {
+        Some((by, context)) if *by == who => Some(context.clone()),
+        _ => None,
+    });
     if let Some(context) = entered.ok().flatten() {
         return Some(context);
     }
-    match current_ref() {
+    match task {
         Some(task) => task.context(),
         None => OUTSIDE
             .try_with(|outside| outside.borrow().clone())
@@ -274,8 +283,11 @@ fn current() -> Option<Context> {
     }
 }
 
+fn number_of(task: Option<&TaskRef>) -> u64 {
+    task.map_or(0, TaskRef::id)
+}
+
 fn current_or_new() -> Context {
-    USED.set(true);
     if let Some(context) = current() {
         return context;
     }

@@ -189,7 +189,35 @@ pub(crate) struct Removed {
     _watcher: Option<Watcher>,
 }
 
+/// Why something was not put into the table, with it and what it had taken the place of.
+#[must_use]
+pub(crate) struct Refused {
+    error: io::Error,
+    _removed: [Option<Removed>; 2],
+}
+
+impl Refused {
+    /// The error alone. To be called where the table is not borrowed, as the rest is dropped.
+    pub(crate) fn into_error(self) -> io::Error {
+        self.error
+    }
+}
+
 impl Removed {
+    fn watcher(watcher: Option<Watcher>) -> Removed {
+        Removed {
+            _kind: Kind::Free,
+            _watcher: watcher,
+        }
+    }
+
+    fn kind(kind: Kind) -> Removed {
+        Removed {
+            _kind: kind,
+            _watcher: None,
+        }
+    }
+
     /// Drops it, from a place where the table is not borrowed.
     pub(crate) fn discard(self) {}
 
@@ -284,7 +312,7 @@ impl FdTable {
         fd: Pollable<'_>,
         interest: Interest,
         source: Rc<dyn Source>,
-    ) -> io::Result<(u32, Removed)> {
+    ) -> Result<(u32, Removed), Refused> {
         let number = fd.number();
         let entry = self.entry(number);
         entry.generation = entry.generation.wrapping_add(1);
@@ -294,18 +322,18 @@ impl FdTable {
         if matches!(old, Kind::Free) {
             self.watched += 1;
         }
-        let removed = Removed {
-            _kind: old,
-            _watcher: None,
-        };
+        let removed = Removed::kind(old);
         if interest != Interest::NONE
             && let Err(error) = self.selector.add(fd, token(number, generation), interest)
         {
             let entry = self.entry(number);
-            entry.kind = Kind::Free;
+            let source = Removed::kind(std::mem::take(&mut entry.kind));
             entry.interest = Interest::NONE;
             self.watched -= 1;
-            return Err(describe(error, number));
+            return Err(Refused {
+                error: describe(error, number),
+                _removed: [Some(removed), Some(source)],
+            });
         }
         Ok((generation, removed))
     }
@@ -355,10 +383,7 @@ impl FdTable {
             let _ = self.selector.remove(fd);
         }
         self.watched -= 1;
-        Removed {
-            _kind: kind,
-            _watcher: None,
-        }
+        Removed::kind(kind)
     }
 
     /// Sets the reader or writer callback of a descriptor that no source owns.
@@ -367,18 +392,23 @@ impl FdTable {
         fd: Pollable<'_>,
         side: Interest,
         watcher: Watcher,
-    ) -> io::Result<Removed> {
+    ) -> Result<Removed, Refused> {
         let number = fd.number();
         let entry = self.entry(number);
         let callbacks = match &mut entry.kind {
             Kind::Source(_) => {
-                return Err(io::Error::new(
+                let error = io::Error::new(
                     io::ErrorKind::ResourceBusy,
                     format!(
                         "file descriptor {number} is owned by a transport; use the transport, or \
                          watch a duplicate of the descriptor"
                     ),
-                ));
+                );
+                let watcher = Removed::watcher(Some(watcher));
+                return Err(Refused {
+                    error,
+                    _removed: [Some(watcher), None],
+                });
             }
             Kind::Callbacks(callbacks) => callbacks,
             Kind::Free => {
@@ -397,10 +427,7 @@ impl FdTable {
             &mut callbacks.writer
         };
         let old = place.replace(watcher);
-        let removed = Removed {
-            _kind: Kind::Free,
-            _watcher: old,
-        };
+        let removed = Removed::watcher(old);
         let entry = &mut self.entries[number as usize];
         let before = entry.interest;
         entry.interest = before.with(side);
@@ -415,10 +442,11 @@ impl FdTable {
         match result {
             Ok(()) => Ok(removed),
             Err(error) => {
-                drop(removed);
-                // The watcher is dropped by the caller with the error in hand.
-                let _ = self.remove_watcher(fd, side);
-                Err(describe(error, number))
+                let watcher = self.remove_watcher(fd, side);
+                Err(Refused {
+                    error: describe(error, number),
+                    _removed: [Some(removed), watcher],
+                })
             }
         }
     }
@@ -444,10 +472,7 @@ impl FdTable {
         entry.interest = entry.interest.without(side);
         let (interest, token) = (entry.interest, token(number, entry.generation));
         let _ = self.selector.modify(fd, token, interest);
-        Some(Removed {
-            _kind: Kind::Free,
-            _watcher: Some(watcher),
-        })
+        Some(Removed::watcher(Some(watcher)))
     }
 
     /// Gives the selector, and its descriptors, back to the system.
@@ -464,10 +489,7 @@ impl FdTable {
             .map(|entry| {
                 entry.generation = entry.generation.wrapping_add(1);
                 entry.interest = Interest::NONE;
-                Removed {
-                    _kind: std::mem::take(&mut entry.kind),
-                    _watcher: None,
-                }
+                Removed::kind(std::mem::take(&mut entry.kind))
             })
             .collect()
     }

@@ -7,12 +7,13 @@ use std::future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use crate::exceptions::ExceptionContext;
+use crate::future_waits::FutureWaits;
+use crate::lines::Line;
+use crate::task::cell::clone_waker;
 use crate::task::{CallbackId, Cancelled};
-use crate::wait_graph::{Needs, Survey, WaitKind, What};
-use crate::waits::{Member, Waited};
 use crate::{LoopRef, get_running_loop};
 
 /// A value that is to come: made empty, awaited by any number of tasks, set once. asyncio's
@@ -42,73 +43,27 @@ use crate::{LoopRef, get_running_loop};
 /// ```
 pub struct Future<T, E = Infallible> {
     shared: Rc<Shared<T, E>>,
-    /// This clone's place among the waiters.
-    ticket: Option<u64>,
+    /// This clone's place among the waiters, if it has one and the future isn't done.
+    ticket: Option<u32>,
 }
 
 struct Shared<T, E> {
     event_loop: LoopRef,
     location: &'static Location<'static>,
-    state: RefCell<State<T, E>>,
+    /// `None` until it is done.
+    result: RefCell<Option<Result<T, FutureError<E>>>>,
+    /// Those who wait, in the loop's table; nobody once it is done.
+    line: Cell<Line>,
+    /// Most have none.
+    callbacks: Cell<Option<Box<Callbacks<T, E>>>>,
     /// Tells of an error nobody looked at; gone once somebody did.
     describe: Cell<Option<Describe<E>>>,
 }
 
-enum State<T, E> {
-    Pending(Waiting<T, E>),
-    Done(Result<T, FutureError<E>>),
-}
-
-struct Waiting<T, E> {
-    next_ticket: u64,
-    /// Made when somebody first waits.
-    line: Option<Rc<Line>>,
-    callbacks: Vec<(u64, Callback<T, E>)>,
-}
-
-/// Those who wait. Apart from the future, as the loop knows it whatever the future's type.
-struct Line {
-    location: &'static Location<'static>,
-    wakers: RefCell<Wakers>,
-    member: Member,
-}
-
-/// By ticket, in the order they came. Most futures have one at most, which takes no vector.
-#[derive(Default)]
-struct Wakers {
-    first: Option<(u64, Waker)>,
-    others: Vec<(u64, Waker)>,
-}
-
-impl Wakers {
-    fn iter_mut(&mut self) -> impl Iterator<Item = &mut (u64, Waker)> {
-        self.first.iter_mut().chain(&mut self.others)
-    }
-
-    fn push(&mut self, ticket: u64, waker: Waker) {
-        if self.first.is_none() && self.others.is_empty() {
-            self.first = Some((ticket, waker));
-        } else {
-            self.others.push((ticket, waker));
-        }
-    }
-
-    fn remove(&mut self, ticket: u64) -> Option<(u64, Waker)> {
-        if let Some(first) = self.first.take_if(|(known, _)| *known == ticket) {
-            return Some(first);
-        }
-        let place = self.others.iter().position(|(known, _)| *known == ticket)?;
-        Some(self.others.remove(place))
-    }
-}
-
-impl Waited for Line {
-    fn tell(&self, survey: &mut Survey) {
-        for (_, waker) in self.wakers.borrow_mut().iter_mut() {
-            let what = What::new(WaitKind::Future, "Future").at(self.location);
-            survey.waits(waker, what, Needs::Anyone);
-        }
-    }
+struct Callbacks<T, E> {
+    /// Added so far: the number of the next one.
+    numbered: u64,
+    list: Vec<(u64, Callback<T, E>)>,
 }
 
 /// Puts an error into words.
@@ -166,22 +121,25 @@ impl<T, E> Future<T, E> {
     #[expect(clippy::new_without_default, reason = "it needs a running loop")]
     #[doc(alias = "create_future")]
     pub fn new() -> Future<T, E> {
-        Future::on(&get_running_loop())
+        Future::made(get_running_loop(), Location::caller())
     }
 
     /// An empty future of `event_loop`, which will run its callbacks. asyncio's
     /// `loop.create_future()`.
     #[track_caller]
     pub fn on(event_loop: &LoopRef) -> Future<T, E> {
+        Future::made(event_loop.clone(), Location::caller())
+    }
+
+    #[inline]
+    fn made(event_loop: LoopRef, location: &'static Location<'static>) -> Future<T, E> {
         Future {
             shared: Rc::new(Shared {
-                event_loop: event_loop.clone(),
-                location: Location::caller(),
-                state: RefCell::new(State::Pending(Waiting {
-                    next_ticket: 0,
-                    line: None,
-                    callbacks: Vec::new(),
-                })),
+                event_loop,
+                location,
+                result: RefCell::new(None),
+                line: Cell::default(),
+                callbacks: Cell::new(None),
                 describe: Cell::new(None),
             }),
             ticket: None,
@@ -233,40 +191,36 @@ impl<T, E> Future<T, E> {
         true
     }
 
+    #[inline]
     fn finish(&self, result: Result<T, FutureError<E>>) {
-        let before = self.shared.state.replace(State::Done(result));
-        if let State::Pending(waiting) = before {
-            for (_, callback) in waiting.callbacks {
+        let before = self.shared.result.borrow_mut().replace(result);
+        debug_assert!(before.is_none(), "a future is set once");
+        if let Some(callbacks) = self.shared.callbacks.take() {
+            for (_, callback) in callbacks.list {
                 callback(self);
             }
-            let Some(line) = waiting.line else {
-                return;
-            };
-            let Wakers { first, others } = line.wakers.take();
-            for (_, waker) in first.into_iter().chain(others) {
-                waker.wake();
-            }
         }
+        self.shared.waits().wake_all(self.shared.line.take());
     }
 
     /// Whether it was set or cancelled.
     pub fn done(&self) -> bool {
-        matches!(&*self.shared.state.borrow(), State::Done(_))
+        self.shared.result.borrow().is_some()
     }
 
     /// Whether it was cancelled.
     pub fn cancelled(&self) -> bool {
         matches!(
-            &*self.shared.state.borrow(),
-            State::Done(Err(FutureError::Cancelled(_)))
+            &*self.shared.result.borrow(),
+            Some(Err(FutureError::Cancelled(_)))
         )
     }
 
     /// Whether an error was set. Doesn't count as looking at it.
     pub(crate) fn failed(&self) -> bool {
         matches!(
-            &*self.shared.state.borrow(),
-            State::Done(Err(FutureError::Exception(_)))
+            &*self.shared.result.borrow(),
+            Some(Err(FutureError::Exception(_)))
         )
     }
 
@@ -290,30 +244,28 @@ impl<T, E> Future<T, E> {
             callback(self);
             return CallbackId::GONE;
         }
-        match &mut *self.shared.state.borrow_mut() {
-            State::Pending(waiting) => {
-                let number = waiting.next_ticket;
-                waiting.next_ticket += 1;
-                waiting.callbacks.push((number, callback));
-                CallbackId(number)
-            }
-            State::Done(_) => CallbackId::GONE,
-        }
+        let mut callbacks = self.shared.callbacks.take().unwrap_or_else(|| {
+            Box::new(Callbacks {
+                numbered: 0,
+                list: Vec::new(),
+            })
+        });
+        let number = callbacks.numbered;
+        callbacks.numbered += 1;
+        callbacks.list.push((number, callback));
+        self.shared.callbacks.set(Some(callbacks));
+        CallbackId(number)
     }
 
     /// Takes a done callback back; true if it was there and will not run. asyncio finds it by
     /// equality, which closures don't have.
     pub fn remove_done_callback(&self, id: CallbackId) -> bool {
-        if self.done() {
+        let Some(mut callbacks) = self.shared.callbacks.take() else {
             return false;
-        }
-        let removed = match &mut *self.shared.state.borrow_mut() {
-            State::Pending(waiting) => {
-                let place = waiting.callbacks.iter().position(|(n, _)| *n == id.0);
-                place.map(|place| waiting.callbacks.remove(place))
-            }
-            State::Done(_) => None,
         };
+        let place = callbacks.list.iter().position(|(n, _)| *n == id.0);
+        let removed = place.map(|place| callbacks.list.remove(place));
+        self.shared.callbacks.set(Some(callbacks));
         removed.is_some()
     }
 
@@ -322,58 +274,64 @@ impl<T, E> Future<T, E> {
         if self.done() {
             return Poll::Ready(());
         }
-        // Cloned before anything is borrowed: a waker may be of anybody's making.
-        let waker = cx.waker().clone();
-        let mut replaced = None;
-        if let State::Pending(waiting) = &mut *self.shared.state.borrow_mut() {
-            let line = waiting.line.get_or_insert_with(|| {
-                Rc::new(Line {
-                    location: self.shared.location,
-                    wakers: RefCell::default(),
-                    member: Member::default(),
-                })
-            });
-            let mut wakers = line.wakers.borrow_mut();
-            let known = self
-                .ticket
-                .and_then(|ticket| wakers.iter_mut().find(|(t, _)| *t == ticket));
-            match known {
-                Some((_, old)) => replaced = Some(std::mem::replace(old, waker)),
-                None => {
-                    let ticket = waiting.next_ticket;
-                    waiting.next_ticket += 1;
-                    wakers.push(ticket, waker);
-                    self.ticket = Some(ticket);
-                    line.member.begin(line);
-                }
-            }
+        self.poll_wait(cx)
+    }
+
+    /// The same for one that isn't done.
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let shared = &*self.shared;
+        if let Some(place) = self.ticket
+            && shared.waits().has(place, cx.waker())
+        {
+            return Poll::Pending;
         }
+        // Cloned before anything is borrowed: a waker may be of anybody's making, and might set the
+        // future.
+        let waker = clone_waker(cx.waker());
+        if self.done() {
+            return Poll::Ready(());
+        }
+        let replaced = match self.ticket {
+            Some(place) => shared.waits().renew(place, waker),
+            None => {
+                let mut line = shared.line.get();
+                let place = shared.waits().add(&mut line, waker, shared.location);
+                shared.line.set(line);
+                self.ticket = Some(place);
+                shared.event_loop.core.ready.note_wait();
+                None
+            }
+        };
         drop(replaced);
         Poll::Pending
+    }
+}
+
+impl<T, E> Shared<T, E> {
+    #[inline]
+    fn waits(&self) -> &FutureWaits {
+        &self.event_loop.core.future_waits
     }
 }
 
 impl<T: Clone, E: Clone> Future<T, E> {
     /// The outcome, once it is done. asyncio raises `InvalidStateError` before that.
     pub fn result(&self) -> Option<Result<T, FutureError<E>>> {
-        match &*self.shared.state.borrow() {
-            State::Pending(_) => None,
-            State::Done(result) => {
-                self.shared.describe.set(None);
-                Some(result.clone())
-            }
-        }
+        let result = self.shared.result.borrow();
+        let result = result.as_ref()?;
+        self.shared.describe.set(None);
+        Some(result.clone())
     }
 
     /// Why it has no value: the error that was set, or the cancellation. `None` while it is not
     /// done, and if it has a value.
     pub fn exception(&self) -> Option<FutureError<E>> {
-        match &*self.shared.state.borrow() {
-            State::Done(Err(error)) => {
+        match &*self.shared.result.borrow() {
+            Some(Err(error)) => {
                 self.shared.describe.set(None);
                 Some(error.clone())
             }
-            State::Done(Ok(_)) | State::Pending(_) => None,
+            Some(Ok(_)) | None => None,
         }
     }
 }
@@ -381,8 +339,12 @@ impl<T: Clone, E: Clone> Future<T, E> {
 impl<T: Clone, E: Clone> future::Future for Future<T, E> {
     type Output = Result<T, FutureError<E>>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.poll_done(cx) {
+        if let Some(result) = self.result() {
+            return Poll::Ready(result);
+        }
+        match self.poll_wait(cx) {
             Poll::Ready(()) => self.result().map_or(Poll::Pending, Poll::Ready),
             Poll::Pending => Poll::Pending,
         }
@@ -392,7 +354,7 @@ impl<T: Clone, E: Clone> future::Future for Future<T, E> {
 impl<T, E> Drop for Shared<T, E> {
     fn drop(&mut self) {
         if let Some(describe) = self.describe.get()
-            && let State::Done(Err(FutureError::Exception(error))) = self.state.get_mut()
+            && let Some(Err(FutureError::Exception(error))) = self.result.get_mut()
         {
             let message = format!("its exception was never looked at: {}", describe(error));
             let mut context = ExceptionContext::new("future", message);
@@ -417,13 +379,12 @@ impl<T, E> Clone for Future<T, E> {
 impl<T, E> Drop for Future<T, E> {
     fn drop(&mut self) {
         // A waiter that is gone must not keep its task's waker here.
-        if let Some(ticket) = self.ticket
-            && let Ok(mut state) = self.shared.state.try_borrow_mut()
-            && let State::Pending(waiting) = &mut *state
+        if let Some(place) = self.ticket
+            && !self.done()
         {
-            let line = waiting.line.as_ref();
-            let waker = line.and_then(|line| line.wakers.borrow_mut().remove(ticket));
-            drop(state);
+            let mut line = self.shared.line.get();
+            let waker = self.shared.waits().remove(&mut line, place);
+            self.shared.line.set(line);
             drop(waker);
         }
     }
@@ -431,11 +392,11 @@ impl<T, E> Drop for Future<T, E> {
 
 impl<T, E> fmt::Debug for Future<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.shared.state.try_borrow().as_deref() {
-            Ok(State::Pending(_)) => "pending",
-            Ok(State::Done(Ok(_))) => "finished",
-            Ok(State::Done(Err(FutureError::Exception(_)))) => "failed",
-            Ok(State::Done(Err(FutureError::Cancelled(_)))) => "cancelled",
+        let state = match self.shared.result.try_borrow().as_deref() {
+            Ok(None) => "pending",
+            Ok(Some(Ok(_))) => "finished",
+            Ok(Some(Err(FutureError::Exception(_)))) => "failed",
+            Ok(Some(Err(FutureError::Cancelled(_)))) => "cancelled",
             Err(_) => "busy",
         };
         f.debug_struct("Future")

@@ -19,6 +19,7 @@
 //! The signal is one atomic, so that "a message came" and "I'm going to sleep" have one order:
 //! whichever is second sees the first. No wake-up is lost, whatever the timing.
 
+use std::ops::Deref;
 use std::panic::Location;
 
 use crate::primitives::{AtomicU8, Mutex, Ordering, lock};
@@ -35,8 +36,11 @@ pub(crate) enum Message {
     /// A task was woken.
     Task(RemoteTask),
     /// A callback is to be called; it was sent from this place.
-    Call(Box<dyn FnOnce() + Send>, &'static Location<'static>),
+    Call(RemoteCall, &'static Location<'static>),
 }
+
+/// A callback of another thread.
+pub(crate) type RemoteCall = Box<dyn FnOnce() + Send>;
 
 /// Interrupts the sleep of a loop: writes to its eventfd. Called under the inbox's lock: it must
 /// not call the inbox.
@@ -49,8 +53,21 @@ pub(crate) type Notify = Box<dyn Fn() + Send + Sync>;
 /// | `signal` | all: `push` and `drain` under lock | all, without lock |
 /// | `state`  | whoever holds the lock             | the same          |
 pub(crate) struct Inbox {
-    signal: AtomicU8,
+    signal: Signal,
     state: Mutex<State>,
+}
+
+/// Alone on its cache line: the loop's thread looks at it each turn, while others take the lock.
+#[repr(align(128))]
+struct Signal(AtomicU8);
+
+impl Deref for Signal {
+    type Target = AtomicU8;
+
+    #[inline]
+    fn deref(&self) -> &AtomicU8 {
+        &self.0
+    }
 }
 
 struct State {
@@ -75,7 +92,7 @@ impl Inbox {
 
     fn new() -> Inbox {
         Inbox {
-            signal: AtomicU8::new(0),
+            signal: Signal(AtomicU8::new(0)),
             state: Mutex::new(State {
                 loop_id: 0,
                 messages: Vec::new(),
@@ -115,6 +132,11 @@ impl Inbox {
     }
 
     fn signal_pending(&self, state: &State) {
+        // Only `drain` takes it out, under this lock: of many messages the first alone writes to what
+        // the loop's thread reads each turn.
+        if self.signal.load(Ordering::Relaxed) & PENDING != 0 {
+            return;
+        }
         // Replacing the whole signal also takes SLEEPING out: of the pushes during one sleep only
         // the first notifies.
         let before = self.signal.swap(PENDING, Ordering::AcqRel);

@@ -34,7 +34,7 @@
 //! | [`concurrent`], `executor` | results across threads, the thread pool; both tied to the loop |
 //! | [`sim`] | the simulated world: a network in memory, time that jumps |
 //! | `signals`, `exceptions`, `slow`, `counters` | signals, errors, and what can be seen |
-//! | `waits`, `wait_graph` | who waits for what, and deadlocks |
+//! | `waits`, `future_waits`, `lines`, `wait_graph` | who waits for what, and deadlocks |
 //! | `without_hooks` | the twin of `slow` in a build of the benchmark's, which shows what it costs |
 #![deny(unsafe_code)]
 
@@ -49,10 +49,12 @@ mod exception_group;
 mod exceptions;
 mod executor;
 mod fds;
+mod future_waits;
 mod futures;
 mod gather;
 mod handles;
 mod inbox;
+mod lines;
 mod on_cancel;
 mod pollable;
 mod primitives;

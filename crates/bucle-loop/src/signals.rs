@@ -62,12 +62,12 @@ pub(crate) struct SignalPipe {
 }
 
 impl SignalPipe {
-    /// How often the signal came since this was last asked. The system merges what comes in quick
-    /// succession, so it may be fewer than were sent; it is never none if one was.
-    pub(crate) fn drain(&self) -> usize {
-        let mut buffer = [0; 64];
-        // What is left, if more came than fit, is reported by the next turn.
-        (&self.read).read(&mut buffer).unwrap_or(0)
+    /// Takes one time that the signal came; false if there is none. What is left is reported by the
+    /// next turn: to whoever handles the signal then. The system merges what comes in quick
+    /// succession, so it may be fewer times than it was sent; it is never none if it was.
+    pub(crate) fn take(&self) -> bool {
+        let mut byte = [0];
+        (&self.read).read(&mut byte).is_ok_and(|count| count > 0)
     }
 }
 
@@ -93,7 +93,8 @@ impl Handled {
         let place = match process.iter().position(|(known, ..)| *known == signal) {
             Some(place) => place,
             None => {
-                let by_default = Arc::new(AtomicBool::new(false));
+                // Until somebody does handle it, which may fail below.
+                let by_default = Arc::new(AtomicBool::new(true));
                 // Some signals have no default effect that could be emulated; they then have none.
                 let _ = signal_hook::flag::register_conditional_default(signal, by_default.clone());
                 process.push((signal, 0, by_default));

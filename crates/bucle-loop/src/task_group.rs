@@ -7,7 +7,8 @@
 //! | a task of it returns an error, or panics | keeps the error, cancels the other tasks, waits for them |
 //! | the body of [`run`](TaskGroup::run) returns an error | the same |
 //! | somebody cancels one of its tasks | nothing: that is no error |
-//! | the task that waits for the group is cancelled | holds that back, cancels its tasks with it, and passes it on when they have ended |
+//! | the task that waits for the group is cancelled | holds that back, cancels its tasks with it, and passes it on when they have ended; errors go first, as in asyncio |
+//! | that is taken back, by [`uncancel`](crate::TaskHandle::uncancel), after it was passed on | the wait ends; a body that was dropped by it counts as an error, the [`Cancelled`] |
 //! | the group is dropped (by a timeout, a panic, the end of a scope) | drops the futures of its tasks, before the drop returns |
 //!
 //! A task that holds its cancellation up by [`catch_cancel`](crate::catch_cancel()) holds the group
@@ -183,7 +184,8 @@ impl TaskGroup {
     /// says what happens on errors and cancellations.
     ///
     /// # Errors
-    /// All errors, those of the body among them, if there is any.
+    /// All errors, those of the body among them, if there is any. They go before a cancellation that
+    /// came meanwhile: who returns them at once ends with them, who waits again is cancelled there.
     ///
     /// # Panics
     /// When polled where no loop is running. A panic of the body passes through, and drops the
@@ -234,12 +236,15 @@ impl TaskGroup {
                 }
                 None => None,
             };
-            waiting.finish(&group.shared).await?;
-            match value {
-                Some(value) => Ok(value),
-                // No value and no error: the body was dropped by a cancellation, which `finish` has
-                // passed on, and after which nothing runs here.
-                None => pending().await,
+            let taken_back = waiting.finish(&group.shared).await?;
+            match (value, taken_back) {
+                (Some(value), _) => Ok(value),
+                // The body was dropped by a cancellation that didn't end the task after all.
+                (None, why) => {
+                    let why = why.unwrap_or_else(|| Cancelled::new("")).into();
+                    let error = GroupException::new(current_tag(), why);
+                    Err(ExceptionGroup::new(location, vec![error]))
+                }
             }
         }
     }
@@ -249,7 +254,7 @@ impl TaskGroup {
     /// # Errors
     /// All errors, if there is any.
     pub async fn join(self) -> Result<(), ExceptionGroup> {
-        Waiting::default().finish(&self.shared).await
+        Waiting::default().finish(&self.shared).await.map(drop)
     }
 
     /// Starts `future` as a task of the group. asyncio's `create_task`.
@@ -337,7 +342,9 @@ impl Waiting {
         true
     }
 
-    async fn finish(mut self, group: &Shared) -> Result<(), ExceptionGroup> {
+    /// Waits for the tasks. If a cancellation came meanwhile and was taken back after it was passed
+    /// on, this gives it.
+    async fn finish(mut self, group: &Shared) -> Result<Option<Cancelled>, ExceptionGroup> {
         poll_fn(|cx| {
             self.cancelled(group, cx);
             group.register(cx);
@@ -348,17 +355,32 @@ impl Waiting {
         })
         .await;
         let errors = std::mem::take(&mut group.state.borrow_mut().errors);
-        if let Some(cancelled) = self.held {
-            self.catching.pass_on(cancelled);
-            if errors.is_empty() {
-                // The task ends here, or goes on from a catch further out.
-                return pending().await;
-            }
-        }
+        let held = self.held.take();
         if errors.is_empty() {
-            return Ok(());
+            if let Some(cancelled) = &held {
+                self.catching.pass_on(cancelled.clone());
+                // The task ends here, or goes on from a catch further out, in nearly all cases.
+                poll_fn(|cx| self.catching.poll_passed(cx)).await;
+            }
+            return Ok(held);
+        }
+        if let Some(cancelled) = held {
+            // As in asyncio, errors go first: a task that returns them at once ends with them, and
+            // one that waits again is cancelled there.
+            let catching = std::mem::take(&mut self.catching);
+            let pass_on = move || catching.pass_on(cancelled);
+            group.event_loop.call_soon(pass_on);
         }
         Err(ExceptionGroup::new(group.location, errors))
+    }
+}
+
+impl Drop for Waiting {
+    /// The wait is given up, by a timeout or a race: what it held back goes on to the task.
+    fn drop(&mut self) {
+        if let Some(cancelled) = self.held.take() {
+            self.catching.pass_on(cancelled);
+        }
     }
 }
 
@@ -382,8 +404,6 @@ impl Shared {
             number,
         };
         let task = builder.spawn_from(&self.event_loop, location, child.run(future));
-        // Whoever has the group can cancel it, and the group may be anywhere.
-        task.task_ref().note_handed();
         if !task.done() {
             if let Some(place) = self.state.borrow_mut().tasks.get_mut(number) {
                 *place = Some(task.task_ref().clone());

@@ -1,22 +1,25 @@
-//! Timers: a heap by (deadline, order of arming).
+//! Timers, by (deadline, order of arming).
 //!
 //! Deadlines are whole nanoseconds on the loop's clock. Equal deadlines come due in the order they
-//! were armed. Cancelling is lazy: the cancelled entry stays until it comes to the top, or until
-//! over [`COMPACT_ABOVE`] and over half of the entries are cancelled, when they all leave at once;
-//! so a million cancelled timers do not stay in memory. The heap reads no clock and runs nothing.
+//! were armed. Cancelling is lazy: the cancelled entry stays until its time has come, or until over
+//! [`COMPACT_ABOVE`] and over half of the entries are cancelled, when they all leave at once; so a
+//! million cancelled timers do not stay in memory. No clock is read here and nothing is run.
 //!
-//! What a timer does lies beside the heap, in a slab: the heap moves its entries about, and a sleep
-//! has to find its waker.
+//! Which timer is next, [`Order`] knows. What a timer does lies beside it, in a slab: the order
+//! moves its entries about, and a sleep has to find its waker.
+
+mod order;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use std::cell::RefCell;
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 use std::fmt;
 use std::rc::Rc;
 use std::task::Waker;
 
 use slab::Slab;
 
+use self::order::{Order, Timer};
 use crate::handles::HandleCell;
 use crate::wait_graph::{Needs, Survey, WaitKind, What};
 
@@ -27,34 +30,7 @@ const COMPACT_ABOVE: usize = 100;
 /// Room for more timers than this is given back when the last of them is gone.
 const KEEP_ROOM: usize = 4096;
 
-struct Timer {
-    deadline: u64,
-    sequence: u64,
-    slot: u32,
-}
-
-impl Ord for Timer {
-    /// Reversed, because `BinaryHeap` keeps the greatest on top and the earliest is wanted.
-    fn cmp(&self, other: &Timer) -> Ordering {
-        (other.deadline, other.sequence).cmp(&(self.deadline, self.sequence))
-    }
-}
-
-impl PartialOrd for Timer {
-    fn partial_cmp(&self, other: &Timer) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Timer {
-    fn eq(&self, other: &Timer) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Timer {}
-
-/// What a timer does. All but `Woken` have an entry in the heap.
+/// What a timer does. All but `Woken` have an entry in the order.
 enum Slot {
     Callback(Rc<HandleCell>),
     /// A sleep that lasts.
@@ -90,10 +66,10 @@ pub(crate) struct TimerQueue {
 
 #[derive(Default)]
 struct Inner {
-    heap: BinaryHeap<Timer>,
+    order: Order,
     slots: Slab<Slot>,
     sequence: u64,
-    /// Cancelled entries still in the heap.
+    /// Cancelled entries still in the order.
     dead: usize,
 }
 
@@ -118,19 +94,44 @@ impl TimerQueue {
         }
     }
 
-    /// The earliest deadline that was not cancelled.
+    /// The earliest deadline. Of many timers it may be one that was cancelled; then the next is
+    /// later.
     pub(crate) fn next_deadline(&self) -> Option<u64> {
         self.inner.borrow_mut().next_deadline()
     }
 
-    /// Takes the earliest timer that is due at `now`.
-    pub(crate) fn pop_due(&self, now: u64) -> Option<Due> {
+    /// Until when a loop with nothing to do may sleep: the earliest deadline, or a quarter of a
+    /// millisecond later at most if that many timers are due meanwhile that it would sleep and wake
+    /// the whole time.
+    pub(crate) fn wake_at(&self) -> Option<u64> {
         let mut inner = self.inner.borrow_mut();
-        if inner.next_deadline()? > now {
-            return None;
+        inner.next_deadline()?;
+        inner.order.wake_at()
+    }
+
+    /// Whether a timer may be due at `now`. It costs the same however many there are, and none of
+    /// them is looked at.
+    #[inline]
+    pub(crate) fn may_be_due(&self, now: u64) -> bool {
+        let first = self.inner.borrow().order.not_before();
+        first.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Moves the earliest timers that are due at `now` to the end of `batch`, in their order, as many
+    /// as it has room for.
+    pub(crate) fn take_due(&self, now: u64, batch: &mut Vec<Due>) {
+        let mut inner = self.inner.borrow_mut();
+        while batch.len() < batch.capacity()
+            && let Some(due) = inner.pop_due(now)
+        {
+            batch.push(due);
         }
-        let slot = inner.heap.pop()?.slot as usize;
-        inner.take(slot)
+    }
+
+    /// Takes the earliest timer that is due at `now`.
+    #[cfg(test)]
+    fn pop_due(&self, now: u64) -> Option<Due> {
+        self.inner.borrow_mut().pop_due(now)
     }
 
     /// Called once for each cell that was cancelled.
@@ -140,16 +141,16 @@ impl TimerQueue {
         }
     }
 
-    /// Entries in the heap, cancelled ones among them.
+    /// Armed timers, and those that were cancelled and are not gone yet.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.inner.borrow().heap.len()
+        self.inner.borrow().order.len()
     }
 
     /// Tells of the tasks that sleep.
     pub(crate) fn tell(&self, survey: &mut Survey) {
         let inner = self.inner.borrow();
-        for timer in &inner.heap {
+        for timer in inner.order.iter() {
             if let Slot::Sleeps(waker) = &inner.slots[timer.slot as usize] {
                 let mut what = What::new(WaitKind::Sleep, "");
                 what.deadline = Some(timer.deadline);
@@ -162,8 +163,8 @@ impl TimerQueue {
     pub(crate) fn clear(&self) -> Vec<Due> {
         let mut inner = self.inner.borrow_mut();
         inner.dead = 0;
-        let heap = std::mem::take(&mut inner.heap);
-        heap.into_iter()
+        let all = inner.order.take_all();
+        all.into_iter()
             .filter_map(|timer| inner.take(timer.slot as usize))
             .collect()
     }
@@ -177,7 +178,7 @@ impl Inner {
         let slot = u32::try_from(slot).expect("a loop holds fewer than 2^32 timers");
         let sequence = self.sequence;
         self.sequence += 1;
-        self.heap.push(Timer {
+        self.order.push(Timer {
             deadline,
             sequence,
             slot,
@@ -186,19 +187,41 @@ impl Inner {
     }
 
     fn next_deadline(&mut self) -> Option<u64> {
-        loop {
-            let top = self.heap.peek()?;
-            if !self.slots[top.slot as usize].is_cancelled() {
-                return Some(top.deadline);
+        while let Some(next) = self.order.peek_near() {
+            let slot = next.slot as usize;
+            if !self.slots[slot].is_cancelled() {
+                break;
             }
-            // A cancelled slot holds nothing whose destructor could call back into this heap.
-            self.slots.remove(top.slot as usize);
-            self.heap.pop();
-            self.dead = self.dead.saturating_sub(1);
+            self.order.pop_near();
+            self.bury(slot);
+        }
+        self.order.not_before()
+    }
+
+    fn pop_due(&mut self, now: u64) -> Option<Due> {
+        loop {
+            let (slots, dead) = (&mut self.slots, &mut self.dead);
+            let due = self
+                .order
+                .peek_due(now, |timer| is_live(slots, dead, timer))?;
+            let slot = due.slot as usize;
+            self.order.pop_near();
+            if self.slots[slot].is_cancelled() {
+                self.bury(slot);
+            } else if let Some(due) = self.take(slot) {
+                return Some(due);
+            }
         }
     }
 
-    /// What to do for a slot whose entry was taken out of the heap.
+    /// For the slot of a cancelled timer, whose entry has left. It holds nothing whose destructor
+    /// could call back.
+    fn bury(&mut self, slot: usize) {
+        self.slots.remove(slot);
+        self.dead = self.dead.saturating_sub(1);
+    }
+
+    /// What to do for a slot whose entry was taken out of the order.
     fn take(&mut self, slot: usize) -> Option<Due> {
         let place = self.slots.get_mut(slot)?;
         // A sleep finds out by its slot that it was woken.
@@ -218,18 +241,9 @@ impl Inner {
 
     fn note_dead(&mut self) {
         self.dead += 1;
-        if self.dead > COMPACT_ABOVE && self.dead * 2 > self.heap.len() {
-            let slots = &mut self.slots;
-            self.heap.retain(|timer| {
-                let cancelled = slots[timer.slot as usize].is_cancelled();
-                if cancelled {
-                    slots.remove(timer.slot as usize);
-                }
-                !cancelled
-            });
-            // The memory of a burst is given back as well, with room for what is armed now.
-            let keep = self.heap.len() * 2;
-            self.heap.shrink_to(keep);
+        if self.dead > COMPACT_ABOVE && self.dead * 2 > self.order.len() {
+            let (slots, dead) = (&mut self.slots, &mut self.dead);
+            self.order.retain(|timer| is_live(slots, dead, timer));
             self.dead = 0;
             self.give_back_room();
         }
@@ -240,6 +254,17 @@ impl Inner {
             self.slots = Slab::new();
         }
     }
+}
+
+/// Whether a timer whose entry is moved is to stay; if not, it leaves its slot.
+fn is_live(slots: &mut Slab<Slot>, dead: &mut usize, timer: &Timer) -> bool {
+    let slot = timer.slot as usize;
+    let cancelled = slots[slot].is_cancelled();
+    if cancelled {
+        slots.remove(slot);
+        *dead = dead.saturating_sub(1);
+    }
+    !cancelled
 }
 
 /// A sleep's hold on its timer, which it takes back when it is dropped.
@@ -296,164 +321,5 @@ impl Drop for SleepTimer {
 impl fmt::Debug for SleepTimer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SleepTimer").finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::panic::Location;
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize;
-    use std::sync::atomic::Ordering::Relaxed;
-    use std::task::Wake;
-
-    fn cell() -> Rc<HandleCell> {
-        HandleCell::new(Box::new(|| ()), Location::caller())
-    }
-
-    #[test]
-    fn a_million_cancelled_timers_do_not_stay() {
-        let timers = TimerQueue::default();
-        for deadline in 0..1_000_000 {
-            let cell = cell();
-            timers.arm(deadline, cell.clone());
-            cell.cancel();
-            timers.note_cancelled(&cell);
-        }
-        assert!(timers.len() <= COMPACT_ABOVE + 1, "{}", timers.len());
-    }
-
-    #[test]
-    fn a_million_dropped_sleeps_do_not_stay() {
-        let timers = Rc::new(TimerQueue::default());
-        let sleeps: Vec<SleepTimer> = (0..1_000_000)
-            .map(|deadline| timers.arm_sleep(deadline, Waker::noop().clone()))
-            .collect();
-        drop(sleeps);
-        assert!(timers.len() <= COMPACT_ABOVE + 1, "{}", timers.len());
-        assert!(timers.pop_due(u64::MAX).is_none());
-        let inner = timers.inner.borrow();
-        assert!(inner.slots.is_empty());
-        assert!(inner.heap.capacity() <= KEEP_ROOM);
-    }
-
-    #[test]
-    fn a_sleep_that_outlives_its_loop_holds_no_waker() {
-        let timers = Rc::new(TimerQueue::default());
-        let count = Arc::new(Count::default());
-        let timer = timers.arm_sleep(7, count.clone().into());
-        drop(timers.arm_sleep(8, count.clone().into()));
-        assert_eq!(timers.clear().len(), 1);
-        assert_eq!(Arc::strong_count(&count), 1);
-        assert!(timer.poll(Waker::noop()));
-        drop(timer);
-        assert!(timers.inner.borrow().slots.is_empty());
-    }
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Relaxed);
-        }
-    }
-
-    impl std::ops::Deref for Count {
-        type Target = AtomicUsize;
-        fn deref(&self) -> &AtomicUsize {
-            &self.0
-        }
-    }
-
-    enum Kept {
-        Callback(Rc<HandleCell>),
-        Sleep(SleepTimer, Arc<Count>),
-    }
-
-    #[derive(Clone, Debug)]
-    enum Step {
-        Arm(u64),
-        Sleep(u64),
-        Cancel(usize),
-        Expire(u64),
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let step = prop_oneof![
-            2 => (0u64..50).prop_map(Step::Arm),
-            2 => (0u64..50).prop_map(Step::Sleep),
-            3 => any::<usize>().prop_map(Step::Cancel),
-            1 => (0u64..50).prop_map(Step::Expire),
-        ];
-        prop::collection::vec(step, 0..600)
-    }
-
-    proptest! {
-        /// Against a plain sorted list: the same timers, in the same order.
-        #[test]
-        fn agrees_with_a_sorted_list(steps in steps()) {
-            let timers = Rc::new(TimerQueue::default());
-            let mut model: Vec<(u64, usize, Kept)> = Vec::new();
-            let mut armed = 0;
-            for step in steps {
-                match step {
-                    Step::Arm(deadline) => {
-                        let cell = cell();
-                        timers.arm(deadline, cell.clone());
-                        model.push((deadline, armed, Kept::Callback(cell)));
-                        armed += 1;
-                    }
-                    Step::Sleep(deadline) => {
-                        let count = Arc::new(Count::default());
-                        let timer = timers.arm_sleep(deadline, count.clone().into());
-                        // Polled again by another, or by the same, it has that one's waker.
-                        prop_assert!(!timer.poll(Waker::noop()));
-                        prop_assert!(!timer.poll(&count.clone().into()));
-                        model.push((deadline, armed, Kept::Sleep(timer, count)));
-                        armed += 1;
-                    }
-                    Step::Cancel(which) if !model.is_empty() => {
-                        match model.remove(which % model.len()).2 {
-                            Kept::Callback(cell) => {
-                                prop_assert!(cell.cancel());
-                                timers.note_cancelled(&cell);
-                            }
-                            Kept::Sleep(timer, count) => {
-                                drop(timer);
-                                prop_assert_eq!(Arc::strong_count(&count), 1);
-                            }
-                        }
-                    }
-                    Step::Cancel(_) => {}
-                    Step::Expire(now) => {
-                        model.sort_by_key(|(deadline, order, _)| (*deadline, *order));
-                        while let Some(due) = timers.pop_due(now) {
-                            let (deadline, _, expected) = model.remove(0);
-                            prop_assert!(deadline <= now);
-                            match (due, expected) {
-                                (Due::Callback(cell), Kept::Callback(expected)) => {
-                                    prop_assert!(Rc::ptr_eq(&cell, &expected));
-                                    cell.take();
-                                }
-                                (Due::Sleep(waker), Kept::Sleep(timer, count)) => {
-                                    waker.wake();
-                                    prop_assert_eq!(count.load(Relaxed), 1);
-                                    prop_assert!(timer.poll(Waker::noop()));
-                                }
-                                _ => prop_assert!(false, "one of the other kind"),
-                            }
-                        }
-                        prop_assert!(model.iter().all(|(deadline, ..)| *deadline > now));
-                    }
-                }
-                prop_assert_eq!(
-                    timers.next_deadline(),
-                    model.iter().map(|(deadline, ..)| *deadline).min()
-                );
-            }
-        }
     }
 }

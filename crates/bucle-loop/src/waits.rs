@@ -14,7 +14,7 @@ use slab::Slab;
 
 use crate::LoopRef;
 use crate::running::with_running_loop;
-use crate::task::cell::TaskRef;
+use crate::task::cell::{TaskRef, note_wait_of, task_of};
 use crate::wait_graph::Survey;
 
 /// Something that holds wakers of those who wait.
@@ -56,14 +56,34 @@ impl Member {
         with_running_loop(|event_loop| self.begin_on(event_loop, place));
     }
 
-    /// The same; gives the task that waits, if one runs.
+    /// The same for a place that keeps `waker`; gives the task that waits, if one runs and the
+    /// waker doesn't tell by itself ([`task_of`]).
     #[inline]
-    pub(crate) fn begin_in_task<W: Waited + 'static>(&self, place: &Rc<W>) -> Option<TaskRef> {
-        with_running_loop(|event_loop| {
+    pub(crate) fn begin_with<W: Waited + 'static>(
+        &self,
+        place: &Rc<W>,
+        waker: &Waker,
+    ) -> Option<TaskRef> {
+        if note_wait_of(waker, self.loop_id.get()) {
+            return None;
+        }
+        self.begin_otherwise(place, waker)
+    }
+
+    #[inline(never)]
+    fn begin_otherwise<W: Waited + 'static>(
+        &self,
+        place: &Rc<W>,
+        waker: &Waker,
+    ) -> Option<TaskRef> {
+        let current = with_running_loop(|event_loop| {
             self.begin_on(event_loop, place);
             event_loop.core.tasks.current()
-        })
-        .flatten()
+        });
+        match task_of(waker) {
+            Some(_) => None,
+            None => current.flatten(),
+        }
     }
 
     #[inline]

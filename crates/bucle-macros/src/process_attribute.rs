@@ -1,7 +1,7 @@
 //! `#[bucle::process]`.
 //!
-//! The function becomes a unit structure of its name, which can be called like the function (it
-//! dereferences to a function pointer) and which names the function for `submit`.
+//! The function becomes a type of its name, which names the function for `submit`, and a constant of
+//! that type and name, which can be called like the function: it dereferences to a function pointer.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -74,7 +74,12 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
         #(#configured)*
         #[allow(non_camel_case_types)]
         #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
-        #vis struct #name;
+        #vis struct #name {}
+
+        #(#docs)*
+        #(#configured)*
+        #[allow(non_upper_case_globals)]
+        #vis const #name: #name = #name {};
 
         #(#configured)*
         const _: () = {
@@ -265,6 +270,8 @@ enum Form {
     Slice(Type),
     /// `Vec<f64>` and the like.
     OwnedSlice(Type),
+    /// `Shared<f64>` and the like.
+    Shared(Type),
 }
 
 const NUMBERS: [&str; 14] = [
@@ -284,6 +291,13 @@ impl Form {
             },
             Type::Path(path) if path.path.is_ident("String") => Form::OwnedText,
             Type::Path(path) => match path.path.segments.last() {
+                Some(last) if last.ident == "Shared" => match &last.arguments {
+                    PathArguments::AngleBracketed(inner) => match inner.args.first() {
+                        Some(GenericArgument::Type(item)) => Form::Shared(item.clone()),
+                        _ => Form::Value,
+                    },
+                    _ => Form::Value,
+                },
                 Some(last) if path.path.segments.len() == 1 && last.ident == "Vec" => {
                     match &last.arguments {
                         PathArguments::AngleBracketed(inner) => match inner.args.first() {
@@ -312,6 +326,7 @@ impl Form {
             Form::Slice(item) | Form::OwnedSlice(item) => {
                 quote_spanned!(span=> to.slice::<#item>(#place))
             }
+            Form::Shared(item) => quote_spanned!(span=> to.shared::<#item>(#place)),
         }
     }
 
@@ -328,6 +343,7 @@ impl Form {
             Form::OwnedSlice(item) => {
                 quote_spanned!(span=> ::std::vec::Vec::from(reader.slice::<#item>()?))
             }
+            Form::Shared(item) => quote_spanned!(span=> reader.shared::<#item>()?),
         }
     }
 

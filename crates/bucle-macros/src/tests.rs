@@ -4,7 +4,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::{expand, main_attribute, test_attribute};
+use crate::{expand, main_attribute, process_attribute, test_attribute};
 
 fn main_of(arguments: TokenStream, item: TokenStream) -> String {
     expand(main_attribute::expand, "#[bucle::main]", arguments, item).to_string()
@@ -148,4 +148,118 @@ fn main_exits_when_there_is_no_loop() {
         "{expansion}"
     );
     assert!(expansion.contains("exit (1)"), "{expansion}");
+}
+
+fn process_of(arguments: TokenStream, item: TokenStream) -> String {
+    syn::parse2(item)
+        .and_then(|function| process_attribute::expand(arguments, function))
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .to_string()
+}
+
+#[test]
+fn a_process_function_is_a_name_with_its_types() {
+    let expansion = process_of(
+        quote!(),
+        quote! {
+            /// Scales.
+            #[inline]
+            pub fn scale(numbers: &[f64], by: Option<&str>) -> Vec<f64> { body() }
+        },
+    );
+    for part in [
+        "# [doc = r\" Scales.\"] # [allow (non_camel_case_types)]",
+        "pub struct scale { }",
+        "pub const scale : scale = scale { }",
+        "# [inline] fn scale (numbers : & [f64]",
+        ":: bucle :: process :: __private",
+        "type Arguments < 'a > = (& 'a [f64] , Option < & 'a str > ,)",
+        "type Output = Vec < f64 >",
+        "to . slice :: < f64 > (& arguments . 0)",
+        "to . value (& arguments . 1) ?",
+        "to . slice :: < f64 > (& output)",
+    ] {
+        assert!(expansion.contains(part), "{part} is missing in {expansion}");
+    }
+    let alone = process_of(
+        quote!(crate = other::place),
+        quote!(
+            fn one(text: String) {}
+        ),
+    );
+    assert!(
+        alone.contains("impl other :: place :: ProcessFunction for one"),
+        "{alone}"
+    );
+    assert!(
+        alone.contains("type Arguments < 'a > = String ;"),
+        "{alone}"
+    );
+    assert!(alone.contains("to . text (arguments)"), "{alone}");
+}
+
+#[test]
+fn functions_that_no_other_process_can_run() {
+    for (wrong, why) in [
+        (
+            quote!(
+                async fn f() {}
+            ),
+            "no loop",
+        ),
+        (
+            quote!(
+                unsafe fn f() {}
+            ),
+            "safe to call",
+        ),
+        (
+            quote!(
+                extern "C" fn f() {}
+            ),
+            "ABI",
+        ),
+        (
+            quote!(
+                fn f<T>() {}
+            ),
+            "can't be generic",
+        ),
+        (
+            quote!(
+                fn f(x: impl Copy) {}
+            ),
+            "can't be generic",
+        ),
+        (
+            quote!(
+                fn f(&self) {}
+            ),
+            "a method",
+        ),
+        (
+            quote!(
+                fn f(x: &mut u32) {}
+            ),
+            "change a copy",
+        ),
+        (
+            quote!(
+                fn f() -> impl Copy {}
+            ),
+            "name the type",
+        ),
+        (
+            quote!(
+                fn f(x: &str) -> &str {}
+            ),
+            "owned value",
+        ),
+    ] {
+        assert_error(&process_of(quote!(), wrong), why);
+    }
+    let plain = quote!(
+        fn f() {}
+    );
+    assert_error(&process_of(quote!(workers = 3), plain), "takes none");
 }

@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 use crate::protocol::Protocol;
 use crate::socket::Socket;
+use crate::waiters::Seat;
 
 pub(crate) trait Carrier {
     fn write(&self, bytes: &[u8]);
@@ -48,8 +49,9 @@ pub(crate) trait Carrier {
     /// Calls `body`, unless the socket is closed.
     fn with_socket(&self, body: &mut dyn FnMut(&Socket));
     fn event_loop(&self) -> &LoopRef;
-    /// Whether nothing is queued; if something is, `waker` is woken when that may have changed.
-    fn is_drained(&self, waker: &Waker) -> bool;
+    /// Whether nothing is queued; if something is, who waits in `seat` is woken when that may
+    /// have changed.
+    fn is_drained(&self, seat: &mut Seat, waker: &Waker) -> bool;
     /// Has the connection's server, if it has one, close `face` in its place.
     fn show_as(&self, face: Weak<dyn Carrier>);
     /// What a layer knows of itself.

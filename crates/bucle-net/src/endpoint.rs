@@ -41,6 +41,7 @@ use crate::group::Group;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
 use crate::transport::{HIGH_WATER, LOW_WATER, SEND_LIMIT, Transport};
+use crate::waiters::Waiters;
 use crate::write_queue::WriteQueue;
 
 const CLOSING: u16 = 1 << 0;
@@ -81,7 +82,7 @@ struct Rare {
     low: usize,
     protocol: Option<Rc<RefCell<Box<dyn Protocol>>>>,
     /// Who waits for the queue to be empty.
-    drained: Vec<Waker>,
+    drained: Waiters,
 }
 
 impl Default for Rare {
@@ -90,7 +91,7 @@ impl Default for Rare {
             high: HIGH_WATER,
             low: LOW_WATER,
             protocol: None,
-            drained: Vec::new(),
+            drained: Waiters::default(),
         }
     }
 }
@@ -432,8 +433,8 @@ impl dyn Endpoint {
         }
         self.drop_protocol();
         let rare = state.rare.take();
-        for waker in rare.into_iter().flat_map(|rare| rare.drained) {
-            waker.wake();
+        if let Some(rare) = rare {
+            rare.drained.wake();
         }
         if let Some((group, key)) = state.member.take() {
             group.leave(key);
@@ -485,8 +486,8 @@ impl dyn Endpoint {
     fn tell_waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {
         let rare = self.state().rare.borrow();
         let rare = rare.as_deref();
-        for waker in rare.into_iter().flat_map(|rare| &rare.drained) {
-            tell(waker, Interest::WRITE);
+        if let Some(rare) = rare {
+            rare.drained.each(|waker| tell(waker, Interest::WRITE));
         }
         if let Some(protocol) = rare.and_then(|rare| rare.protocol.clone()) {
             if let Ok(protocol) = protocol.try_borrow() {

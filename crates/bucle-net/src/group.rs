@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::{Rc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bucle_loop::LoopRef;
 use slab::Slab;
@@ -11,6 +11,7 @@ use slab::Slab;
 use crate::Address;
 use crate::carrier::Carrier;
 use crate::socket::Socket;
+use crate::waiters::{Seat, Waiters};
 
 /// A listener as its server sees it.
 pub(crate) trait Listening {
@@ -36,7 +37,7 @@ pub(crate) struct Group {
     /// From this number on, descriptors are not for connections. The system gives out the lowest
     /// number that is free, so where it is reached, all below it are taken.
     ceiling: u64,
-    waiters: RefCell<Vec<Waker>>,
+    waiters: Waiters,
 }
 
 impl Group {
@@ -50,7 +51,7 @@ impl Group {
             starved: Cell::new(false),
             reserve: Cell::new(None),
             ceiling,
-            waiters: RefCell::default(),
+            waiters: Waiters::default(),
         })
     }
 
@@ -112,44 +113,30 @@ impl Group {
         }
         drop(listeners);
         drop(self.reserve.take());
-        self.wake();
+        self.waiters.wake();
     }
 
     fn wake_if_over(&self) {
         if self.closed.get() && self.connections.borrow().is_empty() {
-            self.wake();
-        }
-    }
-
-    fn wake(&self) {
-        let waiters = self.waiters.take();
-        for waiter in waiters {
-            waiter.wake();
-        }
-    }
-
-    fn wait(&self, cx: &Context<'_>) {
-        let mut waiters = self.waiters.borrow_mut();
-        if !waiters.iter().any(|waiter| waiter.will_wake(cx.waker())) {
-            waiters.push(cx.waker().clone());
+            self.waiters.wake();
         }
     }
 
     /// Ready once closed.
-    pub(crate) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_closed(&self, seat: &mut Seat, cx: &Context<'_>) -> Poll<()> {
         if self.closed.get() {
             return Poll::Ready(());
         }
-        self.wait(cx);
+        self.waiters.join(seat, cx.waker());
         Poll::Pending
     }
 
     /// Ready once closed and without connections.
-    pub(crate) fn poll_over(&self, cx: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_over(&self, seat: &mut Seat, cx: &Context<'_>) -> Poll<()> {
         if self.closed.get() && self.connections.borrow().is_empty() {
             return Poll::Ready(());
         }
-        self.wait(cx);
+        self.waiters.join(seat, cx.waker());
         Poll::Pending
     }
 

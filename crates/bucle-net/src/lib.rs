@@ -92,6 +92,7 @@ pub mod tls;
 mod transport;
 pub mod udp;
 mod unix;
+mod waiters;
 mod write_queue;
 
 pub use address::{Address, Target, ToAddresses};

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use bucle_sys::file::length;
 
 use crate::Transport;
+use crate::waiters::Seat;
 
 /// Sends a file, or a part of it, and waits until it has been handed to the system. Returns how many
 /// bytes were sent: `count`, or as many as there are from `offset` on. asyncio's `loop.sendfile`.
@@ -39,7 +40,8 @@ pub async fn sendfile(
     let there = length(&file)?.saturating_sub(offset);
     let count = count.map_or(there, |count| count.min(there));
     transport.send_file(Rc::new(file), offset, count);
-    poll_fn(|cx| transport.poll_drained(cx)).await;
+    let mut seat = Seat::default();
+    poll_fn(|cx| transport.poll_drained(&mut seat, cx)).await;
     if transport.carrier().was_cut() {
         return Err(io::Error::new(
             io::ErrorKind::ConnectionReset,

@@ -17,6 +17,7 @@ use crate::listener::{Listener, Made, MakeConnection};
 use crate::protocol::Protocol;
 use crate::socket::Socket;
 use crate::unix::SocketPath;
+use crate::waiters::Seat;
 use crate::{Address, ToAddresses};
 
 /// What a server can be told. asyncio's keyword arguments of `create_server`.
@@ -363,7 +364,8 @@ impl Server {
 
     /// Waits until the server is closed and the last of its connections has ended.
     pub async fn wait_closed(&self) {
-        poll_fn(|cx| self.group.poll_over(cx)).await;
+        let mut seat = Seat::default();
+        poll_fn(|cx| self.group.poll_over(&mut seat, cx)).await;
     }
 
     /// Serves until [`close`](Server::close) is called, and waits for the connections then. When
@@ -386,7 +388,8 @@ impl Server {
                 .call_exception_handler(ExceptionContext::new("server", error.to_string()));
             return;
         }
-        poll_fn(|cx| self.group.poll_closed(cx)).await;
+        let mut seat = Seat::default();
+        poll_fn(|cx| self.group.poll_closed(&mut seat, cx)).await;
         self.wait_closed().await;
     }
 

@@ -29,6 +29,7 @@ pub use pipes::{open_read_pipe, open_read_pipe_with, open_write_pipe};
 pub use reader::StreamReader;
 pub use writer::StreamWriter;
 
+use crate::waiters::{Seat, Waiters};
 use crate::{
     ConnectOptions, Protocol, Server, ServerOptions, ToAddresses, Transport, create_connection,
     create_connection_with, create_server,
@@ -173,7 +174,7 @@ struct Shared {
     eof: Cell<bool>,
     writing_paused: Cell<bool>,
     /// Who waits for writing to go on, or for the end.
-    writers: RefCell<Vec<Waker>>,
+    writers: Waiters,
     lost: Cell<bool>,
     error: RefCell<Option<io::Error>>,
 }
@@ -193,7 +194,7 @@ impl Shared {
             reading_paused: Cell::new(false),
             eof: Cell::new(false),
             writing_paused: Cell::new(false),
-            writers: RefCell::default(),
+            writers: Waiters::default(),
             lost: Cell::new(false),
             error: RefCell::new(None),
         }
@@ -264,18 +265,8 @@ impl Shared {
         }
     }
 
-    fn wake_writers(&self) {
-        let writers = self.writers.take();
-        for writer in writers {
-            writer.wake();
-        }
-    }
-
-    fn wait_to_write(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut writers = self.writers.borrow_mut();
-        if !writers.iter().any(|other| other.will_wake(cx.waker())) {
-            writers.push(cx.waker().clone());
-        }
+    fn wait_to_write(&self, seat: &mut Seat, cx: &Context<'_>) -> Poll<()> {
+        self.writers.join(seat, cx.waker());
         Poll::Pending
     }
 }
@@ -371,7 +362,7 @@ impl Protocol for StreamProtocol {
         }
         shared.error.replace(error);
         shared.wake_reader();
-        shared.wake_writers();
+        shared.writers.wake();
     }
 
     fn pause_writing(&mut self) {
@@ -380,7 +371,7 @@ impl Protocol for StreamProtocol {
 
     fn resume_writing(&mut self) {
         self.shared.writing_paused.set(false);
-        self.shared.wake_writers();
+        self.shared.writers.wake();
     }
 
     fn readable(&mut self) -> bool {
@@ -400,8 +391,7 @@ impl Protocol for StreamProtocol {
         if let Some(reader) = &*self.shared.reader.borrow() {
             tell(reader, Interest::READ);
         }
-        for writer in &*self.shared.writers.borrow() {
-            tell(writer, Interest::WRITE);
-        }
+        let writers = &self.shared.writers;
+        writers.each(|writer| tell(writer, Interest::WRITE));
     }
 }

@@ -14,6 +14,7 @@ use crate::carrier::Carrier;
 use crate::endpoint;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
+use crate::waiters::Seat;
 
 /// The high water mark until [`set_write_buffer_limits`](Transport::set_write_buffer_limits)
 /// changes it, in bytes; asyncio's.
@@ -248,8 +249,8 @@ impl Transport {
     }
 
     /// Ready once nothing is queued, or the connection has ended.
-    pub(crate) fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.carrier.is_drained(cx.waker()) {
+    pub(crate) fn poll_drained(&self, seat: &mut Seat, cx: &Context<'_>) -> Poll<()> {
+        if self.carrier.is_drained(seat, cx.waker()) {
             Poll::Ready(())
         } else {
             Poll::Pending

@@ -1,12 +1,12 @@
 //! What the pool costs: first result, round trip, throughput, payloads.
 //!
-//!   cargo run --release -p bucle-pool --example pool_speed [first|trip|rate|payload|work]
+//!   cargo run --release -p bucle-pool --example pool_speed [first|trip|rate|payload|work|endure]
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bucle_macros::process;
-use bucle_pool::ProcessPoolExecutor;
+use bucle_pool::{ProcessPoolExecutor, Shared};
 
 #[process(crate = bucle_pool)]
 fn nothing() {}
@@ -17,8 +17,12 @@ fn checksum(bytes: &[u64]) -> u64 {
 }
 
 #[process(crate = bucle_pool)]
-fn new_one(words: &[u64]) -> Vec<u64> {
-    words.iter().map(|word| word.wrapping_add(1)).collect()
+fn new_one(words: &[u64]) -> Shared<u64> {
+    let mut new = Shared::unzeroed(words.len()).expect("memory");
+    for (new, word) in new.iter_mut().zip(words) {
+        *new = word.wrapping_add(1);
+    }
+    new
 }
 
 #[process(crate = bucle_pool)]
@@ -33,7 +37,8 @@ fn main() {
     bucle_pool::init();
     let what = std::env::args().nth(1);
     let all = what.is_none();
-    let wanted = move |name: &str| all || what.as_deref() == Some(name);
+    let which = what.clone();
+    let wanted = move |name: &str| all || which.as_deref() == Some(name);
     let done = bucle_loop::run(async move {
         if wanted("first") {
             first().await;
@@ -49,6 +54,9 @@ fn main() {
         }
         if wanted("work") {
             work().await;
+        }
+        if what.as_deref() == Some("endure") {
+            endure().await;
         }
     });
     done.expect("there is a loop");
@@ -69,12 +77,10 @@ async fn first() {
     for _ in 0..20 {
         let begun = Instant::now();
         let pool = pool(2);
-        let both = [pool.submit(nothing, ()), pool.submit(nothing, ())];
-        for one in both {
-            one.await.unwrap();
-            times.push(begun.elapsed());
-            break;
-        }
+        let [first, second] = [pool.submit(nothing, ()), pool.submit(nothing, ())];
+        first.await.unwrap();
+        times.push(begun.elapsed());
+        second.await.unwrap();
         assert!(pool.shutdown(Duration::from_secs(5)).await);
     }
     println!("first result of a cold pool of two: {:?}", median(times));
@@ -170,7 +176,7 @@ async fn payload() {
 }
 
 async fn work() {
-    for (time, tasks) in [(10_000, 200_u32), (100, 20_000)] {
+    for (time, tasks) in [(10_000, 60_u32), (100, 5000)] {
         let time = Duration::from_micros(time);
         let pool = pool(2);
         let warm: Vec<_> = (0..20).map(|_| pool.submit(burn, time)).collect();
@@ -185,5 +191,38 @@ async fn work() {
         let ideal = time * tasks / 2;
         let efficiency = ideal.as_secs_f64() / begun.elapsed().as_secs_f64();
         println!("tasks of {time:?} on two workers: {efficiency:.3} of the ideal");
+    }
+}
+
+/// Ten million tasks, with a fresh worker after every ten thousand: what grows?
+async fn endure() {
+    let builder = ProcessPoolExecutor::builder().max_workers(2);
+    let pool = builder.max_tasks_per_child(10_000).build().expect("a pool");
+    for million in 0..=10 {
+        let fds = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        let pages: u64 = statm
+            .split(' ')
+            .nth(1)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
+        let restarts = pool.status().restarts;
+        println!(
+            "{million:>2} million tasks: {} KiB resident, {fds} descriptors, {restarts} workers replaced",
+            pages * 4
+        );
+        let mut outstanding = VecDeque::new();
+        for _ in 0..1_000_000 {
+            if outstanding.len() == 1000
+                && let Some(task) = outstanding.pop_front()
+            {
+                let task: bucle_pool::Submitted<()> = task;
+                task.await.unwrap();
+            }
+            outstanding.push_back(pool.submit(nothing, ()));
+        }
+        for task in outstanding {
+            task.await.unwrap();
+        }
     }
 }

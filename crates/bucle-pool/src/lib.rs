@@ -39,6 +39,7 @@
 //! | `worker` | the role of a pool's worker | `run(side, nice)` |
 //! | `pool` | the executor, on the loop | |
 //! | `hand` | processes by hand, pipes, queues, shared memory | `travel::take_reason`, `run` |
+//! | `blocking` | the pool in a thread of its own, for programs without a loop | |
 //! | `error` | how a task can end without an output | |
 //!
 //! Another kind of child is another [`Role`](start::Role) and a function beside `worker::run`: the
@@ -46,6 +47,7 @@
 #![cfg(target_os = "linux")]
 #![forbid(unsafe_code)]
 
+mod blocking;
 mod board;
 mod error;
 mod frame;
@@ -54,9 +56,11 @@ mod hand;
 mod payload;
 mod pool;
 mod ring;
+mod shared;
 mod start;
 mod worker;
 
+pub use blocking::{Pending, ProcessPool};
 pub use bucle_sys::plain::Plain;
 pub use error::{BrokenProcessPool, Cause, Failure, ProcessError, ProcessPanic, Rejected};
 pub use function::ProcessFunction;
@@ -67,9 +71,10 @@ pub use hand::{
 pub use payload::{NotDecoded, NotEncoded};
 pub use pool::{
     AsCompleted, KILL_AFTER, LastExit, MEMORY_LOOK, Map, OutputLine, OutputStream, PoolStatus,
-    ProcessPoolExecutor, ProcessPoolExecutorBuilder, QUEUE_SIZE, STDERR_TAIL, Submitted,
+    ProcessPoolExecutor, ProcessPoolExecutorBuilder, Progress, QUEUE_SIZE, STDERR_TAIL, Submitted,
     TASKS_AHEAD, TaskOptions, WorkerState, WorkerStatus,
 };
+pub use shared::Shared;
 pub use start::{BuildMismatch, init};
 
 /// What the code that the attributes make names.

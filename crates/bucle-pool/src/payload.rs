@@ -11,12 +11,15 @@
 //! how long the whole is.
 
 use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use bucle_sys::plain::{self, Plain};
 use serde::Serialize;
 use serde::de::Deserialize;
 
 use crate::hand::travel::take_reason;
+use crate::shared::{Lent, Piece, Shared};
 
 /// What slices are aligned to, in bytes.
 pub(crate) const ALIGN: usize = 16;
@@ -28,6 +31,8 @@ pub struct Writer<'a> {
     head: Vec<u8>,
     slices: Vec<&'a [u8]>,
     slices_len: usize,
+    /// Shared memory that the whole lies in already.
+    piece: Option<Arc<Piece>>,
 }
 
 impl<'a> Writer<'a> {
@@ -38,6 +43,7 @@ impl<'a> Writer<'a> {
             head: buffer,
             slices: Vec::new(),
             slices_len: 0,
+            piece: None,
         }
     }
 
@@ -66,6 +72,23 @@ impl<'a> Writer<'a> {
     /// Adds text, by reference.
     pub fn text(&mut self, text: &'a str) {
         self.slice(text.as_bytes());
+    }
+
+    /// Adds numbers that lie in shared memory. If they are all that is written, nothing has to be
+    /// copied.
+    pub fn shared<T: Plain>(&mut self, shared: &'a Shared<T>) {
+        self.piece = match self.head.is_empty() {
+            true => shared.piece().cloned(),
+            false => None,
+        };
+        self.slice(shared);
+    }
+
+    /// The shared memory that the whole lies in already.
+    pub(crate) fn piece(&self) -> Option<&Arc<Piece>> {
+        self.piece
+            .as_ref()
+            .filter(|_| self.slices.len() == 1 && self.head.len() == 8)
     }
 
     /// How long the head is.
@@ -123,10 +146,11 @@ impl<'a> Writer<'a> {
 
 /// A payload that is being read, where it lies.
 #[doc(hidden)]
-#[derive(Debug)]
 pub struct Reader<'a> {
     head: &'a [u8],
     slices: &'a [u8],
+    /// What the whole lies in, if that can be kept.
+    lent: Option<Rc<dyn Lent>>,
 }
 
 impl<'a> Reader<'a> {
@@ -139,6 +163,26 @@ impl<'a> Reader<'a> {
         Ok(Reader {
             head,
             slices: payload.get(aligned(head_len)..).unwrap_or_default(),
+            lent: None,
+        })
+    }
+
+    /// Says what the payload lies in, so that a part of it can be kept.
+    pub(crate) fn lent(mut self, lent: Option<Rc<dyn Lent>>) -> Reader<'a> {
+        self.lent = lent;
+        self
+    }
+
+    /// Takes numbers that stay where they lie, if that can be.
+    ///
+    /// # Errors
+    /// If there are none of that type.
+    pub fn shared<T: Plain>(&mut self) -> Result<Shared<T>, NotDecoded> {
+        let all = self.head.len() == 8;
+        let numbers = self.slice::<T>()?;
+        Ok(match &self.lent {
+            Some(lent) if all => Shared::of_lent(lent.clone(), numbers.len()),
+            _ => Shared::of_short(numbers),
         })
     }
 
@@ -211,6 +255,13 @@ impl AlignedBytes {
         }
         let bytes = plain::bytes_of_mut(&mut self.units);
         plain::from_bytes_mut(bytes).unwrap_or_default()
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        let len = self.len;
+        plain::bytes_of_mut(&mut self.units)
+            .get_mut(..len)
+            .unwrap_or_default()
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

@@ -7,7 +7,7 @@
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 
-use rustix::fs::FileType;
+use rustix::fs::{FileType, OFlags};
 use rustix::io::retry_on_intr;
 
 use crate::socket::MAX_IOV;
@@ -37,6 +37,15 @@ pub fn kind(fd: impl AsFd) -> io::Result<Kind> {
         FileType::CharacterDevice => Kind::CharacterDevice,
         _ => Kind::Other,
     })
+}
+
+/// Whether `fd` was opened for writing alone.
+///
+/// # Errors
+/// `EBADF` and the like.
+pub fn is_write_only(fd: impl AsFd) -> io::Result<bool> {
+    let mode = rustix::fs::fcntl_getfl(fd)? & OFlags::RWMODE;
+    Ok(mode == OFlags::WRONLY)
 }
 
 /// Reads into `buffer`; 0 is the end.

@@ -2,7 +2,8 @@
 //!
 //! [An echo server](#an-echo-server) · [Time limits](#time-limits) · [Tasks that end
 //! together](#tasks-that-end-together) · [Workers on a queue](#workers-on-a-queue) · [Blocking work in
-//! a thread](#blocking-work-in-a-thread) · [A child process](#a-child-process) · [TLS](#tls) · [A test
+//! a thread](#blocking-work-in-a-thread) · [A function in another
+//! process](#a-function-in-another-process) · [A child process](#a-child-process) · [TLS](#tls) · [A test
 //! with a clock that jumps](#a-test-with-a-clock-that-jumps) · [Serving HTTP](#serving-http) · [Answers
 //! piece by piece](#answers-piece-by-piece) · [WebSockets](#websockets) · [An axum
 //! router](#an-axum-router) · [Stopping at a
@@ -136,6 +137,36 @@
 //!     let sum = to_thread(|| (0..1_000_000_u64).sum::<u64>());
 //!     let (sum, ()) = gather((sum, sleep(Duration::from_millis(1)))).await.unwrap();
 //!     assert_eq!(sum.unwrap(), 499_999_500_000);
+//! }
+//! ```
+//!
+//! # A function in another process
+//!
+//! For work that may crash, must be stopped, or wants all processors and its own memory. A worker is
+//! this program, started again; `#[bucle::main]` sees to that. What a task did to its worker is the
+//! task's error.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use bucle::{ProcessPoolExecutor, TaskOptions};
+//!
+//! #[bucle::process]
+//! fn word_count(text: &str) -> usize {
+//!     text.split_whitespace().count()
+//! }
+//!
+//! #[bucle::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let pool = ProcessPoolExecutor::new()?;
+//!     let careful = TaskOptions::new().deadline(Duration::from_secs(2)).memory_limit(1 << 30);
+//!     match pool.submit_with(careful, word_count, "one two three").await {
+//!         Ok(words) => println!("{words} words"),
+//!         Err(error) => println!("{error}"),
+//!     }
+//!     let counts: Vec<usize> = pool.map(word_count, ["a b", "c"]).collect().await?;
+//!     assert_eq!(counts, [2, 1]);
+//!     pool.shutdown(Duration::from_secs(5)).await;
+//!     Ok(())
 //! }
 //! ```
 //!

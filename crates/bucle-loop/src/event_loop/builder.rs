@@ -13,7 +13,8 @@ use super::{Core, EventLoop, LoopRef, SLOW_CALLBACK_DURATION, State};
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::executor::DefaultExecutor;
-use crate::fds::{FdTable, Interest, Readiness, Source};
+use crate::fds::{FdTable, Interest, Readiness, Refused, Source};
+use crate::future_waits::FutureWaits;
 use crate::inbox::{Inbox, Notify};
 use crate::pollable::AsPollable;
 use crate::selector::SelectorKind;
@@ -89,7 +90,7 @@ impl EventLoop {
         let registered = fds.register(wake.as_pollable(), Interest::READ, source);
         fds.own = Some(wake.as_pollable().number());
         drop(fds);
-        registered?.1.discard();
+        registered.map_err(Refused::into_error)?.1.discard();
         Ok(event_loop)
     }
 
@@ -147,12 +148,15 @@ impl EventLoop {
                 read_buffer: Cell::new(None),
                 events: RefCell::default(),
                 messages: RefCell::default(),
+                calls: RefCell::default(),
+                due: RefCell::default(),
                 state: Cell::new(State::Idle),
                 stopping: Cell::new(false),
                 wait_places: Rc::default(),
+                future_waits: FutureWaits::default(),
                 deadlock: DeadlockWatch::default(),
-                ran_since_asked: Cell::new(0),
                 asked_at: Cell::new(u64::MAX),
+                ask_at: Cell::new(0),
                 ask_after: Cell::new(0),
                 sim: simulation.map(|(network, _)| network),
                 shuffle,

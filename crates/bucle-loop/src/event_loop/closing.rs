@@ -50,10 +50,7 @@ impl LoopRef {
             let mut source = Some(source);
             discard(&mut || drop(source.take()));
         }
-        while let Some(entry) = core.ready.pop() {
-            let mut entry = Some(entry);
-            discard(&mut || drop(entry.take()));
-        }
+        self.discard_ready();
         drop(core.signals.take());
         let removed = core.fds.borrow_mut().clear();
         for removed in removed {
@@ -68,17 +65,27 @@ impl LoopRef {
             let mut message = Some(message);
             discard(&mut || drop(message.take()));
         }
+        let mut handlers = (core.exception_handler.take(), core.slow.handler.take());
+        discard(&mut || drop(std::mem::take(&mut handlers)));
         // What the destructors above scheduled was refused; what they left in the queue goes too.
-        while let Some(entry) = core.ready.pop() {
-            let mut entry = Some(entry);
-            discard(&mut || drop(entry.take()));
-        }
-        let handler = core.exception_handler.take();
-        drop(handler);
+        self.discard_ready();
         core.fds.borrow_mut().close();
         core.ready.close();
         core.state.set(State::Closed);
         drop(entered);
+    }
+
+    /// Drops what is ready, unrun.
+    fn discard_ready(&self) {
+        let core = &*self.core;
+        while let Some(entry) = core.ready.pop().or_else(|| core.ready.pop_arrived()) {
+            let mut entry = Some(entry);
+            self.guard("close", None, || drop(entry.take()));
+        }
+        for call in core.calls.take() {
+            let mut call = Some(call);
+            self.guard("close", None, || drop(call.take()));
+        }
     }
 
     /// An error once the loop is closed.

@@ -3,8 +3,7 @@
 //! | what is found | what is done |
 //! |---|---|
 //! | nothing can wake any task any more | the run ends, with the wait-for graph |
-//! | tasks that wait for each other, the main one among them or after them | the same, if nobody could cancel one of them |
-//! | others that wait for each other | the exception handler is told, once |
+//! | tasks that wait for each other, while others go on | the exception handler is told, once |
 //!
 //! Only what is known counts: a waker in a place that the loop can't see into, and a
 //! [`Remote`](crate::Remote) that was ever given out, stand for somebody who may wake at any time.
@@ -23,6 +22,9 @@ use crate::wait_graph::Look;
 /// A look is taken when so many ready entries have run for each thing that the last one looked at.
 const RAN_PER_THING: u64 = 64;
 
+/// A loop that has no more tasks than this takes its first look at once.
+const FEW: u64 = 4096;
+
 /// If fewer have, the loop sleeps for so long first: if nothing has come by then, a look is cheap.
 const QUIET: Duration = Duration::from_millis(20);
 
@@ -34,6 +36,7 @@ const NOTHING_CAN_SIMULATED: &str = "deadlock: nothing is ready, no timer is arm
 const ENDLESS: &str = "deadlock, or a run without an end: the simulated clock has jumped as often as \
      `SimOptions::max_jumps` allows; these tasks are left";
 const CIRCLE: &str = "deadlock: tasks wait for each other";
+const HELP: &str = "only a cancellation can help them, unless one of them gave a lock's guard away";
 
 /// What a loop remembers of its looks.
 #[derive(Default)]
@@ -110,32 +113,32 @@ impl LoopRef {
         }
         let since = ran - watch.looked_at.get();
         let all_quiet = watch.slept_at.get() == Some(ran);
-        if since < watch.cost.get().saturating_mul(RAN_PER_THING) && !all_quiet {
+        let cost = match watch.cost.get() {
+            0 => core.tasks.len() as u64 / FEW * FEW,
+            cost => cost,
+        };
+        if since < cost.saturating_mul(RAN_PER_THING) && !all_quiet {
             if simulated {
                 return timeout;
             }
+            if let Some(soon) = timeout.filter(|timeout| *timeout < QUIET) {
+                return Some(soon);
+            }
             watch.slept_at.set(Some(ran));
-            return Some(timeout.map_or(QUIET, |timeout| timeout.min(QUIET)));
+            return Some(QUIET);
         }
         watch.slept_at.set(None);
         watch.looked_at.set(ran);
         core.ready.forget_new_waits();
-        let look = Look::at(self, watch.main.borrow().as_ref(), quiet);
+        let look = Look::at(self, quiet);
         watch.cost.set(look.size as u64);
         if look.dead {
             self.end_run(NOTHING_CAN);
             return Some(Duration::ZERO);
         }
-        if look.lost {
-            self.end_run(CIRCLE);
-            return Some(Duration::ZERO);
-        }
         self.tell_circles(look.cycles);
-        // The exception handler may have scheduled something.
-        match core.ready.is_empty() && !core.stopping.get() {
-            true => timeout,
-            false => Some(Duration::ZERO),
-        }
+        // The exception handler may have scheduled something, or armed a timer.
+        self.timeout()
     }
 
     /// Whether no timer, descriptor, signal, child or other thread is there that could bring
@@ -160,7 +163,7 @@ impl LoopRef {
             .any(|cycle| !told.contains(cycle));
         if news {
             let graph = self.wait_graph();
-            let message = format!("{CIRCLE}; only a cancellation can help them\n{graph}");
+            let message = format!("{CIRCLE}; {HELP}\n{graph}");
             self.call_exception_handler(ExceptionContext::new("loop", message));
         }
     }

@@ -2,12 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
+use std::task::Waker;
 use std::time::Duration;
 
 use super::LoopRef;
 use crate::exceptions::{ExceptionContext, panic_message};
-use crate::fds::Owner;
+use crate::fds::{Interest, Owner, Source};
 use crate::slow::Slow;
+use crate::task::discard;
 use crate::wait_graph::{Needs, Survey, WaitKind, WatchedDescriptor, What};
 
 impl LoopRef {
@@ -34,6 +36,9 @@ impl LoopRef {
         let handler = self.core.exception_handler.borrow().clone();
         let Some(handler) = handler else {
             eprintln!("bucle: {context}");
+            if let Some(payload) = context.panic {
+                discard(payload);
+            }
             return;
         };
         let told = context.to_string();
@@ -42,6 +47,7 @@ impl LoopRef {
                 "bucle: the exception handler panicked ({}) when told: {told}",
                 panic_message(&*payload)
             );
+            discard(payload);
         }
     }
 
@@ -97,15 +103,22 @@ impl LoopRef {
                 ),
             )
         };
-        match &*self.core.slow.handler.borrow() {
-            Some(handler) => handler(&context),
+        let handler = self.core.slow.handler.borrow().clone();
+        match handler {
+            Some(handler) => self.guard("slow callback handler", None, move || handler(&context)),
             None => eprintln!("bucle: slow {context}"),
         }
     }
 
     /// Sets who is told of slow callbacks, in place of standard error.
     pub fn set_slow_callback_handler(&self, handler: impl Fn(&ExceptionContext) + 'static) {
-        *self.core.slow.handler.borrow_mut() = Some(Box::new(handler));
+        let old = self
+            .core
+            .slow
+            .handler
+            .borrow_mut()
+            .replace(Rc::new(handler));
+        drop(old);
     }
 
     /// The name of the selector in use: `epoll`, `poll`, `sim`.
@@ -122,9 +135,9 @@ impl LoopRef {
                 reads: interest.reads(),
                 writes: interest.writes(),
                 owner: match owner {
-                    Owner::Source(source) => source
-                        .describe()
-                        .unwrap_or_else(|| "a transport".to_owned()),
+                    Owner::Source(source) => {
+                        described(&*source).unwrap_or_else(|| "a transport".to_owned())
+                    }
                     Owner::Callbacks { reader, writer } => {
                         let added = reader.or(writer).map(|watcher| watcher.location);
                         added.map_or_else(String::new, |at| format!("a callback added at {at}"))
@@ -139,19 +152,20 @@ impl LoopRef {
         let all = self.core.fds.borrow().all();
         for (number, _, owner) in all {
             if let Owner::Source(source) = owner {
-                source.waiting(&mut |waker, interest| {
+                let mut tell = |waker: &Waker, interest: Interest| {
                     let side = match interest.reads() {
                         true => "readable",
                         false => "writable",
                     };
                     let mut text = format!("fd {number} to be {side}");
-                    if let Some(owner) = source.describe() {
+                    if let Some(owner) = described(&*source) {
                         text = format!("{text}, of {owner}");
                     }
                     let mut what = What::new(WaitKind::Descriptor, "fd");
                     what.name = Some(text.into());
                     survey.waits(waker, what, Needs::Anyone);
-                });
+                };
+                self.guard("transport", None, || source.waiting(&mut tell));
             }
         }
     }
@@ -161,4 +175,13 @@ impl LoopRef {
         let own = usize::from(self.core.sim.is_none());
         self.core.fds.borrow().watched().saturating_sub(own)
     }
+}
+
+/// What a source says it is; a panic says nothing.
+pub(super) fn described(source: &dyn Source) -> Option<String> {
+    let described = catch_unwind(AssertUnwindSafe(|| source.describe()));
+    described.unwrap_or_else(|payload| {
+        discard(payload);
+        None
+    })
 }

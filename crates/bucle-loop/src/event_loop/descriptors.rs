@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use super::{LoopRef, READ_BUFFER};
-use crate::fds::{Interest, Registration, Source, Watcher};
+use crate::fds::{Interest, Refused, Registration, Source, Watcher};
 use crate::pollable::{AsPollable, Pollable};
 
 impl LoopRef {
@@ -57,7 +57,8 @@ impl LoopRef {
             location,
         };
         let removed = self.core.fds.borrow_mut().add_watcher(fd, side, watcher);
-        removed.map(drop)
+        // What they hold is dropped when the table is free again.
+        removed.map(drop).map_err(Refused::into_error)
     }
 
     /// Takes the reader of `fd` away at once: it is not called again, not even for an event of this
@@ -96,7 +97,7 @@ impl LoopRef {
         let fd = fd.as_pollable();
         self.check_world(fd)?;
         let result = self.core.fds.borrow_mut().register(fd, interest, source);
-        let (generation, removed) = result?;
+        let (generation, removed) = result.map_err(Refused::into_error)?;
         removed.discard();
         Ok(Registration { generation })
     }
@@ -190,7 +191,7 @@ impl LoopRef {
         let pipe = self.core.signals.borrow_mut().add(signal)?;
         let source = pipe.clone();
         let watcher = move || {
-            for _ in 0..source.drain() {
+            if source.take() {
                 callback();
             }
         };

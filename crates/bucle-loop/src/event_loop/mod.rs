@@ -28,9 +28,11 @@ mod scheduling;
 mod turn;
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::ops::Deref;
+use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -43,7 +45,8 @@ use crate::counters::Counters;
 use crate::exceptions::ExceptionContext;
 use crate::executor::DefaultExecutor;
 use crate::fds::{FdTable, Source};
-use crate::inbox::{Inbox, Message};
+use crate::future_waits::FutureWaits;
+use crate::inbox::{Inbox, Message, RemoteCall};
 use crate::selector::Event;
 use crate::signals::Signals;
 use crate::sim::SimNetwork;
@@ -51,7 +54,7 @@ use crate::slow::SlowWatch;
 use crate::task::cell::Home;
 use crate::task::table::TaskTable;
 use crate::task::{Cancelled, Task, TaskError};
-use crate::timers::TimerQueue;
+use crate::timers::{Due, TimerQueue};
 use crate::waits::WaitPlaces;
 use deadlock::DeadlockWatch;
 
@@ -88,16 +91,23 @@ pub(crate) struct Core {
     /// Scratch of `select` and `dispatch`.
     events: RefCell<Vec<Event>>,
     messages: RefCell<Vec<Message>>,
+    /// The callbacks of other threads, for each of which an entry is in the ready queue.
+    calls: RefCell<VecDeque<(RemoteCall, &'static Location<'static>)>>,
+    /// Scratch of `expire`.
+    due: RefCell<Vec<Due>>,
     state: Cell<State>,
     stopping: Cell<bool>,
     /// Where tasks wait.
     pub(crate) wait_places: Rc<WaitPlaces>,
+    /// And those of them that wait for settable futures.
+    pub(crate) future_waits: FutureWaits,
     deadlock: DeadlockWatch,
-    /// When the system was asked last: entries run since, and the slow watch's reading then.
-    ran_since_asked: Cell<usize>,
+    /// What the slow watch read when the system was asked last.
     asked_at: Cell<u64>,
-    /// How many entries may run before it is asked again; 0: it is asked every turn.
-    ask_after: Cell<usize>,
+    /// It is asked again once so many entries have run since the loop was made.
+    ask_at: Cell<u64>,
+    /// How many entries may run between two times; 0: it is asked every turn.
+    ask_after: Cell<u64>,
     /// The simulated world, where the loop lives in one.
     sim: Option<SimNetwork>,
     /// Decides in which order ready tasks run, where that is left to the seed.
@@ -177,17 +187,25 @@ impl EventLoop {
     #[doc(hidden)]
     #[track_caller]
     pub fn run_task<T>(&self, mut main: Task<T>) -> Result<T, TaskError> {
-        let stop = self.handle.clone();
-        let done = main.add_done_callback(move || stop.stop());
+        // The callback may still be queued when this returns, if somebody else stopped the loop in the
+        // turn in which the task ended: it isn't to stop the next run.
+        let runs = Rc::new(Cell::new(true));
+        let stop = (self.handle.clone(), runs.clone());
+        let done = main.add_done_callback(move || {
+            let (event_loop, runs) = stop;
+            if runs.get() {
+                event_loop.stop();
+            }
+        });
         let watched = self.core.deadlock.watch(main.task_ref());
         self.run_forever();
+        runs.set(false);
         let deadlock = watched.end();
         if let Some(result) = main.try_result() {
             return result;
         }
         let why = deadlock
             .unwrap_or_else(|| Cancelled::new("the loop was stopped before the future was done"));
-        // Lest it stop the next run.
         main.remove_done_callback(done);
         let task = main.task_ref().clone();
         self.core.tasks.abandon(self, &task, why.clone());

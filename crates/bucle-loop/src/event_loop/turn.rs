@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::debugging::described;
 use super::{Core, LoopRef, State};
 use crate::exceptions::ExceptionContext;
 use crate::fds::{Interest, Owner, Readiness, Source, Watcher, split_token};
@@ -13,16 +14,31 @@ use crate::inbox::Message;
 use crate::ready::Entry;
 use crate::running;
 use crate::sim::SimNetwork;
+use crate::slow::Slow;
+use crate::task::cell::{TaskRef, prefetch_woken};
 use crate::timers::Due;
 
 /// Under `run_forever`, as long as something is ready: how many entries may run between two times
 /// that the system is asked. What waits there waits so much longer at most, if they are short; if
 /// they are not, the clock's tick comes first.
-const ASK_AFTER: usize = 64;
+const ASK_AFTER: u64 = 64;
 
 /// The same while they are so short that the slow watch times them together: a tenth of a
 /// millisecond at most.
-const ASK_AFTER_SHORT: usize = 512;
+const ASK_AFTER_SHORT: u64 = 512;
+
+/// How many timers that are due are taken at once: so many tasks are asked for from memory before the
+/// first is woken.
+const DUE_AT_ONCE: usize = 32;
+
+/// Where there are more tasks than this, those that are run next are asked for from memory, so many at
+/// a time.
+const MANY_TASKS: usize = 16 * 1024;
+const ASKED_FOR: usize = 16;
+
+/// A turn that is cut short because timers have come due, or the system is to be asked, runs at least
+/// one entry more before it is cut again for so many that ran in between.
+const ONE_FOR: usize = 4;
 
 /// Running: the turn and its phases.
 impl LoopRef {
@@ -38,7 +54,8 @@ impl LoopRef {
         }
         loop {
             self.turn();
-            if self.core.stopping.replace(false) {
+            if self.core.stopping.get() {
+                self.core.stopping.set(false);
                 break;
             }
         }
@@ -81,6 +98,7 @@ impl LoopRef {
     }
 
     /// One turn. An embedder may call the phases one by one instead, in this order.
+    #[inline]
     pub fn turn(&self) {
         self.select();
         self.dispatch();
@@ -119,18 +137,26 @@ impl LoopRef {
         if asleep && !core.inbox.prepare_sleep() {
             timeout = Some(Duration::ZERO);
         }
-        let result = core
-            .fds
-            .borrow_mut()
-            .selector
-            .select(timeout, &mut core.events.borrow_mut());
+        let result = match !asleep && self.knows_nothing_to_ask() {
+            true => Ok(()),
+            false => {
+                core.counters.selects.add(1);
+                core.fds
+                    .borrow_mut()
+                    .selector
+                    .select(timeout, &mut core.events.borrow_mut())
+            }
+        };
         if asleep {
             core.inbox.awake();
         }
-        core.counters.selects.add(1);
         core.slow.start(asleep);
         core.asked_at.set(core.slow.last_reading());
-        core.ran_since_asked.set(0);
+        core.ask_at.set(match core.ask_after.get() {
+            0 => 0,
+            ASK_AFTER if core.slow.finds_steps_short() => core.counters.ran.get() + ASK_AFTER_SHORT,
+            after => core.counters.ran.get() + after,
+        });
         match result {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -143,23 +169,27 @@ impl LoopRef {
         }
     }
 
+    /// Whether the system has nothing to say while the loop is awake: no descriptor is watched but
+    /// the one that ends its sleep. (An embedder's turns ask all the same, as who takes them may
+    /// want to see that they do.)
+    fn knows_nothing_to_ask(&self) -> bool {
+        self.core.ask_after.get() != 0 && self.watched_fds() == 0
+    }
+
     #[inline]
     fn asked_lately(&self) -> bool {
         let core = &*self.core;
-        let after = match core.ask_after.get() {
-            ASK_AFTER if core.slow.finds_steps_short() => ASK_AFTER_SHORT,
-            after => after,
-        };
-        core.ran_since_asked.get() < after && core.asked_at.get() == core.slow.last_reading()
+        core.counters.ran.get() < core.ask_at.get()
+            && core.asked_at.get() == core.slow.last_reading()
     }
 
     /// Has the next turn ask the system, whatever it has ready.
     pub(crate) fn ask_next_turn(&self) {
-        self.core.ran_since_asked.set(usize::MAX);
+        self.core.ask_at.set(0);
     }
 
     /// How long `select` may wait.
-    fn timeout(&self) -> Option<Duration> {
+    pub(super) fn timeout(&self) -> Option<Duration> {
         let core = &*self.core;
         if !core.ready.is_empty()
             || core.stopping.get()
@@ -168,9 +198,12 @@ impl LoopRef {
         {
             return Some(Duration::ZERO);
         }
-        core.timers
-            .next_deadline()
-            .map(|deadline| Duration::from_nanos(deadline.saturating_sub(core.clock.now())))
+        // Nobody sleeps in the simulated world, so it jumps to where the timer is.
+        let wake_at = match &core.sim {
+            None => core.timers.wake_at(),
+            Some(_) => core.timers.next_deadline(),
+        };
+        wake_at.map(|deadline| Duration::from_nanos(deadline.saturating_sub(core.clock.now())))
     }
 
     /// Phase 2: puts what `select` saw, and what other threads sent, into the ready queue.
@@ -185,6 +218,7 @@ impl LoopRef {
     #[inline(never)]
     fn dispatch_events(&self) {
         let core = &*self.core;
+        let arriving = self.lets_overtake().then(|| core.ready.arriving());
         for event in core.events.borrow_mut().drain(..) {
             if let Some(entry) = Entry::io(event.token, event.readiness) {
                 core.ready.push(entry);
@@ -196,13 +230,26 @@ impl LoopRef {
             for message in messages.drain(..) {
                 match message {
                     Message::Task(task) => task.wake_from_inbox(),
-                    Message::Call(callback, location) => core
+                    // A trace says where each came from.
+                    Message::Call(callback, location) if core.sim.is_some() => core
                         .ready
                         .push(Entry::Callback(HandleCell::new(callback, location))),
+                    Message::Call(callback, location) => {
+                        core.calls.borrow_mut().push_back((callback, location));
+                        core.ready.push(Entry::Call);
+                    }
                 }
             }
             core.messages.replace(messages);
         }
+        drop(arriving);
+    }
+
+    /// Whether a long turn may be cut for what arrives meanwhile: not one that an embedder takes,
+    /// who was promised all of it, nor in the simulated world, where a turn takes no time.
+    #[inline]
+    fn lets_overtake(&self) -> bool {
+        self.core.ask_after.get() != 0
     }
 
     /// Phase 3: puts the timers that are due into the ready queue, in the order of their deadlines
@@ -220,36 +267,163 @@ impl LoopRef {
     fn expire_timers(&self) {
         let core = &*self.core;
         let now = core.clock.now();
-        while let Some(due) = core.timers.pop_due(now) {
-            match due {
-                // A sleep wakes its task here; a callback goes through the queue like any other.
-                Due::Sleep(waker) => self.guard("waker", None, || waker.wake()),
-                Due::Callback(cell) => core.ready.push(Entry::Callback(cell)),
+        if !core.timers.may_be_due(now) {
+            return;
+        }
+        let arriving = self.lets_overtake().then(|| core.ready.arriving());
+        let mut batch = core.due.take();
+        batch.reserve_exact(DUE_AT_ONCE);
+        loop {
+            core.timers.take_due(now, &mut batch);
+            if batch.is_empty() {
+                break;
+            }
+            for due in &batch {
+                if let Due::Sleep(waker) = due {
+                    prefetch_woken(waker);
+                }
+            }
+            for due in batch.drain(..) {
+                match due {
+                    // A sleep wakes its task here; a callback goes through the queue like any other.
+                    Due::Sleep(waker) => self.guard("waker", None, || waker.wake()),
+                    Due::Callback(cell) => core.ready.push(Entry::Callback(cell)),
+                }
+            }
+        }
+        core.due.replace(batch);
+        drop(arriving);
+    }
+
+    /// Phase 4: runs the entries that are in the ready queue now; what they add runs next turn.
+    ///
+    /// Under [`run_forever`](LoopRef::run_forever) a long turn is cut: where a timer has come due, or
+    /// the system's clock has ticked, after 64 entries (512, as in [`select`](LoopRef::select)), what
+    /// has arrived from outside (events, messages, timers) goes before the rest. The rest is still
+    /// this turn's: it runs before what has been added, and goes on by a quarter of what overtakes
+    /// it, or more.
+    #[inline]
+    pub fn run_ready(&self) {
+        let core = &*self.core;
+        let ran = match &core.sim {
+            None => {
+                let count = core.ready.len();
+                let ran = if count <= ASK_AFTER as usize && core.ready.rest() == 0 {
+                    self.run_entries(count);
+                    count
+                } else {
+                    self.run_long_turn()
+                };
+                match core.ready.len_arrived() {
+                    0 => ran,
+                    arrived => ran + self.run_arrived(arrived),
+                }
+            }
+            Some(network) => {
+                let count = core.ready.len();
+                self.run_simulated(count, network);
+                count
+            }
+        };
+        core.counters.ran.add(ran as u64);
+    }
+
+    /// Runs so many entries, or what there is.
+    #[inline]
+    fn run_entries(&self, count: usize) {
+        for _ in 0..count {
+            match self.core.ready.pop() {
+                Some(Entry::Task(task)) => self.run_ready_task(&task),
+                Some(entry) => self.run_entry(entry),
+                None => break,
             }
         }
     }
 
-    /// Phase 4: runs the entries that are in the ready queue now; what they add runs next turn.
-    pub fn run_ready(&self) {
+    /// Runs what a turn has to run that has more than a part, all or some. How many entries.
+    #[inline(never)]
+    fn run_long_turn(&self) -> usize {
         let core = &*self.core;
-        let count = core.ready.len();
-        if count == 0 {
-            return;
+        let count = core.ready.rest_of_turn();
+        let mut left = count;
+        let mut part = core.ready.least().max(self.part());
+        loop {
+            let now = part.min(left);
+            self.run_entries(now);
+            left -= now;
+            if left == 0 || self.is_to_make_way() {
+                break;
+            }
+            part = self.part();
         }
-        match &core.sim {
-            None => {
-                for _ in 0..count {
-                    let Some(entry) = core.ready.pop() else {
-                        break;
-                    };
-                    self.run_entry(entry);
+        core.ready.cut(left, 0);
+        count - left
+    }
+
+    /// How many entries run before a turn may be cut.
+    #[inline]
+    fn part(&self) -> usize {
+        match self.core.ask_after.get() {
+            0 => usize::MAX,
+            ASK_AFTER if self.core.slow.finds_steps_short() => ASK_AFTER_SHORT as usize,
+            after => after as usize,
+        }
+    }
+
+    /// Whether a turn of which more than a part has run makes way for what has arrived meanwhile.
+    #[inline(never)]
+    fn is_to_make_way(&self) -> bool {
+        let core = &*self.core;
+        // What was stopped ends with a whole turn.
+        if !self.lets_overtake() || core.stopping.get() {
+            return false;
+        }
+        // It was cut before, for this.
+        let arrived = core.ready.rest() != 0 && core.ready.len_arrived() != 0;
+        arrived
+            || core.asked_at.get() != core.slow.last_reading()
+            || core.timers.len() != 0 && core.timers.may_be_due(core.clock.now())
+    }
+
+    /// Runs what has arrived from outside, so many entries.
+    #[inline(never)]
+    fn run_arrived(&self, count: usize) -> usize {
+        let core = &*self.core;
+        if core.tasks.len() > MANY_TASKS {
+            self.run_arrived_of_many(count);
+        } else {
+            for _ in 0..count {
+                let Some(entry) = core.ready.pop_arrived() else {
+                    break;
+                };
+                self.run_entry(entry);
+            }
+        }
+        if let rest @ 1.. = core.ready.rest() {
+            core.ready.cut(rest, count / ONE_FOR);
+        }
+        count
+    }
+
+    /// The same, where the memory of tasks is asked for some time before they run.
+    #[inline(never)]
+    fn run_arrived_of_many(&self, count: usize) {
+        let core = &*self.core;
+        let mut next = Vec::with_capacity(ASKED_FOR);
+        let mut left = count;
+        while left > 0 {
+            let together = ASKED_FOR.min(left);
+            next.extend((0..together).map_while(|_| core.ready.pop_arrived()));
+            for entry in &next {
+                if let Entry::Task(task) = entry {
+                    core.tasks.prefetch(task);
                 }
             }
-            Some(network) => self.run_simulated(count, network),
+            for entry in next.drain(..) {
+                self.run_entry(entry);
+            }
+            left -= together;
         }
-        core.ran_since_asked
-            .set(core.ran_since_asked.get().saturating_add(count));
-        core.counters.ran.add(count as u64);
     }
 
     /// [`run_ready`](LoopRef::run_ready) in an order of the seed, where that is asked for, and with
@@ -287,6 +461,7 @@ impl LoopRef {
         let mut sources = core.to_flush.take();
         for source in sources.drain(..) {
             self.guard_source(&*source, || source.flush());
+            self.let_go("transport", source);
         }
         // The vector keeps its capacity, unless flushing asked for more flushing.
         let mut place = core.to_flush.borrow_mut();
@@ -295,18 +470,27 @@ impl LoopRef {
         }
     }
 
-    #[inline]
-    fn run_entry(&self, entry: Entry) {
+    #[inline(always)]
+    fn run_ready_task(&self, task: &TaskRef) {
         let core = &*self.core;
+        core.tasks.run(self, task);
+        if let Some(slow) = core.slow.check() {
+            self.report_slow_task(task, slow);
+        }
+    }
+
+    #[cold]
+    fn report_slow_task(&self, task: &TaskRef, slow: Slow) {
+        let name = Some(task.tag().to_string());
+        self.report_slow("task", name, Some(task.location()), slow);
+    }
+
+    #[inline(never)]
+    fn run_entry(&self, entry: Entry) {
         match entry {
-            Entry::Task(task) => {
-                core.tasks.run(self, &task);
-                if let Some(slow) = core.slow.check() {
-                    let name = Some(task.tag().to_string());
-                    self.report_slow("task", name, Some(task.location()), slow);
-                }
-            }
+            Entry::Task(task) => self.run_ready_task(&task),
             Entry::Callback(cell) => self.run_callback(&cell),
+            Entry::Call => self.run_call(),
             Entry::Readable(token) => self.run_io(token, Readiness::READ),
             Entry::Writable(token) => self.run_io(token, Readiness::WRITE),
             Entry::Both(token) => self.run_io(token, Readiness::BOTH),
@@ -317,7 +501,19 @@ impl LoopRef {
         let Some(action) = cell.take() else {
             return;
         };
-        let location = cell.location();
+        self.run_action(action, cell.location());
+    }
+
+    /// The next callback of another thread.
+    fn run_call(&self) {
+        let call = self.core.calls.borrow_mut().pop_front();
+        if let Some((callback, location)) = call {
+            self.run_action(callback, location);
+        }
+    }
+
+    #[inline]
+    fn run_action(&self, action: impl FnOnce(), location: &'static Location<'static>) {
         self.guard("callback", Some(location), action);
         if let Some(slow) = self.core.slow.check() {
             self.report_slow("callback", None, Some(location), slow);
@@ -335,17 +531,34 @@ impl LoopRef {
             Some(Owner::Source(source)) => {
                 self.guard_source(&*source, || source.ready(readiness));
                 if let Some(slow) = core.slow.check() {
-                    self.report_slow("transport", source.describe(), None, slow);
+                    self.report_slow("transport", described(&*source), None, slow);
                 }
+                self.let_go("transport", source);
             }
             Some(Owner::Callbacks { reader, writer }) => {
-                if let Some(reader) = reader.filter(|_| readiness.readable()) {
-                    self.run_watcher("reader", fd, generation, Interest::READ, &reader);
+                if let Some(reader) = &reader
+                    && readiness.readable()
+                {
+                    self.run_watcher("reader", fd, generation, Interest::READ, reader);
                 }
-                if let Some(writer) = writer.filter(|_| readiness.writable()) {
-                    self.run_watcher("writer", fd, generation, Interest::WRITE, &writer);
+                if let Some(writer) = &writer
+                    && readiness.writable()
+                {
+                    self.run_watcher("writer", fd, generation, Interest::WRITE, writer);
+                }
+                for watcher in [reader, writer].into_iter().flatten() {
+                    self.let_go("watcher", watcher.callback);
                 }
             }
+        }
+    }
+
+    /// Drops what was called, which may have taken itself out of its table: then this is the last
+    /// reference, and its destructor may panic.
+    #[inline]
+    fn let_go<T: ?Sized>(&self, source: &'static str, called: Rc<T>) {
+        if Rc::strong_count(&called) == 1 {
+            self.guard(source, None, || drop(called));
         }
     }
 
@@ -390,7 +603,7 @@ impl LoopRef {
     fn guard_source(&self, source: &dyn Source, body: impl FnOnce()) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
             self.call_exception_handler(ExceptionContext {
-                name: source.describe(),
+                name: described(source),
                 ..ExceptionContext::panic("transport", None, payload)
             });
         }
@@ -427,5 +640,6 @@ impl Drop for Entered {
     fn drop(&mut self) {
         self.core.state.set(State::Idle);
         self.core.ask_after.set(0);
+        self.core.ask_at.set(0);
     }
 }

@@ -228,7 +228,10 @@ impl<T> Lock<T> {
             return Poll::Ready(self.take());
         }
         self.waiters.wait(place, cx, &self.label, WaitKind::Lock);
-        self.tell_holder();
+        // Those who come later find that it was told.
+        if self.waiters.len() == 1 {
+            self.tell_holder();
+        }
         Poll::Pending
     }
 

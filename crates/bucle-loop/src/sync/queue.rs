@@ -319,18 +319,13 @@ impl<S: QueueStore> QueueOf<S> {
 
     /// Grants the items to those who wait for one and the room to those who wait for that, or takes
     /// grants back of which somebody else was quicker.
+    #[inline]
     fn balance(&self) {
         if !self.getters.is_empty() {
-            while self.getters.granted() > self.qsize() {
-                self.getters.revoke_last();
-            }
-            while self.getters.granted() < self.qsize() && self.getters.grant_one() {}
+            self.getters.level(|| self.qsize());
         }
         if !self.putters.is_empty() {
-            while self.putters.granted() > self.room() {
-                self.putters.revoke_last();
-            }
-            while self.putters.granted() < self.room() && self.putters.grant_one() {}
+            self.putters.level(|| self.room());
         }
     }
 
@@ -401,7 +396,7 @@ impl<S: QueueStore> Future for QueueGet<'_, S> {
         }
         getters.wait(&mut this.place, cx, &queue.label, WaitKind::QueueGet);
         // There may be an item for this one behind those that were woken and didn't run.
-        queue.balance();
+        getters.level(|| queue.qsize());
         Poll::Pending
     }
 }
@@ -467,7 +462,7 @@ impl<S: QueueStore> Future for QueuePut<'_, S> {
         this.item = Some(item);
         putters.wait(&mut this.place, cx, &queue.label, WaitKind::QueuePut);
         // There may be room for this one behind those that were woken and didn't run.
-        queue.balance();
+        putters.level(|| queue.room());
         Poll::Pending
     }
 }

@@ -14,8 +14,8 @@
 //!                             next_up
 //! ```
 //!
-//! The granted ones always stand before the waiting ones. Every step is O(1); a place is a node in a
-//! slab, so nothing is allocated once the slab has grown.
+//! The granted ones always stand before the waiting ones. Every step is O(1); a place is a
+//! node of [`Lines`], so nothing is allocated once these have grown.
 //!
 //! Wakers, and the last references to tasks, are other people's code when they are called or
 //! dropped: that is done only when the list is whole and not borrowed. So a primitive must be whole,
@@ -30,15 +30,12 @@ use std::fmt;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use slab::Slab;
-
 use super::label::Label;
+use crate::lines::{self, Lines, NONE};
+use crate::task::cell::{clone_waker, task_of, wake_ours};
 use crate::task::{TaskHandle, current_ref};
 use crate::wait_graph::{Needs, Survey, WaitKind};
 use crate::waits::{Member, Waited};
-
-/// No node.
-const NONE: u32 = u32::MAX;
 
 /// A place in a list. Belongs to one future; not `Copy`, so that it is given back once.
 #[derive(Debug)]
@@ -81,31 +78,35 @@ impl From<WaitKind> for Role {
 }
 
 struct List {
-    nodes: Slab<Node>,
-    first: u32,
-    last: u32,
+    nodes: Lines<Node>,
+    ends: lines::Line,
     /// The first that waits.
     next_up: u32,
     /// Lent to those that wake many.
     wakers: Vec<Waker>,
 }
 
+#[derive(Default)]
 struct Node {
     /// Taken when it is woken, and renewed when it is polled again.
     waker: Option<Waker>,
-    /// The task it belongs to, if it was polled in one. Its name is looked up when it is asked for.
+    /// The task it belongs to, if it was polled in one and the waker isn't that task's own.
     task: Option<TaskHandle>,
-    previous: u32,
-    next: u32,
+    grant: Option<u32>,
+}
+
+/// What was in a node that has left the list; dropped when that isn't borrowed.
+struct Left {
+    _waker: Option<Waker>,
+    _task: Option<TaskHandle>,
     grant: Option<u32>,
 }
 
 impl Default for List {
     fn default() -> List {
         List {
-            nodes: Slab::new(),
-            first: NONE,
-            last: NONE,
+            nodes: Lines::default(),
+            ends: lines::Line::default(),
             next_up: NONE,
             wakers: Vec::new(),
         }
@@ -124,8 +125,24 @@ impl Granted {
     /// Tells the waiter. Runs other people's code: be done with everything else.
     pub(super) fn wake(self) {
         if let Some(waker) = self.waker {
-            waker.wake();
+            wake(waker);
         }
+    }
+}
+
+#[inline]
+fn wake(waker: Waker) {
+    if let Err(waker) = wake_ours(waker) {
+        waker.wake();
+    }
+}
+
+impl Node {
+    /// The task that waits here. Its name is looked up when it is asked for.
+    #[inline]
+    fn task(&self) -> Option<TaskHandle> {
+        let of_waker = || self.waker.as_ref().and_then(task_of).map(TaskHandle::new);
+        self.task.clone().or_else(of_waker)
     }
 }
 
@@ -160,7 +177,7 @@ impl Waiters {
         if let Some(Place(key)) = place {
             return self.renew(*key, cx);
         }
-        let waker = cx.waker().clone();
+        let waker = clone_waker(cx.waker());
         let line = self.line.get_or_init(|| {
             Rc::new(Line {
                 list: RefCell::default(),
@@ -170,7 +187,7 @@ impl Waiters {
                 member: Member::default(),
             })
         });
-        let task = line.member.begin_in_task(line).map(TaskHandle::new);
+        let task = line.member.begin_with(line, &waker).map(TaskHandle::new);
         let key = line.list.borrow_mut().link(waker, task);
         self.len.set(self.len.get() + 1);
         *place = Some(Place(key));
@@ -193,16 +210,19 @@ impl Waiters {
     }
 
     fn renew(&self, key: u32, cx: &mut Context<'_>) {
-        if let Some(waker) = &self.list().borrow_mut().node(key).waker
+        if let Some(waker) = &self.list().borrow_mut().nodes[key].waker
             && waker.will_wake(cx.waker())
         {
             return;
         }
         // Another waker is another task, perhaps.
         let mut waker = Some(cx.waker().clone());
-        let mut task = current_ref().map(TaskHandle::new);
+        let mut task = match task_of(cx.waker()) {
+            Some(_) => None,
+            None => current_ref().map(TaskHandle::new),
+        };
         let mut list = self.list().borrow_mut();
-        let node = list.node(key);
+        let node = &mut list.nodes[key];
         std::mem::swap(&mut node.waker, &mut waker);
         std::mem::swap(&mut node.task, &mut task);
         drop(list);
@@ -218,9 +238,10 @@ impl Waiters {
         Some(rank)
     }
 
+    #[inline]
     fn claim_node(&self, key: u32) -> Option<usize> {
         let mut list = self.list().borrow_mut();
-        list.node(key).grant?;
+        list.nodes[key].grant?;
         let node = list.unlink(key);
         drop(list);
         self.count_out(node)
@@ -234,7 +255,7 @@ impl Waiters {
 
     /// The node is dropped here, when the list is whole again.
     #[inline]
-    fn count_out(&self, node: Node) -> Option<usize> {
+    fn count_out(&self, node: Left) -> Option<usize> {
         self.len.set(self.len.get() - 1);
         let rank = node.grant?;
         self.granted.set(self.granted.get() - 1);
@@ -247,11 +268,30 @@ impl Waiters {
         let mut list = self.line.get()?.list.borrow_mut();
         let node = list.grant(0)?;
         let granted = Granted {
-            task: node.task.take(),
+            task: node.task(),
             waker: node.waker.take(),
         };
         self.granted.set(self.granted.get() + 1);
         Some(granted)
+    }
+
+    /// Grants to as many as `available` says, in order, or takes grants back of which somebody else
+    /// was quicker. It is asked again after each step, as a grant may run other people's code.
+    #[inline]
+    pub(super) fn level(&self, available: impl Fn() -> usize) {
+        let now = available();
+        let granted = self.granted();
+        if granted > now || granted < now && granted < self.len() {
+            self.level_now(available);
+        }
+    }
+
+    #[inline]
+    fn level_now(&self, available: impl Fn() -> usize) {
+        while self.granted() > available() {
+            self.revoke_last();
+        }
+        while self.granted() < available() && self.grant_one() {}
     }
 
     /// Grants to the first that waits, and wakes it. False if nobody waits.
@@ -268,7 +308,7 @@ impl Waiters {
         };
         self.granted.set(self.granted.get() + 1);
         if let Some(waker) = waker {
-            waker.wake();
+            wake(waker);
         }
         true
     }
@@ -303,7 +343,7 @@ impl Waiters {
         }
         let mut list = self.list().borrow_mut();
         let key = list.last_granted();
-        list.node(key).grant = None;
+        list.nodes[key].grant = None;
         list.next_up = key;
         self.granted.set(self.granted.get() - 1);
         true
@@ -318,9 +358,9 @@ impl Waiters {
             let mut list = self.list().borrow_mut();
             let mut wakers = std::mem::take(&mut list.wakers);
             let mut key = list.next_up;
-            while let Some(node) = list.nodes.get_mut(key as usize) {
-                wakers.extend(node.waker.take());
-                key = node.next;
+            while key != NONE {
+                wakers.extend(list.nodes[key].waker.take());
+                key = list.nodes.next(key);
             }
             wakers
         };
@@ -329,7 +369,7 @@ impl Waiters {
 
     fn wake_all(&self, wakers: &mut Vec<Waker>) {
         for waker in wakers.drain(..) {
-            waker.wake();
+            wake(waker);
         }
         std::mem::swap(&mut self.list().borrow_mut().wakers, wakers);
     }
@@ -345,25 +385,21 @@ impl Waiters {
             return Vec::new();
         };
         let list = line.list.borrow();
-        let mut tasks = Vec::with_capacity(self.waiting());
-        let mut key = list.next_up;
-        while let Some(node) = list.nodes.get(key as usize) {
-            tasks.push(node.task.clone());
-            key = node.next;
-        }
-        tasks
+        let waiting = list.nodes.iter_from(list.next_up);
+        waiting.map(Node::task).collect()
     }
 }
 
 impl Waited for Line {
     fn tell(&self, survey: &mut Survey) {
         let list = self.list.borrow();
-        for (_, node) in &list.nodes {
+        let len = list.nodes.iter(&list.ends).count();
+        for node in list.nodes.iter(&list.ends) {
             let Some(waker) = &node.waker else {
                 continue;
             };
             let mut what = self.label.what(self.role.kind);
-            what.count = self.role.parties.map(|parties| (list.nodes.len(), parties));
+            what.count = self.role.parties.map(|parties| (len, parties));
             let needs = match self.holder.get() {
                 0 => Needs::Anyone,
                 holder => Needs::Tasks(vec![holder]),
@@ -374,62 +410,49 @@ impl Waited for Line {
 }
 
 impl List {
-    fn node(&mut self, key: u32) -> &mut Node {
-        &mut self.nodes[key as usize]
-    }
-
+    #[inline]
     fn link(&mut self, waker: Waker, task: Option<TaskHandle>) -> u32 {
-        let entry = self.nodes.vacant_entry();
-        let key = match u32::try_from(entry.key()) {
-            Ok(key) if key != NONE => key,
-            _ => panic!("2^32 - 1 waiters for one lock, event or queue"),
-        };
-        entry.insert(Node {
-            waker: Some(waker),
-            task,
-            previous: self.last,
-            next: NONE,
-            grant: None,
-        });
-        match self.last {
-            NONE => self.first = key,
-            last => self.node(last).next = key,
-        }
-        self.last = key;
+        let key = self.nodes.link(&mut self.ends);
+        let node = &mut self.nodes[key];
+        node.waker = Some(waker);
+        node.task = task;
         if self.next_up == NONE {
             self.next_up = key;
         }
         key
     }
 
-    fn unlink(&mut self, key: u32) -> Node {
-        let node = self.nodes.remove(key as usize);
-        match node.previous {
-            NONE => self.first = node.next,
-            previous => self.node(previous).next = node.next,
-        }
-        match node.next {
-            NONE => self.last = node.previous,
-            next => self.node(next).previous = node.previous,
-        }
+    #[inline]
+    fn unlink(&mut self, key: u32) -> Left {
+        let (node, next) = self.nodes.unlink(&mut self.ends, key);
+        let left = Left {
+            _waker: node.waker.take(),
+            _task: node.task.take(),
+            grant: node.grant.take(),
+        };
         if self.next_up == key {
-            self.next_up = node.next;
+            self.next_up = next;
         }
-        node
+        left
     }
 
+    #[inline]
     fn grant(&mut self, rank: u32) -> Option<&mut Node> {
-        let node = self.nodes.get_mut(self.next_up as usize)?;
+        let key = self.next_up;
+        if key == NONE {
+            return None;
+        }
+        self.next_up = self.nodes.next(key);
+        let node = &mut self.nodes[key];
         node.grant = Some(rank);
-        self.next_up = node.next;
         Some(node)
     }
 
     /// The one before `next_up`, if any is granted.
-    fn last_granted(&mut self) -> u32 {
+    fn last_granted(&self) -> u32 {
         match self.next_up {
-            NONE => self.last,
-            key => self.node(key).previous,
+            NONE => self.ends.last,
+            key => self.nodes.previous(key),
         }
     }
 }

@@ -45,6 +45,8 @@ mod count;
 mod current;
 mod home;
 mod join;
+mod prefetch;
+mod ring;
 mod seen;
 mod stage;
 mod waker;
@@ -67,12 +69,14 @@ use std::task::{Context, Waker};
 pub(crate) use current::CurrentTask;
 pub(crate) use home::Home;
 pub(crate) use join::JoinRef;
-pub(crate) use waker::RemoteTask;
+pub(crate) use prefetch::prefetch_woken;
+pub(crate) use ring::Ring;
+pub(crate) use waker::{RemoteTask, clone_waker, note_wait_of, task_of, wake_ours};
 
 use crate::context;
 use crate::inbox::Inbox;
 use crate::primitives::{AtomicBool, AtomicI64, Cell, Tracker, assign_thread_token, thread_token};
-use crate::ready::{Entry, ReadyQueue};
+use crate::ready::ReadyQueue;
 use crate::task::catching::CatchTree;
 use crate::task::error::discard;
 use crate::task::{Cancelled, Panic, TaskError, TaskTag, unwinding};
@@ -120,8 +124,6 @@ struct Header {
     local_wakers: Cell<i32>,
     key: PlainCell<u32>,
     flags: Cell<u8>,
-    /// Others than its joiner were given the means to cancel it.
-    handed: PlainCell<bool>,
     /// A `RemoteTask` is on its way through the inbox, or was refused for ever because the loop is
     /// closed.
     remote_notified: AtomicBool,
@@ -210,7 +212,6 @@ impl TaskRef {
             local_wakers: Cell::new(0),
             key: PlainCell::new(0),
             flags: Cell::new(JOINED),
-            handed: PlainCell::new(false),
             remote_notified: AtomicBool::new(false),
             tracker: Tracker::new(),
         };
@@ -234,8 +235,13 @@ impl TaskRef {
         let flags = header.flags.get();
         if flags & (SCHEDULED | CLOSED) == 0 {
             header.flags.set(flags | SCHEDULED);
-            header.ready().push(Entry::Task(self.clone()));
+            header.ready().push_task(|| self.clone());
         }
+    }
+
+    /// Whether its loop was closed.
+    pub(crate) fn is_loop_closed(&self) -> bool {
+        self.header().home().is_closed()
     }
 
     /// The ready queue of its loop.
@@ -244,7 +250,7 @@ impl TaskRef {
     }
 
     /// Polls the future once, or ends the task if that was asked for. Never unwinds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(&self) -> Ran {
         let header = self.header();
         let flags = header.flags.get();
@@ -304,10 +310,14 @@ impl TaskRef {
             header.with_extra(|extra| (extra.cancel.take(), extra.catching.clone()));
         let mut cancelled = cancelled.unwrap_or_else(|| Cancelled::new(""));
         if let Some(catching) = catching {
-            // Those who catch it are woken, which schedules the task again.
             header.flags.set(flags & !CANCEL);
             match catching.deliver(cancelled) {
-                Ok(()) => return Ran::Skipped,
+                Ok(()) => {
+                    // Perhaps nobody was woken by it: who has one already needs no more. But this run
+                    // was perhaps queued by another wake, which must not be lost.
+                    self.schedule();
+                    return Ran::Skipped;
+                }
                 Err(back) => cancelled = back,
             }
         }
@@ -368,6 +378,7 @@ impl TaskRef {
         debug_assert_ne!(flags & CLOSED, 0, "only a closed task is done");
         header.flags.set(flags & !(RUNNING | CANCEL) | DONE);
         if let Some(joiner) = header.joiner.take()
+            && let Err(joiner) = wake_ours(joiner)
             // A waker of somebody else's making may panic; `run` doesn't.
             && let Err(payload) = catch_unwind(AssertUnwindSafe(|| joiner.wake()))
         {
@@ -399,7 +410,11 @@ impl TaskRef {
             return None;
         }
         header.flags.set(flags & !CANCEL);
-        header.with_extra(|extra| extra.cancel.take())
+        let taken = header.with_extra(|extra| extra.cancel.take());
+        if let Some(catching) = self.catching() {
+            catching.settled();
+        }
+        taken
     }
 
     /// Whether a request to end waits to be obeyed, or somebody inside the task holds one back.
@@ -504,6 +519,7 @@ impl TaskRef {
     }
 
     /// The panic that ended the task, if its result was not taken and this was not asked before.
+    #[inline]
     pub(crate) fn unseen_panic(&self) -> Option<Panic> {
         self.header()
             .peek_extra(|extra| match &extra.error {
@@ -615,8 +631,14 @@ impl TaskRef {
                 discard(payload);
             }
         }
-        drop(header.joiner.take());
-        drop(header.extra.take());
+        // Most have neither. What a waker, a callback or the value of a context variable does when it is
+        // dropped is other people's code, and this runs wherever a reference goes.
+        if let Some(joiner) = header.joiner.take() {
+            drop_quietly(joiner);
+        }
+        if let Some(extra) = header.extra.take() {
+            drop_quietly(extra);
+        }
         // SAFETY: `home` came from `Rc::into_raw` and is given back this once, at the end of this
         // function: this is the last reference, and as CLOSED is set no waker makes a new one or
         // uses the queue.
@@ -631,6 +653,13 @@ impl TaskRef {
         // SAFETY: the last owner's reference, on the owner's thread; all that a destructor has to
         // be run for on this thread is gone.
         unsafe { count::release_owner(self.ptr, &home) };
+    }
+}
+
+/// Drops what nobody is left to be told of, if it panics; the panic hook was.
+fn drop_quietly<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        discard(payload);
     }
 }
 
@@ -656,6 +685,11 @@ impl Header {
 
     #[inline]
     fn ready(&self) -> &ReadyQueue {
+        self.home()
+    }
+
+    #[inline]
+    fn home(&self) -> &Home {
         // SAFETY: the `Rc` behind it is dropped with the last owner's reference; who calls this
         // holds one, or is a waker on the owner's thread that found CLOSED not set, so that an
         // owner's reference exists.

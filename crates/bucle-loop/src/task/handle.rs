@@ -42,12 +42,6 @@ impl TaskHandle {
         TaskHandle { task }
     }
 
-    /// One that leaves this crate: somebody may cancel the task by it.
-    pub(crate) fn handed(task: TaskRef) -> TaskHandle {
-        task.note_handed();
-        TaskHandle { task }
-    }
-
     /// Asks the task to end; false if it has ended already.
     ///
     /// Its future is dropped, where it waits, when the loop next comes to it, never under the
@@ -110,7 +104,7 @@ impl TaskHandle {
     pub fn parent(&self) -> Option<TaskHandle> {
         let id = self.parent_id()?;
         let parent = with_running_loop(|running| running.core.tasks.find_by_id(id)).flatten();
-        parent.map(TaskHandle::handed)
+        parent.map(TaskHandle::new)
     }
 
     pub(crate) fn task_ref(&self) -> &TaskRef {
@@ -171,6 +165,10 @@ pub(super) fn add_done_callback(task: &TaskRef, callback: DoneCallback) -> Callb
     match task.add_done_callback(callback) {
         Ok(number) => CallbackId(number),
         Err(callback) => {
+            if task.is_loop_closed() {
+                // Nobody is left to run it: it is dropped here.
+                return CallbackId::GONE;
+            }
             // Ended already: its loop runs the callback next.
             let cell = HandleCell::new(callback, Location::caller());
             task.ready_queue().push(Entry::Callback(cell));
@@ -181,7 +179,7 @@ pub(super) fn add_done_callback(task: &TaskRef, callback: DoneCallback) -> Callb
 
 /// The task that is running, if this is called from one. asyncio's `current_task`.
 pub fn current_task() -> Option<TaskHandle> {
-    super::current_ref().map(TaskHandle::handed)
+    super::current_ref().map(TaskHandle::new)
 }
 
 /// The tasks of the running loop that have not ended. asyncio's `all_tasks`.
@@ -197,6 +195,6 @@ impl LoopRef {
     /// The tasks of this loop that have not ended, also while it isn't running.
     pub fn all_tasks(&self) -> Vec<TaskHandle> {
         let all = self.core.tasks.all().into_iter();
-        all.map(TaskHandle::handed).collect()
+        all.map(TaskHandle::new).collect()
     }
 }

@@ -131,7 +131,7 @@ impl<T> Task<T> {
 
     /// A handle to the same task for others to watch and cancel it by, without its result.
     pub fn handle(&self) -> TaskHandle {
-        TaskHandle::handed(self.task_ref().clone())
+        TaskHandle::new(self.task_ref().clone())
     }
 
     /// The result, if the task has ended and its result was not taken yet. asyncio's `result` and

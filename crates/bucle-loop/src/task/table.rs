@@ -137,8 +137,16 @@ impl TaskTable {
         (task, join)
     }
 
-    /// Runs a task that is ready, to its next await.
+    /// Asks for the memory of a task that is run soon, and of its place here.
     #[inline]
+    pub(crate) fn prefetch(&self, task: &TaskRef) {
+        task.prefetch();
+        // A load that nothing waits for.
+        std::hint::black_box(self.alive.borrow().contains(task.key()));
+    }
+
+    /// Runs a task that is ready, to its next await.
+    #[inline(always)]
     pub(crate) fn run(&self, event_loop: &LoopRef, task: &TaskRef) {
         if let Ran::Done = self.current.run(task) {
             self.ended(event_loop, task);
@@ -205,18 +213,27 @@ impl TaskTable {
 
     /// Notes that a task runs a clean-up.
     pub(crate) fn keep_cleanup(&self, task: &TaskRef) {
-        let mut cleanups = self.cleanups.borrow_mut();
-        if cleanups.len() == cleanups.capacity() {
-            cleanups.retain(|task| !task.is_done());
+        let is_full = {
+            let cleanups = self.cleanups.borrow();
+            cleanups.len() == cleanups.capacity()
+        };
+        if is_full {
+            self.forget_done_cleanups();
         }
-        cleanups.push(task.clone());
+        self.cleanups.borrow_mut().push(task.clone());
     }
 
     /// The clean-ups that have not ended.
     pub(crate) fn cleanups(&self) -> Vec<TaskRef> {
-        let mut cleanups = self.cleanups.borrow_mut();
-        cleanups.retain(|task| !task.is_done());
-        cleanups.clone()
+        self.forget_done_cleanups();
+        self.cleanups.borrow().clone()
+    }
+
+    /// The references to them may be the last, and are dropped while nothing is borrowed.
+    fn forget_done_cleanups(&self) {
+        let is_done = |task: &mut TaskRef| task.is_done();
+        let done: Vec<TaskRef> = self.cleanups.borrow_mut().extract_if(.., is_done).collect();
+        drop(done);
     }
 
     pub(crate) fn len(&self) -> usize {

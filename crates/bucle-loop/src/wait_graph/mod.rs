@@ -433,21 +433,17 @@ pub(crate) struct Look {
     pub(crate) dead: bool,
     /// The numbers of the tasks of each cycle, from the lowest on.
     pub(crate) cycles: Vec<Vec<u64>>,
-    /// The task asked for is in a cycle or depends on one, and nobody can cancel what it depends on.
-    pub(crate) lost: bool,
     /// What it cost to look.
     pub(crate) size: usize,
 }
 
 impl Look {
-    /// `main` is the task whose end the run waits for; `quiet` says that nothing but wakers could
-    /// bring any task to run.
-    pub(crate) fn at(event_loop: &LoopRef, main: Option<&TaskRef>, quiet: bool) -> Look {
+    /// `quiet` says that nothing but wakers could bring any task to run.
+    pub(crate) fn at(event_loop: &LoopRef, quiet: bool) -> Look {
         let findings = Findings::of(event_loop, false);
         let mut look = Look {
             dead: quiet && findings.nobody_elsewhere(),
             cycles: Vec::new(),
-            lost: false,
             size: findings.size(),
         };
         if look.dead {
@@ -464,28 +460,6 @@ impl Look {
                 look.cycles.push(ids);
             }
         }
-        if let Some(main) = main.and_then(|main| findings.node_of(main.id())) {
-            let nobody_cancels = || {
-                let mut depends = findings.reachable(main).into_iter();
-                depends.all(|node| nobody_cancels(&findings, node, node == main, &stuck))
-            };
-            look.lost = stuck[main] && nobody_cancels();
-        }
         look
     }
-}
-
-/// Whether nobody is known to have the means to cancel a stuck task, but those who are stuck.
-fn nobody_cancels(findings: &Findings, node: usize, is_main: bool, stuck: &[bool]) -> bool {
-    let Some(task) = &findings.nodes[node].task else {
-        return true;
-    };
-    // The right to the main task's result is with who runs the loop.
-    let joined = is_main
-        || !task.is_joined()
-        || task
-            .joiner_key()
-            .and_then(|joiner| findings.node_by_key(joiner))
-            .is_some_and(|joiner| stuck[joiner]);
-    joined && !task.was_handed()
 }

@@ -139,6 +139,7 @@ impl Findings {
         for place in core.wait_places.all() {
             place.tell(&mut survey);
         }
+        core.future_waits.tell(&mut survey);
         for task in &tasks {
             if let Some(joiner) = task.joiner_key() {
                 let what = What::new(WaitKind::Task, "Task");
@@ -198,10 +199,6 @@ impl Findings {
 
     pub(super) fn node_of(&self, id: u64) -> Option<usize> {
         self.by_id.get(&id).copied()
-    }
-
-    pub(super) fn node_by_key(&self, key: WakerKey) -> Option<usize> {
-        self.by_key.get(&key).copied()
     }
 
     /// Whether nobody but the places that were asked can wake anything, and nothing is under way.
@@ -289,18 +286,5 @@ impl Findings {
             }
         }
         cycles
-    }
-
-    /// All that `node` depends on, itself among it.
-    pub(super) fn reachable(&self, node: usize) -> Vec<usize> {
-        let mut seen = vec![false; self.nodes.len()];
-        let (mut left, mut reached) = (vec![node], Vec::new());
-        while let Some(node) = left.pop() {
-            if !std::mem::replace(&mut seen[node], true) {
-                reached.push(node);
-                left.extend(self.edges(node));
-            }
-        }
-        reached
     }
 }

@@ -256,3 +256,19 @@ fn closing_from_inside_is_refused() {
     };
     std::panic::resume_unwind(panic.take_payload().unwrap());
 }
+
+#[test]
+fn a_done_callback_of_a_closed_loop_s_task_is_dropped() {
+    let event_loop = new_loop();
+    let mut task = event_loop.spawn(async {});
+    event_loop.turn();
+    drop(event_loop);
+    assert!(task.done());
+    let kept = Rc::new(());
+    task.add_done_callback({
+        let (kept, handle) = (kept.clone(), task.handle());
+        move || drop((kept, handle))
+    });
+    assert_eq!(Rc::strong_count(&kept), 1);
+    assert!(task.try_result().is_some());
+}

@@ -1,6 +1,7 @@
 //! Context variables.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use bucle_loop::{
     Context, ContextTokenError, ContextVar, EventLoop, Runner, TaskBuilder, TaskGroup,
@@ -210,5 +211,71 @@ fn values_are_dropped_with_the_last_context() {
         task.await.unwrap();
         turns(2).await;
         assert_eq!(std::rc::Rc::strong_count(&value), 1);
+    });
+}
+
+#[test]
+fn a_loop_that_runs_in_a_context_leaves_each_task_its_own() {
+    within(WATCHDOG, || {
+        let context = copy_context();
+        let seen = context.run(|| {
+            bucle_loop::run(async {
+                NUMBER.set(1);
+                let child = |number| {
+                    spawn(async move {
+                        NUMBER.set(number);
+                        yield_now().await;
+                        NUMBER.get()
+                    })
+                };
+                let (two, three) = (child(2), child(3));
+                (two.await.unwrap(), three.await.unwrap(), NUMBER.get())
+            })
+        });
+        assert_eq!(seen.unwrap(), (Some(2), Some(3), Some(1)));
+        assert_eq!(NUMBER.value_in(&context), None);
+    });
+}
+
+#[test]
+fn an_eager_task_does_not_write_into_the_context_it_is_spawned_in() {
+    drive(|| async {
+        NUMBER.set(1);
+        let context = copy_context();
+        let child = context.run(|| {
+            OTHER.set(2);
+            let child = spawn_eager(async {
+                NUMBER.set(9);
+                let inherited = OTHER.get();
+                let inner = Context::new().run(|| NUMBER.get());
+                (NUMBER.get(), inherited, inner)
+            });
+            assert_eq!(NUMBER.get(), Some(1));
+            child
+        });
+        assert_eq!(child.await.unwrap(), (Some(9), Some(2), None));
+        assert_eq!(NUMBER.value_in(&context), Some(1));
+    });
+}
+
+#[test]
+fn a_clean_up_whose_last_value_starts_another_is_forgotten_in_peace() {
+    struct CleansUp(Rc<Cell<usize>>);
+    impl Drop for CleansUp {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+            drop(on_cancel(async {}));
+        }
+    }
+    static LAST: ContextVar<Rc<CleansUp>> = ContextVar::new("last");
+    drive(|| async {
+        let dropped = Rc::new(Cell::new(0));
+        for _ in 0..20 {
+            let cleans_up = CleansUp(dropped.clone());
+            // Its task is kept until there is no room for more.
+            drop(on_cancel(async { drop(LAST.set(Rc::new(cleans_up))) }));
+            turns(3).await;
+        }
+        assert!(dropped.get() > 0);
     });
 }

@@ -583,31 +583,52 @@ fn watch_in_vain() -> (UnixStream, UnixStream) {
 }
 
 #[test]
-fn a_run_whose_main_task_is_in_a_circle_ends_although_others_live() {
-    let reports = ended_alive(|| async {
-        let _alive = watch_in_vain();
-        let _ = bucle_loop::Gather::of(crosswise()).await;
+fn a_circle_with_the_main_task_in_it_ends_no_run_while_others_live() {
+    is_helped(|[a, b]| {
+        Box::pin(async move {
+            let watched = watch_in_vain();
+            b.detach();
+            // Nobody has the means to cancel it until then.
+            get_running_loop().call_later(SHORT * 2, move || {
+                for task in get_running_loop().all_tasks() {
+                    if task.get_name() == "b" {
+                        task.cancel("it took too long");
+                    }
+                }
+                drop(watched);
+            });
+            a.await.unwrap();
+        })
     });
-    says_crosswise(std::slice::from_ref(&reports));
-    says(&[reports], "to be readable, for a callback added at ");
 }
 
-/// As `ended`, in the real world only.
-#[track_caller]
-fn ended_alive<F>(make: impl FnOnce() -> F + Send + 'static) -> String
-where
-    F: Future + 'static,
-{
-    within(WATCHDOG, move || {
-        let event_loop = new_loop();
-        event_loop.set_exception_handler(|_, _| {});
-        let result = event_loop.run_until_complete(async move {
-            make().await;
+#[test]
+fn a_guard_that_was_given_away_ends_no_run() {
+    for simulated in [true, false] {
+        within(WATCHDOG, move || {
+            let event_loop = match simulated {
+                true => EventLoop::builder().simulated(SimOptions::default()),
+                false => EventLoop::builder(),
+            };
+            let event_loop = event_loop.build().unwrap();
+            event_loop.set_exception_handler(|_, _| {});
+            let result = event_loop.run_until_complete(async {
+                let left: &Lock = Box::leak(Box::new(Lock::named("left")));
+                let right: &Lock = Box::leak(Box::new(Lock::named("right")));
+                let held = right.acquire().await;
+                spawn(async move {
+                    let guard = left.acquire().await;
+                    get_running_loop().call_later(SHORT, move || drop(guard));
+                    drop(right.acquire().await);
+                })
+                .detach();
+                turns(2).await;
+                drop(left.acquire().await);
+                drop(held);
+            });
+            result.unwrap();
         });
-        let why = result.unwrap_err().cancelled().unwrap().clone();
-        assert!(why.is_deadlock());
-        why.reason().to_owned()
-    })
+    }
 }
 
 /// A task in the circle is cancelled by somebody who has the means: that helps, and the run is not
@@ -825,4 +846,29 @@ fn what_was_waited_in_and_is_gone_leaves_nothing() {
 #[test]
 fn a_cancellation_by_hand_is_no_deadlock() {
     assert!(!Cancelled::new("deadlock: no").is_deadlock());
+}
+
+#[test]
+fn a_timer_that_the_handler_arms_when_told_of_a_circle_comes_in_time() {
+    within(WATCHDOG, || {
+        let event_loop = EventLoop::builder()
+            .simulated(SimOptions::default())
+            .build()
+            .unwrap();
+        let came_at = Rc::new(Cell::new(None));
+        let came = came_at.clone();
+        event_loop.set_exception_handler(move |event_loop, _| {
+            let (due, came) = (event_loop.time() + SHORT, came.clone());
+            let clock = event_loop.clone();
+            event_loop.call_at(due, move || came.set(Some(clock.time() - due)));
+        });
+        let result = event_loop.run_until_complete(async {
+            let [a, b] = crosswise();
+            a.detach();
+            b.detach();
+            sleep(Duration::from_secs(3)).await;
+        });
+        result.unwrap();
+        assert_eq!(came_at.get(), Some(Duration::ZERO));
+    });
 }

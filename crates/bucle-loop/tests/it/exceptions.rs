@@ -1,13 +1,13 @@
 //! Panics and slow callbacks: seen, named, survived.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bucle_loop::{EventLoop, Interest, Readiness, Source, spawn_named};
+use bucle_loop::{ContextVar, EventLoop, Interest, Readiness, Source, all_tasks, spawn_named};
 
-use crate::{WATCHDOG, new_loop, within};
+use crate::{WATCHDOG, drive, new_loop, quiet_panic, turns, within};
 
 fn record(event_loop: &EventLoop) -> Rc<RefCell<Vec<String>>> {
     let log = Rc::new(RefCell::new(Vec::new()));
@@ -217,4 +217,67 @@ fn by_default_errors_and_slow_tasks_are_printed() {
     assert!(printed.contains("held the loop for "), "{printed}");
     assert!(printed.contains("bucle: task `bomb` from "), "{printed}");
     assert!(printed.contains(": panicked: boom"), "{printed}");
+}
+
+#[test]
+fn the_handler_of_slow_callbacks_may_replace_itself_and_panic() {
+    let event_loop = new_loop();
+    let log = record(&event_loop);
+    event_loop.set_slow_callback_duration(Duration::from_millis(10));
+    let slow = || {
+        event_loop.call_soon(|| std::thread::sleep(Duration::from_millis(30)));
+        event_loop.turn();
+    };
+    let (reference, replaced) = (event_loop.clone(), Rc::new(Cell::new(false)));
+    event_loop.set_slow_callback_handler({
+        let replaced = replaced.clone();
+        move |_| {
+            replaced.set(true);
+            reference.set_slow_callback_handler(|_| quiet_panic("in the slow handler"));
+        }
+    });
+    slow();
+    assert!(replaced.get());
+    assert_eq!(log.borrow().len(), 0);
+    slow();
+    assert!(log.borrow()[0].contains("in the slow handler"));
+}
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        quiet_panic("a destructor");
+    }
+}
+
+#[test]
+fn a_panic_s_payload_may_panic_when_it_is_dropped() {
+    let event_loop = new_loop();
+    let throw = || {
+        event_loop.call_soon(|| std::panic::resume_unwind(Box::new(Bomb)));
+        event_loop.turn();
+    };
+    // Without a handler.
+    throw();
+    // And with one that drops it, or panics so itself.
+    event_loop.set_exception_handler(|_, context| drop(context));
+    throw();
+    event_loop.set_exception_handler(|_, context| {
+        std::mem::forget(context);
+        std::panic::resume_unwind(Box::new(Bomb));
+    });
+    throw();
+    assert_eq!(event_loop.counters().exceptions, 3);
+}
+
+#[test]
+fn what_a_task_leaves_may_panic_when_it_is_dropped() {
+    static BOMB: ContextVar<Rc<Bomb>> = ContextVar::new("bomb");
+    drive(|| async {
+        spawn_named("left", async { drop(BOMB.set(Rc::new(Bomb))) }).detach();
+        turns(3).await;
+        assert_eq!(all_tasks().len(), 1);
+    });
 }

@@ -8,9 +8,9 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bucle_loop::{Interest, LoopRef, Readiness, Source, get_running_loop, yield_now};
+use bucle_loop::{Interest, LoopRef, Readiness, Registration, Source, get_running_loop, yield_now};
 
-use crate::{WATCHDOG, new_loop, within};
+use crate::{WATCHDOG, new_loop, quiet_panic, within};
 
 fn pair() -> (UnixStream, UnixStream) {
     let (a, b) = UnixStream::pair().unwrap();
@@ -463,5 +463,160 @@ fn a_task_that_never_waits_starves_no_descriptor_and_no_timer() {
             })
             .unwrap();
         event_loop.remove_reader(&a);
+    });
+}
+
+/// Looks at the table of descriptors when it is dropped.
+struct Looks(LoopRef, UnixStream);
+
+impl Drop for Looks {
+    fn drop(&mut self) {
+        self.0.remove_reader(&self.1);
+    }
+}
+
+impl Source for Looks {
+    fn ready(&self, _: Readiness) {}
+}
+
+#[test]
+fn what_is_refused_is_dropped_while_the_table_is_free() {
+    let event_loop = new_loop();
+    let looks = || Looks(event_loop.clone(), pair().0);
+    let file = File::open("Cargo.toml").unwrap();
+    let error = event_loop.add_reader(&file, {
+        let looks = looks();
+        move || _ = &looks
+    });
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidInput);
+    let error = event_loop.register(&file, Interest::READ, Rc::new(looks()));
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidInput);
+    // Owned by a transport.
+    let (a, _b) = pair();
+    let registration = event_loop
+        .register(&a, Interest::READ, Rc::new(looks()))
+        .unwrap();
+    let error = event_loop.add_writer(&a, {
+        let looks = looks();
+        move || _ = &looks
+    });
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::ResourceBusy);
+    event_loop.deregister(&a, registration);
+}
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        quiet_panic("a destructor");
+    }
+}
+
+#[test]
+fn a_reader_whose_captures_panic_when_it_takes_itself_away_is_told_of() {
+    let event_loop = new_loop();
+    let told = Rc::new(RefCell::new(Vec::new()));
+    event_loop.set_exception_handler({
+        let told = told.clone();
+        move |_, context| told.borrow_mut().push(context.to_string())
+    });
+    let (a, mut b) = pair();
+    let a = Rc::new(a);
+    let (reader, bomb, own) = (event_loop.clone(), Bomb, a.clone());
+    event_loop
+        .add_reader(&*a, move || {
+            let _ = &bomb;
+            assert!(reader.remove_reader(&*own));
+        })
+        .unwrap();
+    b.write_all(b"x").unwrap();
+    event_loop.turn();
+    assert_eq!(told.borrow().len(), 1);
+    assert!(told.borrow()[0].contains("a destructor"));
+}
+
+/// A source that can't say who it is, and takes itself away.
+struct Speechless {
+    event_loop: LoopRef,
+    own: RefCell<Option<(UnixStream, Registration)>>,
+    _bomb: Bomb,
+}
+
+impl Source for Speechless {
+    fn ready(&self, _: Readiness) {
+        if let Some((stream, registration)) = self.own.take() {
+            self.event_loop.deregister(&stream, registration);
+        }
+        quiet_panic("in ready");
+    }
+
+    fn describe(&self) -> Option<String> {
+        quiet_panic("in describe");
+    }
+}
+
+#[test]
+fn a_source_that_panics_in_every_way_is_told_of() {
+    let event_loop = new_loop();
+    let told = Rc::new(RefCell::new(Vec::new()));
+    event_loop.set_exception_handler({
+        let told = told.clone();
+        move |_, context| told.borrow_mut().push(context.to_string())
+    });
+    let (a, mut b) = pair();
+    let source = Rc::new(Speechless {
+        event_loop: event_loop.clone(),
+        own: RefCell::default(),
+        _bomb: Bomb,
+    });
+    let registration = event_loop
+        .register(&a, Interest::READ, source.clone())
+        .unwrap();
+    assert!(!event_loop.wait_graph().descriptors().is_empty());
+    source.own.replace(Some((a, registration)));
+    drop(source);
+    b.write_all(b"x").unwrap();
+    event_loop.turn();
+    assert_eq!(told.borrow().len(), 2, "{told:?}");
+    assert!(told.borrow()[0].contains("in ready"));
+    assert!(told.borrow()[1].contains("a destructor"));
+    // One that is let go of after it has flushed.
+    event_loop.flush_soon(Rc::new(Speechless {
+        event_loop: event_loop.clone(),
+        own: RefCell::default(),
+        _bomb: Bomb,
+    }));
+    event_loop.turn();
+    assert_eq!(told.borrow().len(), 3, "{told:?}");
+}
+
+#[test]
+fn a_loop_that_watches_nothing_asks_nothing_but_hears_other_threads() {
+    within(WATCHDOG, || {
+        let event_loop = new_loop();
+        event_loop
+            .run_until_complete(async {
+                let before = get_running_loop().counters();
+                for _ in 0..20_000 {
+                    yield_now().await;
+                }
+                let after = get_running_loop().counters();
+                assert!(after.turns - before.turns >= 20_000);
+                assert_eq!(after.selects, before.selects);
+
+                thread_local!(static HEARD: Cell<bool> = const { Cell::new(false) });
+                let remote = get_running_loop().remote();
+                let other = std::thread::spawn(move || {
+                    remote
+                        .call_soon_threadsafe(|| HEARD.with(|heard| heard.set(true)))
+                        .unwrap();
+                });
+                while !HEARD.with(Cell::get) {
+                    yield_now().await;
+                }
+                other.join().unwrap();
+            })
+            .unwrap();
     });
 }

@@ -3,6 +3,7 @@
 mod callbacks;
 mod cancel_points;
 mod cancelling;
+mod catching;
 mod closing;
 mod concurrent_future;
 mod concurrent_wait;
@@ -13,6 +14,7 @@ mod exceptions;
 mod executor;
 mod fds;
 mod gather;
+mod long_turns;
 mod remote;
 mod runners;
 mod scopes;

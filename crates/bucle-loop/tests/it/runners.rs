@@ -164,3 +164,20 @@ fn a_loop_that_is_stopped_interrupts_run() {
         assert_eq!(told.unwrap_err().kind(), std::io::ErrorKind::Interrupted);
     });
 }
+
+#[test]
+fn a_stop_in_the_turn_in_which_it_is_done_does_not_stop_the_next_run() {
+    within(WATCHDOG, || {
+        let runner = Runner::new().unwrap();
+        let first = runner.run(async {
+            get_running_loop().stop();
+            1
+        });
+        assert_eq!(first.unwrap(), 1);
+        let second = runner.run(async {
+            sleep(Duration::from_millis(5)).await;
+            2
+        });
+        assert_eq!(second.unwrap(), 2);
+    });
+}

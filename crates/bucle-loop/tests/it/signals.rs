@@ -5,11 +5,13 @@ use std::io::ErrorKind;
 use std::process::Command;
 use std::rc::Rc;
 
-use crate::{WATCHDOG, new_loop, within};
+use crate::{WATCHDOG, new_loop, quiet_panic, within};
 
 const SIGUSR1: i32 = 10;
 const SIGUSR2: i32 = 12;
 const SIGWINCH: i32 = 28;
+const SIGCONT: i32 = 18;
+const SIGURG: i32 = 23;
 
 fn send(signal: i32) {
     let status = Command::new("kill")
@@ -119,4 +121,53 @@ fn the_default_comes_back() {
         .status()
         .unwrap();
     assert_eq!(status.signal(), Some(SIGUSR1), "{status:?}");
+}
+
+#[test]
+fn a_handler_that_takes_itself_away_is_not_called_again() {
+    within(WATCHDOG, || {
+        let event_loop = new_loop();
+        let calls = Rc::new(Cell::new(0));
+        event_loop
+            .add_signal_handler(SIGURG, {
+                let (calls, reference) = (calls.clone(), event_loop.clone());
+                move || {
+                    calls.set(calls.get() + 1);
+                    assert!(reference.remove_signal_handler(SIGURG));
+                }
+            })
+            .unwrap();
+        send(SIGURG);
+        send(SIGURG);
+        while calls.get() == 0 {
+            event_loop.turn();
+        }
+        event_loop.call_soon(|| {});
+        event_loop.turn();
+        assert_eq!(calls.get(), 1);
+    });
+}
+
+#[test]
+fn a_handler_that_panics_is_called_for_the_next_one() {
+    within(WATCHDOG, || {
+        let event_loop = new_loop();
+        event_loop.set_exception_handler(|_, _| ());
+        let calls = Rc::new(Cell::new(0));
+        event_loop
+            .add_signal_handler(SIGCONT, {
+                let calls = calls.clone();
+                move || {
+                    calls.set(calls.get() + 1);
+                    quiet_panic("in a signal handler");
+                }
+            })
+            .unwrap();
+        send(SIGCONT);
+        send(SIGCONT);
+        while calls.get() < 2 {
+            event_loop.turn();
+        }
+        assert!(event_loop.remove_signal_handler(SIGCONT));
+    });
 }

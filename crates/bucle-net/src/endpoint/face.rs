@@ -13,6 +13,7 @@ use super::{Connection, Endpoint};
 use crate::carrier::Carrier;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
+use crate::waiters::Seat;
 
 impl<P: Protocol> Connection<P> {
     #[inline]
@@ -106,8 +107,8 @@ impl<P: Protocol> Carrier for Connection<P> {
         self.shared().event_loop()
     }
 
-    fn is_drained(&self, waker: &Waker) -> bool {
-        self.shared().is_drained(waker)
+    fn is_drained(&self, seat: &mut Seat, waker: &Waker) -> bool {
+        self.shared().is_drained(seat, waker)
     }
 
     fn show_as(&self, face: Weak<dyn Carrier>) {

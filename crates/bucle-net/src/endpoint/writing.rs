@@ -14,6 +14,7 @@ use super::{
 };
 use crate::socket::Sink;
 use crate::transport::SEND_LIMIT;
+use crate::waiters::{Seat, Waiters};
 use crate::write_queue::{FileRange, Progress};
 
 impl dyn Endpoint {
@@ -273,13 +274,11 @@ impl dyn Endpoint {
             state.clear(BLOCKED);
             self.update_interest();
         }
-        let wakers = match &mut *state.rare.borrow_mut() {
+        let waiters = match &mut *state.rare.borrow_mut() {
             Some(rare) => std::mem::take(&mut rare.drained),
-            None => Vec::new(),
+            None => Waiters::default(),
         };
-        for waker in wakers {
-            waker.wake();
-        }
+        waiters.wake();
         self.check_low_water();
         if state.queue.borrow().is_none() && !state.any(LOST) {
             if state.any(CLOSING) {
@@ -367,18 +366,15 @@ impl dyn Endpoint {
         self.check_low_water();
     }
 
-    /// Whether the queue is empty; if not, `waker` is woken when it is, or when the connection
-    /// ends.
-    pub(crate) fn is_drained(&self, waker: &Waker) -> bool {
+    /// Whether the queue is empty; if not, who waits in `seat` is woken when it is, or when the
+    /// connection ends.
+    pub(crate) fn is_drained(&self, seat: &mut Seat, waker: &Waker) -> bool {
         let state = self.state();
         if state.any(LOST) || state.queue.borrow().is_none() {
             return true;
         }
-        state.with_rare(|rare| {
-            if !rare.drained.iter().any(|other| other.will_wake(waker)) {
-                rare.drained.push(waker.clone());
-            }
-        });
+        seat.sit(waker);
+        state.with_rare(|rare| rare.drained.enter(seat));
         false
     }
 }

@@ -16,7 +16,8 @@ pub(super) struct PipeEnd {
 enum Way {
     Read,
     /// A pipe's end for writing is readable when nobody reads the other one any more. Of anything
-    /// else it would mean that there is input, which is none of ours, and is not `watched`.
+    /// else (a FIFO that was opened for reading too among it) it would mean that there is input,
+    /// which is none of ours, and is not `watched`.
     Write {
         watched: bool,
     },
@@ -30,7 +31,7 @@ impl PipeEnd {
     }
 
     pub(super) fn for_writing(fd: OwnedFd) -> io::Result<PipeEnd> {
-        let watched = pollable(&fd)? == pipe::Kind::Fifo;
+        let watched = pollable(&fd)? == pipe::Kind::Fifo && pipe::is_write_only(&fd)?;
         sys::set_nonblocking(&fd)?;
         let way = Way::Write { watched };
         Ok(PipeEnd { fd, way })

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures_io::AsyncWrite;
 
 use super::Shared;
+use crate::waiters::Seat;
 use crate::{Address, ExtraInfo, Transport};
 
 /// The sending half of a stream, and the owner of the connection: dropping it closes the
@@ -20,11 +21,19 @@ use crate::{Address, ExtraInfo, Transport};
 pub struct StreamWriter {
     pub(super) shared: Rc<Shared>,
     pub(super) transport: Transport,
+    /// Where who polls by [`AsyncWrite`] waits: for the queue, and for the other things.
+    draining: Seat,
+    polling: Seat,
 }
 
 impl StreamWriter {
     pub(super) fn new(shared: Rc<Shared>, transport: Transport) -> StreamWriter {
-        StreamWriter { shared, transport }
+        StreamWriter {
+            shared,
+            transport,
+            draining: Seat::default(),
+            polling: Seat::default(),
+        }
     }
 
     /// Sends `bytes`, or queues them: see [`Transport::write`]. Follow it by
@@ -85,17 +94,8 @@ impl StreamWriter {
             // A failure that has just been met is told in the next turn.
             yield_now().await;
         }
-        poll_fn(|cx| self.poll_writable(cx)).await
-    }
-
-    fn poll_writable(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        if self.shared.lost.get() {
-            return Poll::Ready(Err(self.shared.error().unwrap_or_else(closed)));
-        }
-        if self.shared.writing_paused.get() {
-            return self.shared.wait_to_write(cx).map(Ok);
-        }
-        Poll::Ready(Ok(()))
+        let mut seat = Seat::default();
+        poll_fn(|cx| poll_writable(&self.shared, &mut seat, cx)).await
     }
 
     /// Ends our side once what was written has left; the peer can still send.
@@ -123,11 +123,12 @@ impl StreamWriter {
     /// # Errors
     /// Why it was lost, if it was not closed.
     pub async fn wait_closed(&self) -> io::Result<()> {
+        let mut seat = Seat::default();
         poll_fn(|cx| {
             if self.shared.lost.get() {
                 return Poll::Ready(self.shared.error().map_or(Ok(()), Err));
             }
-            self.shared.wait_to_write(cx).map(Ok)
+            self.shared.wait_to_write(&mut seat, cx).map(Ok)
         })
         .await
     }
@@ -141,6 +142,16 @@ impl StreamWriter {
     pub fn transport(&self) -> &Transport {
         &self.transport
     }
+}
+
+fn poll_writable(shared: &Shared, seat: &mut Seat, cx: &Context<'_>) -> Poll<io::Result<()>> {
+    if shared.lost.get() {
+        return Poll::Ready(Err(shared.error().unwrap_or_else(closed)));
+    }
+    if shared.writing_paused.get() {
+        return shared.wait_to_write(seat, cx).map(Ok);
+    }
+    Poll::Ready(Ok(()))
 }
 
 fn closed() -> io::Error {
@@ -158,14 +169,15 @@ impl Drop for StreamWriter {
 /// [`write_eof`](StreamWriter::write_eof), so that an answer can still be read.
 impl AsyncWrite for StreamWriter {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.poll_writable(cx) {
-            Poll::Ready(Ok(())) if self.transport.is_closing() => Poll::Ready(Err(closed())),
+        let this = &mut *self;
+        match poll_writable(&this.shared, &mut this.polling, cx) {
+            Poll::Ready(Ok(())) if this.transport.is_closing() => Poll::Ready(Err(closed())),
             Poll::Ready(Ok(())) => {
-                self.transport.write(buf);
+                this.transport.write(buf);
                 Poll::Ready(Ok(buf.len()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -173,16 +185,18 @@ impl AsyncWrite for StreamWriter {
         }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.transport.poll_drained(cx).is_pending() {
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let drained = this.transport.poll_drained(&mut this.draining, cx);
+        if drained.is_pending() {
             return Poll::Pending;
         }
-        if self.shared.lost.get() {
-            return Poll::Ready(self.shared.error().map_or(Ok(()), Err));
+        if this.shared.lost.get() {
+            return Poll::Ready(this.shared.error().map_or(Ok(()), Err));
         }
-        if self.transport.is_closing() {
+        if this.transport.is_closing() {
             // Whether it failed is told soon.
-            return self.shared.wait_to_write(cx).map(Ok);
+            return this.shared.wait_to_write(&mut this.polling, cx).map(Ok);
         }
         Poll::Ready(Ok(()))
     }

@@ -5,9 +5,10 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::thread;
 
+use crate::waiters::{Seat, Waiters};
 use bucle_loop::{ExceptionContext, Interest, LoopRef, Readiness, Registration, Source};
 use bucle_sys::process::{PidFd, SIGKILL, is_no_child};
 
@@ -22,7 +23,7 @@ pub(super) struct ChildProcess {
     pidfd: RefCell<Option<PidFd>>,
     registration: Cell<Option<Registration>>,
     status: Cell<Option<ExitStatus>>,
-    waiters: RefCell<Vec<Waker>>,
+    waiters: Waiters,
     /// Who is called at its end.
     on_exit: RefCell<Option<Box<dyn FnOnce()>>>,
     kill_on_drop: bool,
@@ -47,7 +48,7 @@ impl ChildProcess {
             pidfd: RefCell::new(pidfd),
             registration: Cell::new(None),
             status: Cell::new(None),
-            waiters: RefCell::default(),
+            waiters: Waiters::default(),
             on_exit: RefCell::new(None),
             kill_on_drop,
         });
@@ -85,14 +86,11 @@ impl ChildProcess {
         }
     }
 
-    pub(super) fn poll_wait(&self, cx: &Context<'_>) -> Poll<ExitStatus> {
+    pub(super) fn poll_wait(&self, seat: &mut Seat, cx: &Context<'_>) -> Poll<ExitStatus> {
         if let Some(status) = self.status.get() {
             return Poll::Ready(status);
         }
-        let mut waiters = self.waiters.borrow_mut();
-        if !waiters.iter().any(|waiter| waiter.will_wake(cx.waker())) {
-            waiters.push(cx.waker().clone());
-        }
+        self.waiters.join(seat, cx.waker());
         Poll::Pending
     }
 
@@ -141,10 +139,7 @@ impl ChildProcess {
         });
         self.status.set(Some(status));
         drop(self.take_pidfd());
-        let waiters = self.waiters.take();
-        for waiter in waiters {
-            waiter.wake();
-        }
+        self.waiters.wake();
         let on_exit = self.on_exit.take();
         if let Some(on_exit) = on_exit {
             on_exit();

@@ -16,7 +16,8 @@ pub enum Stdio {
     Pipe,
     /// `/dev/null`.
     DevNull,
-    /// What standard output is; for standard error alone.
+    /// What standard output is; for standard error alone. Standard output is then what the options
+    /// say of it, this process's own if they say nothing, whatever a given `Command` says.
     Stdout,
     /// A descriptor: a file, the end of another child's pipe.
     Fd(OwnedFd),

@@ -13,6 +13,7 @@ use bucle_sys::process::{SIGKILL, SIGTERM};
 use super::child::{ChildProcess, returncode};
 use super::options::SubprocessOptions;
 use super::spawn::{Spawned, spawn};
+use crate::waiters::Seat;
 use crate::{StreamReader, StreamWriter, open_read_pipe_with, open_write_pipe};
 
 /// A child process. asyncio's `Process`.
@@ -44,18 +45,24 @@ impl Process {
             stdout,
             stderr,
         } = spawn(event_loop, command, options)?;
-        // A `Process` from here on, lest an error leave the child running unseen.
-        let mut process = Process {
-            child,
-            stdin: None,
-            stdout: None,
-            stderr: None,
-        };
-        process.stdin = stdin.map(open_write_pipe).transpose()?;
         let reader = |fd| open_read_pipe_with(fd, limit);
-        process.stdout = stdout.map(reader).transpose()?;
-        process.stderr = stderr.map(reader).transpose()?;
-        Ok(process)
+        let pipes = (|| {
+            Ok((
+                stdin.map(open_write_pipe).transpose()?,
+                stdout.map(reader).transpose()?,
+                stderr.map(reader).transpose()?,
+            ))
+        })();
+        let (stdin, stdout, stderr) = pipes.inspect_err(|_: &io::Error| {
+            // Nobody could reach it, or wait for it.
+            let _ = child.send_signal(SIGKILL);
+        })?;
+        Ok(Process {
+            child,
+            stdin,
+            stdout,
+            stderr,
+        })
     }
 
     /// The process id. After the end it may be another's.
@@ -75,7 +82,8 @@ impl Process {
     /// that writes more into a pipe than the pipe and the stream's [limit](super::PIPE) take does
     /// not end before somebody reads: see [`communicate`](Process::communicate).
     pub async fn wait(&self) -> ExitStatus {
-        poll_fn(|cx| self.child.poll_wait(cx)).await
+        let mut seat = Seat::default();
+        poll_fn(|cx| self.child.poll_wait(&mut seat, cx)).await
     }
 
     /// Writes `input` to the child, ends its input, reads standard output and standard error to

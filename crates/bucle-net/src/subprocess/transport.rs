@@ -88,6 +88,8 @@ impl SubprocessTransport {
             shared.connect(2, stderr, Socket::from_read_end)
         })();
         if let Err(error) = connected {
+            // It is not told of an end whose beginning it was not told.
+            drop(shared.protocol.take());
             transport.close();
             return Err(error);
         }

@@ -282,7 +282,8 @@ impl ServerContextBuilder {
         self
     }
 
-    /// How long the peer's end is waited for after [`close`](crate::Transport::close), before the
+    /// How long the peer may take nothing of what is left, and how long its end is waited for, after
+    /// [`close`](crate::Transport::close), before the
     /// connection is closed all the same; [`SHUTDOWN_TIMEOUT`] unless set.
     #[must_use]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
@@ -467,7 +468,8 @@ impl ClientContextBuilder {
         self
     }
 
-    /// How long the peer's end is waited for after [`close`](crate::Transport::close), before the
+    /// How long the peer may take nothing of what is left, and how long its end is waited for, after
+    /// [`close`](crate::Transport::close), before the
     /// connection is closed all the same; [`SHUTDOWN_TIMEOUT`] unless set.
     #[must_use]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {

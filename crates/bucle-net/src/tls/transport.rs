@@ -45,6 +45,7 @@ use super::engine::{ServerContext, Session};
 use crate::carrier::Carrier;
 use crate::protocol::Protocol;
 use crate::transport::{HIGH_WATER, LOW_WATER, Transport};
+use crate::waiters::Waiters;
 use crate::write_queue::WriteQueue;
 
 /// Most bytes that are encrypted in one go.
@@ -91,6 +92,8 @@ pub(super) struct TlsTransport {
     /// What came in while reading was paused, as it came.
     held: RefCell<Vec<u8>>,
     flags: Cell<u16>,
+    /// Whether [`pump`](TlsTransport::pump) was asked for in the next turn.
+    pumps_soon: Cell<bool>,
     high: Cell<usize>,
     low: Cell<usize>,
     /// Why it ends, if we know better than the connection below.
@@ -106,7 +109,7 @@ pub(super) struct TlsTransport {
     /// What came in after `close`, in bytes.
     thrown_away: Cell<usize>,
     /// Who waits for the queue to be empty.
-    drained: RefCell<Vec<Waker>>,
+    drained: Waiters,
     info: OnceCell<Rc<TlsInfo>>,
 }
 
@@ -131,6 +134,7 @@ impl TlsTransport {
             queue: RefCell::default(),
             held: RefCell::default(),
             flags: Cell::new(if told { TOLD } else { 0 }),
+            pumps_soon: Cell::new(false),
             high: Cell::new(HIGH_WATER),
             low: Cell::new(LOW_WATER),
             error: RefCell::new(None),
@@ -140,7 +144,7 @@ impl TlsTransport {
             patience,
             accepted: RefCell::new(accepted),
             thrown_away: Cell::new(0),
-            drained: RefCell::default(),
+            drained: Waiters::default(),
             info: OnceCell::new(),
         })
     }
@@ -180,6 +184,7 @@ impl TlsTransport {
     }
 
     fn set_timer(&self, after: Duration, body: impl FnOnce(&TlsTransport) + 'static) {
+        self.stop_timer();
         let this = self.this.clone();
         let timer = self.event_loop.call_later(after, move || {
             if let Some(this) = this.upgrade() {
@@ -338,9 +343,7 @@ impl TlsTransport {
         drop((below, protocol));
         let queue = self.queue.take();
         drop(queue);
-        for waker in self.drained.take() {
-            waker.wake();
-        }
+        self.drained.wake();
     }
 }
 
@@ -378,9 +381,7 @@ impl Protocol for TlsProtocol {
         if let Some(waiter) = &*self.0.waiter.borrow() {
             tell(waiter, Interest::READ);
         }
-        for waker in &*self.0.drained.borrow() {
-            tell(waker, Interest::WRITE);
-        }
+        self.0.drained.each(|waker| tell(waker, Interest::WRITE));
         if let Some(protocol) = &*self.0.protocol.borrow() {
             protocol.waiting(tell);
         }

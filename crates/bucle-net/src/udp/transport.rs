@@ -71,7 +71,9 @@ impl DatagramTransport {
             writing_paused: Cell::new(false),
             pause_told: Cell::new(false),
         });
-        endpoint.with_socket(|socket| socket.register(Interest::READ, endpoint.clone()));
+        endpoint
+            .with_socket(|socket| socket.register(Interest::READ, endpoint.clone()))
+            .transpose()?;
         let transport = DatagramTransport {
             endpoint: endpoint.clone(),
         };

@@ -14,6 +14,7 @@ use bucle_loop::{Interest, Readiness, Source, get_running_loop};
 use super::DatagramOptions;
 use super::socket::DatagramSocket;
 use crate::resolve::resolve;
+use crate::waiters::{Seat, Waiters};
 use crate::{Address, ToAddresses};
 
 /// A UDP socket on the running loop, closed when dropped. It can be used by several tasks at once.
@@ -40,8 +41,8 @@ struct Shared {
     /// `None` once the loop is closed.
     socket: RefCell<Option<DatagramSocket>>,
     interest: Cell<Interest>,
-    readers: RefCell<Vec<Waker>>,
-    writers: RefCell<Vec<Waker>>,
+    readers: Waiters,
+    writers: Waiters,
 }
 
 impl UdpSocket {
@@ -68,8 +69,8 @@ impl UdpSocket {
         let shared = Rc::new(Shared {
             socket: RefCell::new(None),
             interest: Cell::new(Interest::NONE),
-            readers: RefCell::default(),
-            writers: RefCell::default(),
+            readers: Waiters::default(),
+            writers: Waiters::default(),
         });
         socket.register(Interest::NONE, shared.clone())?;
         shared.socket.replace(Some(socket));
@@ -101,9 +102,10 @@ impl UdpSocket {
     /// # Errors
     /// The system's; `ConnectionRefused` where a peer is fixed and nobody is there.
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        let mut seat = Seat::default();
         poll_fn(|cx| {
             let received = self.shared.with_socket(|socket| socket.recv_from(buffer));
-            self.shared.wait(Interest::READ, received, cx)
+            self.shared.wait(Interest::READ, received, &mut seat, cx)
         })
         .await
     }
@@ -134,11 +136,12 @@ impl UdpSocket {
     }
 
     async fn send_or_wait(&self, data: &[u8], address: Option<&SocketAddr>) -> io::Result<usize> {
+        let mut seat = Seat::default();
         poll_fn(|cx| {
             let sent = self
                 .shared
                 .with_socket(|socket| socket.send_to(data, address));
-            self.shared.wait(Interest::WRITE, sent, cx)
+            self.shared.wait(Interest::WRITE, sent, &mut seat, cx)
         })
         .await
     }
@@ -182,6 +185,7 @@ impl Shared {
         &self,
         side: Interest,
         result: io::Result<T>,
+        seat: &mut Seat,
         cx: &Context<'_>,
     ) -> Poll<io::Result<T>> {
         match result {
@@ -193,12 +197,7 @@ impl Shared {
         } else {
             &self.writers
         };
-        {
-            let mut waiting = waiting.borrow_mut();
-            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                waiting.push(cx.waker().clone());
-            }
-        }
+        waiting.join(seat, cx.waker());
         match self.watch(self.interest.get().with(side)) {
             Ok(()) => Poll::Pending,
             Err(error) => Poll::Ready(Err(error)),
@@ -210,25 +209,16 @@ impl Shared {
         self.interest.set(interest);
         Ok(())
     }
-
-    fn wake(&self, waiting: &RefCell<Vec<Waker>>) -> bool {
-        let wakers = waiting.take();
-        let any = !wakers.is_empty();
-        for waker in wakers {
-            waker.wake();
-        }
-        any
-    }
 }
 
 impl Source for Shared {
     fn ready(&self, readiness: Readiness) {
         let mut interest = self.interest.get();
         // Nobody has asked again since the last event: it is not watched until somebody does.
-        if readiness.readable() && !self.wake(&self.readers) {
+        if readiness.readable() && !self.readers.wake() {
             interest = interest.without(Interest::READ);
         }
-        if readiness.writable() && !self.wake(&self.writers) {
+        if readiness.writable() && !self.writers.wake() {
             interest = interest.without(Interest::WRITE);
         }
         if interest != self.interest.get() {
@@ -242,19 +232,15 @@ impl Source for Shared {
     }
 
     fn waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {
-        for reader in &*self.readers.borrow() {
-            tell(reader, Interest::READ);
-        }
-        for writer in &*self.writers.borrow() {
-            tell(writer, Interest::WRITE);
-        }
+        self.readers.each(|reader| tell(reader, Interest::READ));
+        self.writers.each(|writer| tell(writer, Interest::WRITE));
     }
 
     fn closed(&self) {
         let socket = self.socket.take();
         drop(socket);
-        self.wake(&self.readers);
-        self.wake(&self.writers);
+        self.readers.wake();
+        self.writers.wake();
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
+use bucle_loop::sleep;
 use bucle_net::{
     HIGH_WATER, connect_read_pipe, connect_write_pipe, open_read_pipe, open_read_pipe_with,
     open_write_pipe,
@@ -143,6 +145,31 @@ fn a_device_that_is_always_ready_is_written_to() {
         writer.drain().await.unwrap();
         writer.close();
         writer.wait_closed().await.unwrap();
+    });
+}
+
+/// What comes to read is what we have written ourselves, and no sign that nobody reads.
+#[test]
+fn a_fifo_that_is_open_for_reading_too_goes_on_after_a_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let mut file = std::fs::File::options();
+    let mut file = file.read(true).write(true).open(&path).unwrap();
+    run(|| async move {
+        let record = Record::new();
+        let ours = file.try_clone().unwrap();
+        let transport = connect_write_pipe(ours.into(), record.protocol()).unwrap();
+        transport.write(b"first");
+        for _ in 0..5 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert!(!record.is_lost());
+        transport.write(b"second");
+        let mut read = [0; 11];
+        file.read_exact(&mut read).unwrap();
+        assert_eq!(&read, b"firstsecond");
     });
 }
 

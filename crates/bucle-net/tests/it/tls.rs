@@ -1,6 +1,7 @@
 //! TLS: what both ends of a connection see.
 
 use std::cell::{Cell, RefCell};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
@@ -682,6 +683,51 @@ fn files_are_encrypted_piece_by_piece() {
             let expected = [b"head ", &content[..], b" tail ", &content[length / 2..]].concat();
             assert!(theirs.told()[1] == Told::Data(expected));
         }
+    });
+}
+
+/// Answers everything with a file.
+struct AnswersWithFile(Rc<File>, u64, Option<Transport>);
+
+impl Protocol for AnswersWithFile {
+    fn connection_made(&mut self, transport: Transport) {
+        self.2 = Some(transport);
+    }
+
+    fn data_received(&mut self, _: &[u8]) {
+        let transport = self.2.as_ref().unwrap();
+        transport.send_file(self.0.clone(), 0, self.1);
+    }
+}
+
+/// What is encrypted is in memory: a file that nobody takes is not read, and is missed when it is
+/// gone.
+#[test]
+fn a_file_sent_from_a_callback_is_encrypted_as_the_peer_takes_it() {
+    run(|| async {
+        let length = 1 << 26;
+        let file = Rc::new(tempfile::tempfile().unwrap());
+        file.set_len(length).unwrap();
+        let answers = {
+            let file = file.clone();
+            move || AnswersWithFile(file.clone(), length, None)
+        };
+        let server = create_server("127.0.0.1:0", accepting(), answers).unwrap();
+        let ours = Record::new();
+        let address = &server.sockets()[0];
+        let transport = create_connection_with(address, connecting(), || ours.protocol())
+            .await
+            .unwrap();
+        transport.write(b"the file, please");
+        ours.until(|ours| ours.bytes() > 0).await;
+        transport.pause_reading();
+        for _ in 0..20 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        file.set_len(0).unwrap();
+        transport.resume_reading();
+        ours.lost().await;
+        assert!((ours.bytes() as u64) < length / 2, "{}", ours.bytes());
     });
 }
 

@@ -276,17 +276,28 @@ impl Pool {
         if worker.phase.get() != Phase::Starting {
             return;
         }
-        worker.phase.set(Phase::Ready);
-        self.failed_starts.set(0);
-        if let Some(initialize) = Initialize::new(self) {
-            let initialize: Rc<dyn Job> = initialize;
-            if !worker.send(&initialize) {
-                self.break_down(
-                    "the arguments of the initializer are too long; they may have 16 KiB",
-                );
-            }
-            worker.total_sent.set(0);
+        let Some(initialize) = Initialize::new(self) else {
+            worker.phase.set(Phase::Ready);
+            return self.takes_tasks();
+        };
+        let initialize: Rc<dyn Job> = initialize;
+        if !worker.send(&initialize) {
+            self.break_down("the arguments of the initializer are too long; they may have 16 KiB");
         }
+        worker.total_sent.set(0);
+    }
+
+    /// A worker is ready, and has run its initializer.
+    pub(super) fn is_initialized(self: &Rc<Self>, number: u64) {
+        let worker = self.worker(number);
+        if let Some(worker) = worker.filter(|worker| worker.phase.get() == Phase::Starting) {
+            worker.phase.set(Phase::Ready);
+            self.takes_tasks();
+        }
+    }
+
+    fn takes_tasks(self: &Rc<Self>) {
+        self.failed_starts.set(0);
         self.dispatch();
         // Tasks may have been handed to others before it was there.
         self.balance();

@@ -1,11 +1,12 @@
 //! How tasks and workers end before their time: deadlines, limits, deaths, recycling.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bucle_sys::process::{SIGTERM, Usage};
+use bucle_sys::process::{SIGKILL, SIGTERM, Usage};
 use bucle_sys::worker as sys;
 
 use super::Pool;
@@ -25,6 +26,10 @@ const RECYCLE_LOOK: Duration = Duration::from_millis(50);
 
 /// So many workers in a row that end before they are ready, and no more are started.
 const FAILED_STARTS: u32 = 3;
+
+/// One that somebody has killed says little about the next: so many of these make one that has
+/// ended by itself.
+const KILLED_STARTS: u32 = 10;
 
 /// A task under which so many workers have ended is run no more, idempotent or not.
 const POISON: u32 = 2;
@@ -187,6 +192,7 @@ impl Pool {
         self.dispatch();
         self.balance();
         self.tell_idle();
+        self.tell_progress();
     }
 
     /// What becomes of the tasks that a dead worker had.
@@ -212,6 +218,7 @@ impl Pool {
             };
             let base = sent.job.base();
             base.attempts.set(base.attempts.get() + 1);
+            self.tasks_done.set(self.tasks_done.get() + 1);
             let of_itself = matches!(*worker.cause.borrow(), None | Some(Cause::BrokeProtocol(_)));
             if of_itself
                 && base.options.idempotent
@@ -287,10 +294,12 @@ impl Pool {
         if !never_ready {
             return;
         }
-        let failed = self.failed_starts.get() + 1;
+        let killed = status.and_then(|status| status.signal()) == Some(SIGKILL);
+        let failed = self.failed_starts.get() + if killed { 1 } else { KILLED_STARTS };
         self.failed_starts.set(failed);
-        if failed >= FAILED_STARTS {
-            let mut cause = format!("{failed} workers in a row have ended before they were ready");
+        if failed >= FAILED_STARTS * KILLED_STARTS {
+            let mut cause =
+                "workers have ended, one after the other, before they were ready".to_string();
             if let Some(status) = status {
                 cause.push_str(&format!(" ({status})"));
             }

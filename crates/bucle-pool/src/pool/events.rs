@@ -17,6 +17,7 @@ use crate::error::{Cause, ProcessError, ProcessPanic};
 use crate::frame::{Frame, Kind};
 use crate::payload::{AlignedBytes, NotDecoded, NotEncoded, Reader};
 use crate::ring::{self, Garbage, HEADER};
+use crate::shared::Lent;
 use crate::start::{BuildMismatch, Message};
 use crate::worker::PanicReport;
 
@@ -215,6 +216,7 @@ impl Pool {
                 self.balance();
             }
             self.tell_idle();
+            self.tell_progress();
         }
         drained
     }
@@ -265,9 +267,8 @@ impl Pool {
             0 => None,
             number => Some(self.output_home(worker, number)?),
         };
-        let memory = home.as_ref().map(|home| home.memory.borrow());
-        let bytes = match &memory {
-            Some(memory) => memory.as_ref().map_or(&[][..], |memory| memory.bytes()),
+        let bytes = match &home {
+            Some(home) => home.bytes(),
             None => inline.bytes(),
         };
         let payload = bytes.get(..len).ok_or_else(unknown)?;
@@ -278,7 +279,15 @@ impl Pool {
             reader.value::<String>()
         };
         let done = match frame.kind {
-            Kind::Output => job.output(frame.index, Output { payload, head }),
+            Kind::Output => {
+                let home = home.clone();
+                let output = Output {
+                    payload,
+                    head,
+                    home,
+                };
+                job.output(frame.index, output)
+            }
             Kind::Panicked => {
                 let report = Reader::new(payload, head).and_then(|mut reader| reader.value());
                 let report: PanicReport = report.map_err(|_| unknown())?;
@@ -327,7 +336,7 @@ impl Pool {
         }
         let memory = memory.ok_or("a result lies in shared memory that did not come")?;
         Ok(Rc::new(Home {
-            memory: std::cell::RefCell::new(Some(memory)),
+            memory: Some(memory),
             number,
             worker: Rc::downgrade(worker),
         }))

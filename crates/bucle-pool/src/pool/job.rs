@@ -12,11 +12,12 @@ use std::time::Duration;
 use bucle_loop::Cancelled;
 
 use super::Pool;
-use super::memory::Lease;
+use super::memory::{Home, Lease};
 use super::options::TaskOptions;
 use crate::error::ProcessError;
 use crate::function::short_name;
 use crate::payload::{NotDecoded, Reader};
+use crate::shared::Lent;
 
 /// Where a task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +132,8 @@ pub(super) trait Job {
 pub(super) struct Output<'a> {
     pub(super) payload: &'a [u8],
     pub(super) head: usize,
+    /// The shared memory that it lies in.
+    pub(super) home: Option<Rc<Home>>,
 }
 
 /// Makes an output of its bytes.
@@ -139,7 +142,8 @@ pub(super) type Decode<T> = fn(&mut Reader<'_>) -> Result<T, NotDecoded>;
 /// Makes the value; a panic in its `Deserialize` is an error like any other.
 pub(super) fn decode<T>(decode: Decode<T>, output: &Output<'_>) -> Result<T, ProcessError> {
     let made = catch_unwind(AssertUnwindSafe(|| {
-        let mut reader = Reader::new(output.payload, output.head)?;
+        let home = output.home.clone().map(|home| home as Rc<dyn Lent>);
+        let mut reader = Reader::new(output.payload, output.head)?.lent(home);
         decode(&mut reader)
     }));
     match made {
@@ -265,10 +269,19 @@ impl<T: 'static> Submitted<T> {
         self.call.base.stage.get() == Stage::Done
     }
 
-    /// Whether it was handed to a worker. Until that worker begins it, it may be taken back and
-    /// handed to another.
+    /// Whether a worker runs it now. One that was handed to a worker and has not begun may be taken
+    /// back and handed to another.
     pub fn running(&self) -> bool {
-        matches!(self.call.base.stage.get(), Stage::Sent(_))
+        let Stage::Sent(number) = self.call.base.stage.get() else {
+            return false;
+        };
+        let worker = self.pool.upgrade().and_then(|pool| pool.worker(number));
+        worker.is_some_and(|worker| {
+            let sent = worker.sent.borrow();
+            let front = sent.front().map(|sent| Rc::as_ptr(&sent.job));
+            let at_front = front.is_some_and(|job| std::ptr::addr_eq(job, Rc::as_ptr(&self.call)));
+            at_front && worker.front_has_begun().is_some()
+        })
     }
 
     /// Cancels it: one that has not begun ends with [`ProcessError::Cancelled`] at once; one that
@@ -369,7 +382,16 @@ impl Job for Initialize {
     }
 
     fn output(&self, _: u32, _: Output<'_>) -> bool {
-        self.base.stage.set(Stage::Done);
+        let stage = self.base.stage.replace(Stage::Done);
+        if let (Stage::Sent(number), Some(pool)) = (stage, self.pool.upgrade()) {
+            // When its own place in the worker's line is free.
+            let weak = Rc::downgrade(&pool);
+            pool.event_loop.call_soon(move || {
+                if let Some(pool) = weak.upgrade() {
+                    pool.is_initialized(number);
+                }
+            });
+        }
         true
     }
 

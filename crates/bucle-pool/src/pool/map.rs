@@ -56,6 +56,9 @@ pub struct AsCompleted<F: ProcessFunction, I: Iterator> {
     line: Line<F, I>,
 }
 
+/// A result with the number of its item.
+type Came<T> = (usize, Result<T, ProcessError>);
+
 /// Items on their way through the pool.
 struct Line<F: ProcessFunction, I: Iterator> {
     pool: Weak<Pool>,
@@ -185,10 +188,7 @@ where
         std::future::poll_fn(|cx| self.poll(cx)).await
     }
 
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<(usize, Result<F::Output, ProcessError>)>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Came<F::Output>>> {
         self.line.fill(0);
         self.line.poll_came(cx)
     }
@@ -319,10 +319,7 @@ where
     }
 
     /// The next result that comes, of whatever item.
-    fn poll_came(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<(usize, Result<F::Output, ProcessError>)>> {
+    fn poll_came(&mut self, cx: &mut Context<'_>) -> Poll<Option<Came<F::Output>>> {
         if let Some(came) = self.results.came.borrow_mut().pop_front() {
             return Poll::Ready(Some(came));
         }

@@ -9,6 +9,8 @@ use std::rc::{Rc, Weak};
 
 use bucle_sys::shared::Segment;
 
+use crate::shared::Lent;
+
 /// How much memory is kept for the next tasks, in bytes.
 pub(super) const KEPT: usize = 256 * 1024 * 1024;
 
@@ -123,9 +125,15 @@ impl Drop for Lease {
 /// Where an output lies: a worker's shared memory. When the last one who reads it lets go, the
 /// worker may use it again.
 pub(super) struct Home {
-    pub(super) memory: RefCell<Option<Segment>>,
+    pub(super) memory: Option<Segment>,
     pub(super) number: u64,
     pub(super) worker: Weak<super::worker::Worker>,
+}
+
+impl Lent for Home {
+    fn bytes(&self) -> &[u8] {
+        self.memory.as_ref().map_or(&[], Segment::bytes)
+    }
 }
 
 impl Drop for Home {

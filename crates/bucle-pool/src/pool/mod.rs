@@ -53,16 +53,16 @@ use crate::payload::{AlignedBytes, NotEncoded, Writer};
 
 use awake::Awake;
 use job::{Averages, Base, Call, Job, Payload};
-use memory::Memory;
+use memory::{Lease, Memory};
 use options::Options;
-use worker::Worker;
+use worker::{Phase, Worker};
 
 pub use ending::MEMORY_LOOK;
 pub use job::Submitted;
 pub use map::{AsCompleted, Map};
 pub use options::{KILL_AFTER, ProcessPoolExecutorBuilder, QUEUE_SIZE, TASKS_AHEAD, TaskOptions};
 pub use output::{OutputLine, OutputStream, STDERR_TAIL};
-pub use status::{LastExit, PoolStatus, WorkerState, WorkerStatus};
+pub use status::{LastExit, PoolStatus, Progress, WorkerState, WorkerStatus};
 
 use crate::board::LONGEST_INLINE;
 
@@ -235,6 +235,33 @@ impl ProcessPoolExecutor {
         }
     }
 
+    /// A task whose arguments were put into bytes elsewhere. In a full queue it has room.
+    pub(crate) fn submit_bytes<F: ProcessFunction>(
+        &self,
+        options: TaskOptions,
+        bytes: Vec<u8>,
+        head: usize,
+    ) -> Submitted<F::Output> {
+        let entry = F::entry();
+        let base = Base::new(entry.path, index_of(entry), options);
+        let call = match self.pool.refusal() {
+            Some(refusal) => Call::failed(base, refusal, F::decode),
+            None => match self.pool.place_bytes(bytes, head) {
+                Ok((payload, head)) => {
+                    let call = Call::new(base, payload, head, F::decode);
+                    self.pool.accept(call.clone());
+                    call
+                }
+                Err(error) => Call::failed(base, ProcessError::NotEncoded(error), F::decode),
+            },
+        };
+        Submitted {
+            call,
+            pool: Rc::downgrade(&self.pool),
+            detached: false,
+        }
+    }
+
     /// [`submit`](ProcessPoolExecutor::submit), if there is room in the queue.
     ///
     /// # Errors
@@ -310,21 +337,31 @@ impl Pool {
 
     /// Where a payload travels, put there.
     fn place(&self, writer: Writer<'_>) -> Result<(Payload, u32), NotEncoded> {
-        let wrong = |why: String| NotEncoded {
-            what: "the arguments",
-            why,
-        };
-        let len = writer.len();
-        let head = u32::try_from(writer.head_len());
-        let head = head.map_err(|_| wrong("they are longer than 4 GiB".into()))?;
+        let (len, head) = (writer.len(), head_len(writer.head_len())?);
         if len <= LONGEST_INLINE {
             return Ok((Payload::Inline(writer.into_bytes()), head));
         }
-        let lease = self.memory.lease(len);
-        let mut lease =
-            lease.map_err(|error| wrong(format!("no shared memory for them: {error}")))?;
+        let mut lease = self.lease(len)?;
         writer.write(&mut lease.bytes_mut()[..len]);
         Ok((Payload::Lease(lease, len), head))
+    }
+
+    /// The same for what is bytes already.
+    fn place_bytes(&self, bytes: Vec<u8>, head: usize) -> Result<(Payload, u32), NotEncoded> {
+        let (len, head) = (bytes.len(), head_len(head)?);
+        if len <= LONGEST_INLINE {
+            return Ok((Payload::Inline(bytes), head));
+        }
+        let mut lease = self.lease(len)?;
+        lease.bytes_mut()[..len].copy_from_slice(&bytes);
+        Ok((Payload::Lease(lease, len), head))
+    }
+
+    fn lease(&self, len: usize) -> Result<Lease, NotEncoded> {
+        self.memory.lease(len).map_err(|error| NotEncoded {
+            what: "the arguments",
+            why: format!("no shared memory for them: {error}"),
+        })
     }
 
     /// Ends all that is left, and takes nothing any more.
@@ -337,5 +374,17 @@ impl Pool {
         }
         self.broken.replace(Some(broken.clone()));
         self.fail_waiting(&ProcessError::Broken(broken));
+        for worker in &*self.workers.borrow() {
+            if worker.phase.get() == Phase::Starting {
+                worker.kill();
+            }
+        }
     }
+}
+
+fn head_len(len: usize) -> Result<u32, NotEncoded> {
+    u32::try_from(len).map_err(|_| NotEncoded {
+        what: "the arguments",
+        why: "they are longer than 4 GiB".into(),
+    })
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use bucle_loop::{LoopRef, try_get_running_loop};
 
 use super::ProcessPoolExecutor;
 use super::output::OutputLine;
+use super::status::Progress;
 use crate::function::{ProcessFunction, index_of};
 use crate::payload::{NotEncoded, Writer};
 use crate::start::check_set_up;
@@ -41,7 +43,11 @@ pub struct ProcessPoolExecutorBuilder {
     kill_after: Option<Duration>,
     tasks_ahead: Option<usize>,
     on_output: Option<OnOutput>,
+    on_progress: Option<OnProgress>,
 }
+
+/// Who is told how far the pool is.
+type OnProgress = Rc<dyn Fn(Progress)>;
 
 /// Who is given the lines of workers.
 type OnOutput = Rc<dyn Fn(OutputLine<'_>)>;
@@ -67,6 +73,7 @@ pub(super) struct Options {
     pub(super) kill_after: Duration,
     pub(super) tasks_ahead: usize,
     pub(super) on_output: Option<OnOutput>,
+    pub(super) on_progress: Option<OnProgress>,
 }
 
 impl ProcessPoolExecutorBuilder {
@@ -172,6 +179,13 @@ impl ProcessPoolExecutorBuilder {
         self
     }
 
+    /// Is called when tasks have ended, with how many: for a progress bar. Many that end at once are
+    /// told at once.
+    pub fn on_progress(mut self, take: impl Fn(Progress) + 'static) -> ProcessPoolExecutorBuilder {
+        self.on_progress = Some(Rc::new(take));
+        self
+    }
+
     /// Makes the pool, on the loop that runs in this thread. No worker is started yet.
     ///
     /// # Errors
@@ -220,6 +234,7 @@ impl ProcessPoolExecutorBuilder {
             kill_after: self.kill_after.unwrap_or(KILL_AFTER),
             tasks_ahead: self.tasks_ahead.unwrap_or(TASKS_AHEAD),
             on_output: self.on_output,
+            on_progress: self.on_progress,
         };
         for (name, zero) in [
             ("max_workers", options.max_workers == 0),
@@ -251,7 +266,7 @@ pub struct TaskOptions {
     pub(super) deadline: Option<Duration>,
     pub(super) memory_limit: Option<u64>,
     pub(super) idempotent: bool,
-    pub(super) name: Option<Rc<str>>,
+    pub(super) name: Option<Arc<str>>,
 }
 
 impl TaskOptions {
@@ -287,7 +302,7 @@ impl TaskOptions {
 
     /// Its name in errors, in the log and in the status.
     #[must_use]
-    pub fn name(mut self, name: impl Into<Rc<str>>) -> TaskOptions {
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> TaskOptions {
         self.name = Some(name.into());
         self
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bucle_sys::worker as sys;
 
-use super::ProcessPoolExecutor;
 use super::ending::ran_for;
 use super::worker::{Phase, Worker};
+use super::{Pool, ProcessPoolExecutor};
 
 /// A pool at one moment. See [`ProcessPoolExecutor::status`].
 #[derive(Clone, Debug, PartialEq)]
@@ -19,12 +19,44 @@ pub struct PoolStatus {
     pub starting: usize,
     /// How many tasks wait for a worker.
     pub queued: usize,
-    /// How many tasks have ended, in whatever way, while a worker had them.
+    /// How many tasks have ended since the pool was made, in whatever way, while a worker had them.
     pub tasks_done: u64,
     /// How many workers have ended: those that died, were killed, or made place for fresh ones.
     pub restarts: u64,
     /// The worker that ended last.
     pub last_exit: Option<LastExit>,
+}
+
+/// How far a pool is: see [`on_progress`](super::ProcessPoolExecutorBuilder::on_progress).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// How many tasks have ended since the pool was made, in whatever way. A chunk of a map counts
+    /// as one.
+    pub done: u64,
+    /// How many tasks workers have, begun or not.
+    pub handed_out: usize,
+    /// How many tasks wait for a worker.
+    pub queued: usize,
+}
+
+impl Pool {
+    /// Tells of tasks that have ended.
+    pub(super) fn tell_progress(&self) {
+        if let Some(take) = &self.options.on_progress {
+            let handed_out = self
+                .workers
+                .borrow()
+                .iter()
+                .map(|worker| worker.load())
+                .sum();
+            take(Progress {
+                done: self.tasks_done.get(),
+                handed_out,
+                queued: self.queued.get(),
+            });
+        }
+    }
 }
 
 /// A worker at one moment.

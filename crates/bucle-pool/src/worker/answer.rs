@@ -1,6 +1,7 @@
 //! What became of a task, on its way to the parent.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use crate::frame::{Frame, Kind};
 use crate::function::Answer;
 use crate::payload::{NotEncoded, Writer};
 use crate::ring::{Producer, take_sleeper};
+use crate::shared::Piece;
 
 /// The processor's time is asked for no more often than this: it is a system call.
 const CPU_TIME_EVERY: Duration = Duration::from_millis(1);
@@ -98,7 +100,15 @@ impl<'a> Answers<'a> {
             segment: 0,
         };
         if len > LONGEST_INLINE {
-            frame.segment = self.link.lend_output(len, |to| payload.write(to))?;
+            let piece = match payload.piece() {
+                Some(piece) => piece.clone(),
+                None => {
+                    let mut piece = Piece::take(len)?;
+                    payload.write(&mut piece.bytes_mut()[..len]);
+                    Arc::new(piece)
+                }
+            };
+            frame.segment = self.link.lend(piece)?;
             self.push(frame, &[])
         } else if let Some(head) = payload.only_head() {
             self.push(frame, head)

@@ -3,24 +3,22 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use bucle_sys::channel::{self, Received};
 use bucle_sys::shared::Segment;
 use bucle_sys::worker::kill_own_group;
 
 use super::{garbage, invalid};
+use crate::shared::Piece;
 use crate::start::Message;
-
-/// How much shared memory for outputs is kept for the next ones, in bytes.
-const KEPT: usize = 256 * 1024 * 1024;
 
 pub(super) struct Link {
     channel: OwnedFd,
     /// The parent's, with arguments, by its number for them.
     arguments: HashMap<u64, Segment>,
-    /// Ours, with outputs: those the parent has now, and those that are free.
-    lent: HashMap<u64, Segment>,
-    free: Vec<(u64, Segment)>,
+    /// Ours, with outputs, that the parent has now.
+    lent: HashMap<u64, Arc<Piece>>,
     next: u64,
 }
 
@@ -30,7 +28,6 @@ impl Link {
             channel,
             arguments: HashMap::new(),
             lent: HashMap::new(),
-            free: Vec::new(),
             next: 1,
         }
     }
@@ -56,7 +53,7 @@ impl Link {
                     self.arguments.insert(number, Segment::from_fd(fd)?);
                 }
                 Some(Message::Forget(number)) => drop(self.arguments.remove(&number)),
-                Some(Message::Free(number)) => self.take_back(number),
+                Some(Message::Free(number)) => drop(self.lent.remove(&number)),
                 Some(Message::Exit) => std::process::exit(0),
                 Some(Message::Ready(_) | Message::Failed) | None => return Err(garbage()),
             },
@@ -80,43 +77,14 @@ impl Link {
         self.arguments.insert(number, segment);
     }
 
-    /// Shared memory of `len` bytes at least, filled by `fill` and known to the parent.
-    pub(super) fn lend_output(
-        &mut self,
-        len: usize,
-        fill: impl FnOnce(&mut [u8]),
-    ) -> io::Result<u64> {
-        // The smallest that is not many times too large.
-        let fits = |segment: &Segment| segment.len() >= len && segment.len() / 4 <= len;
-        let best = (0..self.free.len())
-            .filter(|place| fits(&self.free[*place].1))
-            .min_by_key(|place| self.free[*place].1.len());
-        let (number, mut segment, known) = match best {
-            Some(place) => {
-                let (number, segment) = self.free.swap_remove(place);
-                (number, segment, true)
-            }
-            None => {
-                let number = self.next;
-                self.next += 1;
-                (number, Segment::new("bucle-output", len)?, false)
-            }
-        };
-        fill(&mut segment.bytes_mut()[..len]);
-        if !known {
+    /// Lends shared memory with an output to the parent; gives its number.
+    pub(super) fn lend(&mut self, piece: Arc<Piece>) -> io::Result<u64> {
+        let (number, known) = piece.number(&mut self.next);
+        if !known && let Some(memory) = piece.memory() {
             let message = Message::Segment(number).to_bytes();
-            channel::send_blocking(&self.channel, &message, &[segment.as_fd()])?;
+            channel::send_blocking(&self.channel, &message, &[memory.as_fd()])?;
         }
-        self.lent.insert(number, segment);
+        self.lent.insert(number, piece);
         Ok(number)
-    }
-
-    fn take_back(&mut self, number: u64) {
-        if let Some(segment) = self.lent.remove(&number) {
-            let kept: usize = self.free.iter().map(|(_, segment)| segment.len()).sum();
-            if kept + segment.len() <= KEPT {
-                self.free.push((number, segment));
-            }
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bucle_macros::process;
-use bucle_pool::{ProcessError, ProcessPoolExecutor};
+use bucle_pool::{ProcessError, ProcessPoolExecutor, Shared};
 use serde::{Deserialize, Serialize};
 
 use crate::support::{pool, run};
@@ -30,6 +30,16 @@ fn sum(numbers: &[f64]) -> f64 {
 fn double(numbers: Vec<f64>, name: &str) -> Vec<f64> {
     assert_eq!(name, "twice");
     numbers.into_iter().map(|number| number * 2.0).collect()
+}
+
+#[process(crate = bucle_pool)]
+fn plus(numbers: &[u64], more: u64) -> Shared<u64> {
+    let mut out = Shared::new(numbers.len()).expect("memory");
+    assert!(out.iter().all(|number| *number == 0));
+    for (out, number) in out.iter_mut().zip(numbers) {
+        *out = number + more;
+    }
+    out
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,6 +126,42 @@ fn large_arguments_and_outputs() {
                     .zip(&numbers)
                     .all(|(two, one)| *two == one * 2.0)
             );
+        }
+    });
+}
+
+#[test]
+fn an_output_stays_where_it_lies() {
+    run(async {
+        let pool = pool(1);
+        let mut kept = Vec::new();
+        for round in 0..20 {
+            for len in [0, 3, 10_000, 100_000] {
+                let numbers: Vec<u64> = (0..len).collect();
+                let out = pool.submit(plus, (&numbers, round)).await.unwrap();
+                assert!(
+                    out.iter()
+                        .zip(&numbers)
+                        .all(|(out, number)| *out == number + round)
+                );
+                assert_eq!(out.len(), numbers.len());
+                if round % 5 == 0 {
+                    kept.push((round, out));
+                }
+            }
+        }
+        // What is read still was not used again, and is there when the worker is gone.
+        drop(pool);
+        for (round, mut out) in kept {
+            let mut numbers = 0..;
+            assert!(
+                out.iter()
+                    .all(|out| Some(*out) == numbers.next().map(|n: u64| n + round))
+            );
+            if let Some(first) = out.first_mut() {
+                *first += 1;
+                assert_eq!(out[0], round + 1);
+            }
         }
     });
 }

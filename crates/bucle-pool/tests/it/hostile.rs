@@ -186,8 +186,9 @@ fn what_a_worker_has_started_ends_with_it() {
 fn output_goes_to_the_log_and_nowhere_else() {
     use std::cell::RefCell;
     use std::rc::Rc;
+    type Line = (OutputStream, Option<String>, String);
     run(async {
-        let lines: Rc<RefCell<Vec<(OutputStream, Option<String>, String)>>> = Rc::default();
+        let lines: Rc<RefCell<Vec<Line>>> = Rc::default();
         let log = lines.clone();
         let pool = ProcessPoolExecutor::builder()
             .max_workers(1)

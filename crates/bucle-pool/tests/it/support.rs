@@ -10,8 +10,13 @@ pub(crate) const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// Runs a test on a loop, with an end to it.
 pub(crate) fn run<T: 'static>(body: impl Future<Output = T> + 'static) -> T {
-    let result = bucle_loop::run(async {
-        bucle_loop::timeout(WATCHDOG, body)
+    run_for(WATCHDOG, body)
+}
+
+/// The same with another end.
+pub(crate) fn run_for<T: 'static>(most: Duration, body: impl Future<Output = T> + 'static) -> T {
+    let result = bucle_loop::run(async move {
+        bucle_loop::timeout(most, body)
             .await
             .expect("the test hangs")
     });

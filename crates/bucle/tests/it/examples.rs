@@ -355,3 +355,36 @@ fn axum() {
     assert!(ask("PUT /sum", "").starts_with("HTTP/1.1 405 "));
     server.stop();
 }
+
+#[test]
+fn threads_vs_processes() {
+    let output = run("11_threads_vs_processes");
+    assert_in_order(
+        &output,
+        &[
+            "work that computes: 8 tasks",
+            "the results are the same",
+            "work that waits",
+            "for 8 answers",
+            "for 8 answers",
+            "one crashed: the task `crash`",
+            "SIGABRT",
+            "the others work on: true",
+        ],
+    );
+}
+
+#[test]
+fn shared_state() {
+    let output = run("12_shared_state");
+    assert_eq!(output.matches(" 8000\n").count(), 4, "{output}");
+}
+
+#[test]
+fn deadlock() {
+    let output = run("13_deadlock");
+    assert_in_order(
+        &output,
+        &["own order: a deadlock", "one order: no deadlock in all"],
+    );
+}

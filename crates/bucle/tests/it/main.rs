@@ -6,5 +6,7 @@ mod bridges;
 mod certificate;
 mod examples;
 mod planted;
+#[cfg(target_os = "linux")]
+mod processes;
 mod refusals;
 mod testing;

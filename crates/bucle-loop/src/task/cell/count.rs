@@ -62,7 +62,24 @@ pub(super) unsafe fn release_waker(ptr: NonNull<Header>) {
     // on `header` isn't used.
     let header = unsafe { ptr.as_ref() };
     header.tracker.touch();
-    if header.is_owner() && header.refs.get() != 0 {
+    // SAFETY: as for this function.
+    unsafe {
+        match header.is_owner() {
+            true => release_here(ptr),
+            false => release_shared(ptr),
+        }
+    }
+}
+
+/// As [`release_waker`], on the owner's thread.
+///
+/// # Safety
+/// As for [`release_waker`]; this is the owner's thread.
+#[inline]
+pub(super) unsafe fn release_here(ptr: NonNull<Header>) {
+    // SAFETY: as in `release_waker`.
+    let header = unsafe { ptr.as_ref() };
+    if header.refs.get() != 0 {
         match header.local_wakers.get().checked_sub(1) {
             Some(wakers) => header.local_wakers.set(wakers),
             None => spill(header, -1),

@@ -10,34 +10,46 @@ use crate::task::Cancelled;
 /// runs a task holds one all the while.
 #[derive(Default)]
 pub(crate) struct CurrentTask {
-    /// Set for the time of `inside` only, to the cell of a task that its caller borrows.
+    /// Set while a `Restore` lives only, to the cell of a task that it borrows.
     cell: Cell<Option<NonNull<Header>>>,
+}
+
+/// Puts back the one before, however the run ends.
+struct Restore<'a> {
+    current: &'a CurrentTask,
+    before: Option<NonNull<Header>>,
+    _borrowed: &'a TaskRef,
+}
+
+impl Drop for Restore<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.current.cell.set(self.before);
+    }
 }
 
 impl CurrentTask {
     /// [`TaskRef::run`], with `task` as the current one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(&self, task: &TaskRef) -> Ran {
-        self.inside(task, TaskRef::run)
+        let _restore = self.enter(task);
+        task.run()
     }
 
     /// [`TaskRef::abandon`], with `task` as the current one for what its destructors look for.
     pub(crate) fn abandon(&self, task: &TaskRef, why: Cancelled) {
-        self.inside(task, |task| task.abandon(why));
+        let _restore = self.enter(task);
+        task.abandon(why);
     }
 
+    /// Makes `task` the current one for as long as what is returned lives.
     #[inline]
-    fn inside<R>(&self, task: &TaskRef, body: impl FnOnce(&TaskRef) -> R) -> R {
-        /// Puts back the one before, however `body` ends.
-        struct Restore<'a>(&'a CurrentTask, Option<NonNull<Header>>);
-        impl Drop for Restore<'_> {
-            #[inline]
-            fn drop(&mut self) {
-                self.0.cell.set(self.1);
-            }
+    fn enter<'a>(&'a self, task: &'a TaskRef) -> Restore<'a> {
+        Restore {
+            current: self,
+            before: self.cell.replace(Some(task.ptr)),
+            _borrowed: task,
         }
-        let _restore = Restore(self, self.cell.replace(Some(task.ptr)));
-        body(task)
     }
 
     /// A reference to the current task.
@@ -57,8 +69,8 @@ impl CurrentTask {
         let ptr = self.cell.get()?;
         // Not counted, so it is not dropped either.
         let task = std::mem::ManuallyDrop::new(TaskRef { ptr });
-        // Whoever called `inside` borrows a `TaskRef` to this cell until the place is empty again,
-        // so that the cell is alive and this is its owner's thread.
+        // Whoever runs it borrows a `TaskRef` to this cell until the place is empty again, so
+        // that the cell is alive and this is its owner's thread.
         Some(look(&task))
     }
 }

@@ -41,10 +41,15 @@ impl Home {
         self.free.clear();
     }
 
-    /// Memory for a cell of this layout, which is one of [`layout_of`].
+    /// Whether [`close`](Home::close) was called.
+    pub(super) fn is_closed(&self) -> bool {
+        self.free.kept.get() == usize::MAX
+    }
+
+    /// Memory for a cell of this layout, which is one of [`layout_of`] and of this class.
     #[inline]
-    pub(super) fn allocate(&self, layout: Layout) -> NonNull<u8> {
-        match self.free.take(layout) {
+    pub(super) fn allocate(&self, layout: Layout, class: Option<u32>) -> NonNull<u8> {
+        match self.free.take(layout, class) {
             Some(memory) => memory,
             None => allocate(layout),
         }
@@ -53,12 +58,13 @@ impl Home {
     /// Takes memory back.
     ///
     /// # Safety
-    /// It came from `allocate` with this layout, of this home or another, and nobody uses it.
+    /// It came from `allocate` with this layout, of this home or another, and nobody uses it;
+    /// `class` is that of the layout.
     #[inline]
-    pub(super) unsafe fn free(&self, memory: NonNull<u8>, layout: Layout) {
+    pub(super) unsafe fn free(&self, memory: NonNull<u8>, layout: Layout, class: Option<u32>) {
         // SAFETY: as the caller says.
         unsafe {
-            if !self.free.put(memory, layout) {
+            if !self.free.put(memory, layout, class) {
                 free(memory, layout);
             }
         }
@@ -87,14 +93,17 @@ pub(super) const fn layout_of<T>() -> Layout {
     }
 }
 
-/// Which list memory of this layout belongs to.
-#[inline]
-const fn class_of(layout: Layout) -> Option<usize> {
+/// Which list memory of this layout belongs to. Asked when the program is compiled.
+pub(super) const fn class_of(layout: Layout) -> Option<u32> {
     if cfg!(any(loom, bucle_no_recycling)) || layout.align() != STEP {
         return None;
     }
     let class = (layout.size() + SPENT) / STEP - 1;
-    if class < CLASSES { Some(class) } else { None }
+    if class < CLASSES {
+        Some(class as u32)
+    } else {
+        None
+    }
 }
 
 #[cold]
@@ -138,8 +147,8 @@ impl Default for FreeCells {
 
 impl FreeCells {
     #[inline]
-    fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
-        let list = &self.lists[class_of(layout)?];
+    fn take(&self, layout: Layout, class: Option<u32>) -> Option<NonNull<u8>> {
+        let list = &self.lists[class? as usize];
         let first = list.get()?;
         // SAFETY: what is in a list was put there by `put`, which wrote the `FreeCell` and says
         // that nobody else uses the memory; it leaves the list here.
@@ -151,10 +160,10 @@ impl FreeCells {
     /// Keeps memory, if there is room; false leaves it to the caller.
     ///
     /// # Safety
-    /// It was allocated with this layout, and nobody uses it.
+    /// It was allocated with this layout, whose class this is, and nobody uses it.
     #[inline]
-    unsafe fn put(&self, memory: NonNull<u8>, layout: Layout) -> bool {
-        let Some(class) = class_of(layout) else {
+    unsafe fn put(&self, memory: NonNull<u8>, layout: Layout, class: Option<u32>) -> bool {
+        let Some(class) = class else {
             return false;
         };
         let kept = self.kept.get().saturating_add(layout.size());
@@ -162,7 +171,7 @@ impl FreeCells {
             return false;
         }
         let first: NonNull<FreeCell> = memory.cast();
-        let next = self.lists[class].replace(Some(first));
+        let next = self.lists[class as usize].replace(Some(first));
         // SAFETY: it is ours now, and large enough and aligned for the `FreeCell`: it was a cell,
         // which has a header.
         unsafe { first.write(FreeCell { next }) };
@@ -204,7 +213,7 @@ mod tests {
         assert_eq!(layout_of::<Sized<16>>().size(), 136);
         assert_eq!(class_of(layout_of::<Sized<15>>()), Some(7));
         // The largest that is kept, and one more word.
-        assert_eq!(class_of(layout_of::<Sized<79>>()), Some(CLASSES - 1));
+        assert_eq!(class_of(layout_of::<Sized<79>>()), Some(CLASSES as u32 - 1));
         assert_eq!(layout_of::<Sized<80>>(), Layout::new::<Sized<80>>());
         assert_eq!(class_of(layout_of::<Sized<80>>()), None);
         #[repr(align(64))]
@@ -216,30 +225,32 @@ mod tests {
     fn what_was_freed_is_used_again_and_no_more_is_kept_than_said() {
         let home = Home::default();
         let layout = layout_of::<Sized<15>>();
-        let first = home.allocate(layout);
+        let class = class_of(layout);
+        let larger = layout_of::<Sized<30>>();
+        let first = home.allocate(layout, class);
         // SAFETY: it came from `allocate` with this layout.
-        unsafe { home.free(first, layout) };
+        unsafe { home.free(first, layout, class) };
         assert_eq!(home.free.kept.get(), layout.size());
-        let other = home.allocate(layout_of::<Sized<30>>());
+        let other = home.allocate(larger, class_of(larger));
         assert_ne!(other, first, "of another size");
-        assert_eq!(home.allocate(layout), first);
+        assert_eq!(home.allocate(layout, class), first);
         assert_eq!(home.free.kept.get(), 0);
 
         // SAFETY: as above.
-        unsafe { home.free(first, layout) };
+        unsafe { home.free(first, layout, class) };
         let many: Vec<_> = (0..KEPT / layout.size() + 9)
-            .map(|_| home.allocate(layout))
+            .map(|_| home.allocate(layout, class))
             .collect();
         for memory in many {
             // SAFETY: as above.
-            unsafe { home.free(memory, layout) };
+            unsafe { home.free(memory, layout, class) };
         }
         assert_eq!(home.free.kept.get(), KEPT / layout.size() * layout.size());
 
         home.close();
         assert!(home.free.lists.iter().all(|list| list.get().is_none()));
         // SAFETY: as above.
-        unsafe { home.free(other, layout_of::<Sized<30>>()) };
+        unsafe { home.free(other, larger, class_of(larger)) };
         assert!(home.free.lists.iter().all(|list| list.get().is_none()));
     }
 }

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-use super::{DONE, JOINED, TaskRef, VALUE};
+use super::{DONE, JOINED, TaskRef, VALUE, clone_waker};
 use crate::task::TaskError;
 
 /// The one reference to a task through which its result can be had, for the thread that made the
@@ -72,7 +72,7 @@ impl<T> JoinRef<T> {
                 // The task itself might end while the old one is dropped or the new one made:
                 // nothing is borrowed.
                 drop(old);
-                cx.waker().clone()
+                clone_waker(cx.waker())
             }
         };
         header.joiner.set(Some(kept));
@@ -123,7 +123,9 @@ impl<T> Drop for JoinRef<T> {
         let header = self.task.header();
         let flags = header.flags.get();
         header.flags.set(flags & !(JOINED | VALUE));
-        drop(header.joiner.take());
+        if let Some(joiner) = header.joiner.take() {
+            drop(joiner);
+        }
         if flags & VALUE != 0 {
             // SAFETY: VALUE was set, so the stage holds the output; it isn't any more, so nobody
             // drops it again, even if this unwinds; `task` keeps the cell alive until after this

@@ -16,6 +16,7 @@ use loom::thread;
 
 use super::*;
 use crate::inbox::Message;
+use crate::ready::Entry;
 
 const LOOP: u64 = 7;
 

@@ -12,6 +12,7 @@ use async_task::{FallibleTask, Runnable};
 use proptest::prelude::*;
 
 use super::*;
+use crate::ready::Entry;
 
 /// What the future does at one of its polls.
 #[derive(Clone, Copy, Debug)]

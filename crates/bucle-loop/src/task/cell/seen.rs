@@ -1,6 +1,6 @@
 //! What the wait-for graph reads of a cell. Nothing here changes a task.
 
-use super::{CANCEL, CLOSED, JOINED, RUNNING, SCHEDULED, TaskRef, count};
+use super::{CANCEL, CLOSED, RUNNING, SCHEDULED, TaskRef, count};
 use crate::primitives::Ordering;
 use crate::waits::WakerKey;
 
@@ -32,20 +32,5 @@ impl TaskRef {
     /// or is closed.
     pub(crate) fn is_under_way(&self) -> bool {
         self.header().flags.get() & (SCHEDULED | RUNNING | CANCEL | CLOSED) != 0
-    }
-
-    /// Whether the right to its result, and with it to cancel it, exists.
-    pub(crate) fn is_joined(&self) -> bool {
-        self.header().flags.get() & JOINED != 0
-    }
-
-    /// Notes that somebody was given a handle, by which the task can be cancelled.
-    pub(crate) fn note_handed(&self) {
-        self.header().handed.set(true);
-    }
-
-    /// Whether anybody ever was.
-    pub(crate) fn was_handed(&self) -> bool {
-        self.header().handed.get()
     }
 }

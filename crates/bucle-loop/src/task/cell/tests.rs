@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::inbox::Message;
+use crate::ready::Entry;
 use std::task::Poll;
 
 /// A loop of the simplest kind: a queue, an inbox and no table.
@@ -963,7 +964,8 @@ fn who_catches_a_cancellation_is_woken_instead_of_the_task_being_dropped() {
     assert!(Rc::ptr_eq(&tree, &task.catching().unwrap()));
     let place = Catching::in_tree(&task, &waker);
     task.cancel(Cancelled::new("for the place"));
-    assert_eq!(bench.turn(), 0);
+    // Polled also where the place's waker is another's: the run may have been queued by a wake.
+    assert_eq!(bench.turn(), 1);
     assert_eq!(count.0.load(Ordering::Relaxed), 1);
     assert!(!task.is_done() && task.is_cancelling());
     assert_eq!(Rc::strong_count(&held), 2);

@@ -1,13 +1,13 @@
 //! Wakers: the references to a cell that may be on any thread.
 
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-use super::count::{add_shared, add_waker, release_shared, release_waker};
-use super::{CLOSED, Header, SCHEDULED};
+use super::count::{add_shared, add_waker, release_here, release_shared, release_waker};
+use super::{CLOSED, Header, SCHEDULED, TaskRef};
 use crate::inbox::Message;
 use crate::primitives::Ordering;
-use crate::ready::Entry;
 
 /// One table for all types of futures: `Waker::will_wake` compares its address.
 static WAKER: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, release);
@@ -20,6 +20,80 @@ static WAKER: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, rel
 pub(super) unsafe fn borrowed(ptr: NonNull<Header>) -> Waker {
     // SAFETY: the four functions below do what `RawWaker` asks of them, on any thread.
     unsafe { Waker::from_raw(RawWaker::new(ptr.as_ptr().cast_const().cast(), &WAKER)) }
+}
+
+/// Whether a waker is one of ours, so that its data points to a cell.
+#[inline]
+fn is_ours(waker: &Waker) -> bool {
+    std::ptr::eq(waker.vtable(), &raw const WAKER)
+}
+
+/// [`Waker::clone`], without the call through the table where the waker is a task's.
+#[inline]
+pub(crate) fn clone_waker(waker: &Waker) -> Waker {
+    if !is_ours(waker) {
+        return waker.clone();
+    }
+    // SAFETY: `waker` is ours and keeps the cell alive; what is counted is the waker made of it.
+    unsafe {
+        add_waker(header_of(waker.data()));
+        Waker::from_raw(RawWaker::new(waker.data(), &WAKER))
+    }
+}
+
+/// The task that a waker is of: `None` if it is of another make, of another thread's task, or of one
+/// that is over.
+#[inline]
+pub(crate) fn task_of(waker: &Waker) -> Option<TaskRef> {
+    let ptr = open_cell_of(waker)?;
+    // SAFETY: the waker keeps the cell alive; this is its owner's thread, and an owner's reference
+    // exists, as CLOSED isn't set.
+    Some(unsafe { ptr.as_ref().add_ref(ptr) })
+}
+
+/// Notes that the task of a waker of ours began to wait, if it is one of the loop `loop_id`; else
+/// nothing, and false.
+#[inline]
+pub(crate) fn note_wait_of(waker: &Waker, loop_id: u64) -> bool {
+    let Some(ptr) = open_cell_of(waker) else {
+        return false;
+    };
+    // SAFETY: as in `task_of`.
+    let header = unsafe { ptr.as_ref() };
+    let known = header.loop_id == loop_id;
+    if known {
+        header.ready().note_wait();
+    }
+    known
+}
+
+/// The cell of a waker that is ours, if this is its owner's thread and it isn't closed: then there
+/// is an owner's reference too.
+#[inline]
+fn open_cell_of(waker: &Waker) -> Option<NonNull<Header>> {
+    if !is_ours(waker) {
+        return None;
+    }
+    // SAFETY: it is ours, and keeps the cell alive. What isn't for all threads is looked at only
+    // where this is the owner's.
+    unsafe {
+        let ptr = header_of(waker.data());
+        let header = ptr.as_ref();
+        (header.is_owner() && header.flags.get() & CLOSED == 0).then_some(ptr)
+    }
+}
+
+/// [`Waker::wake`], without the call through the table where the waker is a task's. Gives
+/// it back if it is not; if it is, nobody else's code was run, and nothing has panicked.
+#[inline]
+pub(crate) fn wake_ours(waker: Waker) -> Result<(), Waker> {
+    if !is_ours(&waker) {
+        return Err(waker);
+    }
+    let waker = ManuallyDrop::new(waker);
+    // SAFETY: it is ours, and given up here.
+    unsafe { wake(waker.data()) };
+    Ok(())
 }
 
 /// # Safety
@@ -55,7 +129,20 @@ unsafe fn wake_by_ref(data: *const ()) {
         header.tracker.touch();
         if header.is_owner() {
             wake_here(ptr);
-        } else if !header.remote_notified.swap(true, Ordering::AcqRel) {
+        } else {
+            wake_by_ref_elsewhere(ptr);
+        }
+    }
+}
+
+/// # Safety
+/// As for [`wake_by_ref`].
+#[inline(never)]
+unsafe fn wake_by_ref_elsewhere(ptr: NonNull<Header>) {
+    // SAFETY: the caller has a waker, which keeps the cell alive.
+    unsafe {
+        let header = ptr.as_ref();
+        if !header.remote_notified.swap(true, Ordering::AcqRel) {
             add_shared(header);
             send(ptr);
         }
@@ -64,6 +151,7 @@ unsafe fn wake_by_ref(data: *const ()) {
 
 /// # Safety
 /// `data` is that of a waker of ours, which the caller gives up.
+#[inline]
 unsafe fn wake(data: *const ()) {
     // SAFETY: the caller gives up a waker, whose data this is. Until that is counted out, or has
     // become the message's, it keeps the cell alive; after it nothing is touched.
@@ -73,8 +161,21 @@ unsafe fn wake(data: *const ()) {
         header.tracker.touch();
         if header.is_owner() {
             wake_here(ptr);
-            release_waker(ptr);
-        } else if !header.remote_notified.swap(true, Ordering::AcqRel) {
+            release_here(ptr);
+        } else {
+            wake_elsewhere(ptr);
+        }
+    }
+}
+
+/// # Safety
+/// As for [`wake`].
+#[inline(never)]
+unsafe fn wake_elsewhere(ptr: NonNull<Header>) {
+    // SAFETY: the caller gives up a waker. Until that has become the message's, or is counted out,
+    // it keeps the cell alive; after it nothing is touched.
+    unsafe {
+        if !ptr.as_ref().remote_notified.swap(true, Ordering::AcqRel) {
             send(ptr);
         } else {
             release_shared(ptr);
@@ -95,7 +196,7 @@ unsafe fn wake_here(ptr: NonNull<Header>) {
         header.flags.set(flags | SCHEDULED);
         // An owner's reference exists, as CLOSED isn't set: it is set when the last one goes,
         // before that is counted out.
-        header.ready().push(Entry::Task(header.add_ref(ptr)));
+        header.ready().push_task(|| header.add_ref(ptr));
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
 use crate::carrier::Carrier;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
+use crate::waiters::Seat;
 use crate::write_queue::FileRange;
 
 impl Carrier for TlsTransport {
@@ -68,6 +69,7 @@ impl Carrier for TlsTransport {
         match self.below() {
             Some(below) if self.any(ESTABLISHED) => {
                 below.pause_reading();
+                self.linger();
                 self.pump();
             }
             Some(below) => below.abort(),
@@ -158,19 +160,16 @@ impl Carrier for TlsTransport {
         &self.event_loop
     }
 
-    fn is_drained(&self, waker: &Waker) -> bool {
+    fn is_drained(&self, seat: &mut Seat, waker: &Waker) -> bool {
         if self.any(LOST) {
             return true;
         }
         if self.queue.borrow().size() == 0 {
             return self
                 .below()
-                .is_none_or(|below| below.carrier().is_drained(waker));
+                .is_none_or(|below| below.carrier().is_drained(seat, waker));
         }
-        let mut drained = self.drained.borrow_mut();
-        if !drained.iter().any(|other| other.will_wake(waker)) {
-            drained.push(waker.clone());
-        }
+        self.drained.join(seat, waker);
         false
     }
 

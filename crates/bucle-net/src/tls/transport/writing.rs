@@ -43,13 +43,19 @@ impl TlsTransport {
         }
         while !self.any(LOST) {
             let Some(below) = self.below() else { return };
+            let has_room = !self.any(BELOW_PAUSED) && !is_full(&below);
+            if !has_room && !self.any(BELOW_PAUSED) && self.queue.borrow().size() > 0 {
+                // That it is full, and has room again, it tells when it is not busy with telling
+                // something else, as it is now.
+                self.pump_soon();
+            }
             let mut output = Vec::new();
             let result = {
                 // Borrowed while something is delivered, behind which comes another call.
                 let Ok(mut session) = self.session.try_borrow_mut() else {
                     return;
                 };
-                let result = if self.any(ESTABLISHED) && !self.any(BELOW_PAUSED) {
+                let result = if self.any(ESTABLISHED) && has_room {
                     let sink = Encrypting(RefCell::new(&mut *session));
                     self.queue.borrow_mut().send(&sink, PIECE).1.map(drop)
                 } else {
@@ -78,11 +84,22 @@ impl TlsTransport {
         self.check_low_water();
     }
 
+    fn pump_soon(&self) {
+        if self.pumps_soon.replace(true) {
+            return;
+        }
+        let this = self.this.clone();
+        self.event_loop.call_soon(move || {
+            if let Some(this) = this.upgrade() {
+                this.pumps_soon.set(false);
+                this.pump();
+            }
+        });
+    }
+
     /// Everything was encrypted.
     pub(super) fn sent(&self) {
-        for waker in self.drained.take() {
-            waker.wake();
-        }
+        self.drained.wake();
         if self.any(LOST) || !self.any(CLOSING | EOF_WANTED) {
             return;
         }
@@ -107,17 +124,19 @@ impl TlsTransport {
             self.set(LINGERING);
             below.write_eof();
             below.resume_reading();
-            self.linger(below.get_write_buffer_size());
+            self.linger();
         }
     }
 
-    /// Waits for the peer's end, as long as it takes what is left or says something.
-    pub(super) fn linger(&self, left: usize) {
+    /// Waits for the peer to take what is left, and for its end, as long as it takes something or
+    /// says something.
+    pub(super) fn linger(&self) {
+        let left = self.total();
         self.set_timer(self.patience.shutdown, move |this| {
             let Some(below) = this.below() else { return };
-            match below.get_write_buffer_size() {
+            match this.total() {
                 0 => below.close(),
-                now if now < left => this.linger(now),
+                now if now < left => this.linger(),
                 _ => below.abort(),
             }
         });
@@ -158,6 +177,11 @@ impl TlsTransport {
         }
         self.pump();
     }
+}
+
+/// Whether more is queued than the transport below wants.
+fn is_full(below: &Transport) -> bool {
+    below.get_write_buffer_size() > below.get_write_buffer_limits().1
 }
 
 /// Where a write queue sends what is to be encrypted.
