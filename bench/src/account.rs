@@ -119,6 +119,17 @@ pub(crate) fn resident(pids: &[u32]) -> Result<Resident> {
     Ok(sum)
 }
 
+/// How many descriptors `pids` have open, all together.
+pub(crate) fn descriptors(pids: &[u32]) -> Result<usize> {
+    let each = pids.iter().map(|pid| {
+        let folder = format!("/proc/{pid}/fd");
+        let entries =
+            std::fs::read_dir(&folder).with_context(|| format!("cannot read {folder}"))?;
+        Ok(entries.count())
+    });
+    each.sum()
+}
+
 /// A process and all that descend from it, the first first.
 pub(crate) fn family(pid: u32) -> Vec<u32> {
     let mut all = vec![pid];

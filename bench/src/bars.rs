@@ -13,6 +13,8 @@ use crate::timed::{Row, Sample, Timed};
 pub(crate) enum Figure {
     /// CPU time a request.
     Cpu,
+    /// The part of it in user mode.
+    User,
     /// Requests a second.
     Rate,
 }
@@ -22,6 +24,7 @@ impl Figure {
     pub(crate) fn of(self, sample: &Sample) -> f64 {
         match self {
             Figure::Cpu => sample.cpu(),
+            Figure::User => sample.user(),
             Figure::Rate => sample.rate(),
         }
     }
@@ -29,6 +32,7 @@ impl Figure {
 
 struct Bar {
     scenario: &'static str,
+    ours: &'static str,
     figure: Figure,
     to: &'static str,
     wanted: Wanted,
@@ -44,6 +48,7 @@ const fn bar(
 ) -> Bar {
     Bar {
         scenario,
+        ours: "bucle",
         figure,
         to,
         wanted,
@@ -55,6 +60,7 @@ impl Bar {
     fn text(&self) -> String {
         let what = match self.figure {
             Figure::Cpu => "CPU",
+            Figure::User => "user CPU",
             Figure::Rate => "requests/s",
         };
         let side = match self.wanted {
@@ -65,15 +71,52 @@ impl Bar {
     }
 }
 
-/// Ratios of Bucle to another server, within the round.
+/// Ratios of Bucle to another server, within the round. Several for one scenario: what was asked of the first server, and of
+/// that of today.
 const BARS: &[Bar] = &[
     bar("plaintext", Figure::Cpu, "bare", Wanted::AtMost, 1.15),
     bar("plaintext", Figure::Cpu, "nginx", Wanted::AtMost, 0.80),
-    bar("pipelined", Figure::Rate, "bare", Wanted::AtLeast, 0.45),
+    bar("plaintext", Figure::User, "nginx", Wanted::AtMost, 0.35),
+    bar("plaintext", Figure::Rate, "bare", Wanted::AtLeast, 0.92),
+    bar("plaintext", Figure::Cpu, "ntex", Wanted::AtMost, 1.0),
+    bar("plaintext", Figure::Cpu, "may", Wanted::AtMost, 1.0),
+    bar("pipelined", Figure::Rate, "bare", Wanted::AtLeast, 0.60),
+    bar("pipelined", Figure::Cpu, "ntex", Wanted::AtMost, 1.0),
+    bar("pipelined", Figure::Cpu, "may", Wanted::AtMost, 1.0),
+    bar("one-kib", Figure::Rate, "bare", Wanted::AtLeast, 0.85),
     bar("one-kib", Figure::Cpu, "nginx", Wanted::AtMost, 0.70),
     bar("one-kib", Figure::Cpu, "lighttpd", Wanted::AtMost, 1.0),
     bar("file", Figure::Cpu, "nginx", Wanted::AtMost, 0.70),
     bar("file", Figure::Cpu, "lighttpd", Wanted::AtMost, 1.0),
+    bar("file-100k", Figure::Rate, "bare", Wanted::AtLeast, 0.95),
+    bar("file-100k", Figure::Cpu, "nginx", Wanted::AtMost, 1.0),
+    bar("file-100k", Figure::Cpu, "lighttpd", Wanted::AtMost, 1.0),
+    bar("file-10m", Figure::Rate, "bare", Wanted::AtLeast, 0.95),
+    bar("file-10m", Figure::Cpu, "nginx", Wanted::AtMost, 1.0),
+    bar("file-10m", Figure::Cpu, "lighttpd", Wanted::AtMost, 1.0),
+    bar("reconnect", Figure::Cpu, "nginx", Wanted::AtMost, 0.92),
+    bar(
+        "plaintext-logged",
+        Figure::Cpu,
+        "nginx",
+        Wanted::AtMost,
+        1.0,
+    ),
+    bar("one-kib-logged", Figure::Cpu, "nginx", Wanted::AtMost, 1.0),
+    bar(
+        "one-kib-logged",
+        Figure::Cpu,
+        "lighttpd",
+        Wanted::AtMost,
+        1.0,
+    ),
+    bar("tls", Figure::Cpu, "nginx", Wanted::AtMost, 1.0),
+    bar("tls-handshake", Figure::Cpu, "nginx", Wanted::AtMost, 1.0),
+    bar("tls-resumed", Figure::Cpu, "nginx", Wanted::AtMost, 1.0),
+    Bar {
+        ours: "bucle-2",
+        ..bar("workers", Figure::Cpu, "bucle", Wanted::AtMost, 1.05)
+    },
 ];
 
 /// System calls a request: on one connection (the rest is a timer now and then), and on 32.
@@ -82,7 +125,7 @@ const CALLS_ON_MANY: f64 = 2.2;
 /// Rates of a server that was on its CPU for less of the time than this are not judged.
 const BUSY_ENOUGH: f64 = 0.9;
 /// Bytes of user memory an idle connection.
-const IDLE_BYTES: f64 = 400.0;
+const IDLE_BYTES: f64 = 200.0;
 
 /// One bar and what came out.
 #[derive(Debug, Serialize)]
@@ -114,7 +157,9 @@ pub(crate) fn ratio(ours: &Row, theirs: &Row, figure: Figure) -> Option<Spread> 
         ours.samples
             .iter()
             .zip(&theirs.samples)
-            .map(|(a, b)| figure.of(a) / figure.of(b)),
+            .map(|(a, b)| figure.of(a) / figure.of(b))
+            // No tick may have been sampled in user mode.
+            .filter(|ratio| ratio.is_finite()),
     )
 }
 
@@ -123,7 +168,7 @@ pub(crate) fn of_timed(timed: &Timed) -> Vec<Judged> {
     let row = |name: &str| timed.rows.iter().find(|row| row.server == name);
     let bars = BARS.iter().filter(|bar| bar.scenario == timed.name);
     bars.map(|bar| {
-        let pair = row("bucle").zip(row(bar.to));
+        let pair = row(bar.ours).zip(row(bar.to));
         let spread = pair.and_then(|(ours, theirs)| ratio(ours, theirs, bar.figure));
         let doubt = pair.and_then(|(ours, theirs)| doubt(bar, timed, [ours, theirs]));
         let mut measured = match spread {
@@ -141,7 +186,10 @@ pub(crate) fn of_timed(timed: &Timed) -> Vec<Judged> {
             measured.push_str(&format!(", not judged: {doubt}"));
         }
         Judged {
-            bar: format!("{}: {} x {}'s", bar.scenario, bar.text(), bar.to),
+            bar: match bar.ours {
+                "bucle" => format!("{}: {} x {}'s", bar.scenario, bar.text(), bar.to),
+                ours => format!("{}: {ours}'s {} x {}'s", bar.scenario, bar.text(), bar.to),
+            },
             measured,
             verdict: spread
                 .filter(|_| doubt.is_none())
@@ -156,7 +204,7 @@ fn doubt(bar: &Bar, timed: &Timed, rows: [&Row; 2]) -> Option<String> {
     if timed.void_kept && bar.to == "bare" {
         return Some("too many void rounds, the bare loop was not bare".to_owned());
     }
-    if bar.figure == Figure::Cpu {
+    if bar.figure != Figure::Rate {
         return None;
     }
     // A server that waited for the load generator, or for its CPU, has a rate that is not its own.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::servers::{Job, KINDS, Kind, Server, free_port};
+use crate::servers::{How, Job, KINDS, Kind, Server, free_port};
 use crate::shape::Content;
 use crate::site::Site;
 
@@ -42,13 +42,28 @@ pub(crate) struct Skipped {
 impl Bench<'_> {
     /// The servers that were asked for and can answer this; those that are missing go to `skipped`.
     pub(crate) fn able(&self, content: Content, skipped: &mut Vec<Skipped>) -> Vec<&'static Kind> {
-        let asked = |kind: &&Kind| self.servers.is_empty() || self.servers.contains(kind.name);
-        let mut kinds: Vec<&'static Kind> = KINDS
+        self.able_as(KINDS, content, &How::default(), skipped)
+    }
+
+    /// Those of `kinds` that can answer when they are started so.
+    pub(crate) fn able_as(
+        &self,
+        kinds: &'static [Kind],
+        content: Content,
+        how: &How,
+        skipped: &mut Vec<Skipped>,
+    ) -> Vec<&'static Kind> {
+        let asked = |kind: &&Kind| {
+            let name = kind.name.strip_suffix("-2").unwrap_or(kind.name);
+            self.servers.is_empty() || self.servers.contains(name)
+        };
+        let whole = how.logged || how.secure;
+        let mut kinds: Vec<&'static Kind> = kinds
             .iter()
             .filter(asked)
-            .filter(|kind| (kind.serves)(content))
+            .filter(|kind| (kind.serves)(content) && (kind.is_server || !whole))
             .collect();
-        kinds.retain(|kind| match kind.missing(&self.job(content, 0)) {
+        kinds.retain(|kind| match kind.missing(&self.job(content, 0, how)) {
             None => true,
             Some(reason) => {
                 self.say(&format!("{} is skipped: {reason}", kind.name));
@@ -64,15 +79,18 @@ impl Bench<'_> {
 
     /// Starts a server on its CPU.
     pub(crate) fn start(&self, kind: &Kind, content: Content) -> Result<Server> {
-        kind.start(
-            &self.job(content, free_port()?),
-            self.server_cpu,
-            self.load_cpu,
-        )
+        self.start_as(kind, content, &How::default())
     }
 
-    fn job(&self, content: Content, port: u16) -> Job<'_> {
+    /// Starts it so.
+    pub(crate) fn start_as(&self, kind: &Kind, content: Content, how: &How) -> Result<Server> {
+        let job = self.job(content, free_port()?, how);
+        kind.start(&job, self.server_cpu, self.load_cpu)
+    }
+
+    fn job(&self, content: Content, port: u16, how: &How) -> Job<'_> {
         Job {
+            how: how.clone(),
             content,
             site: self.site,
             port,

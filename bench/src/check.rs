@@ -10,6 +10,8 @@ use crate::load::{Heads, REQUESTS, Requests, header};
 use crate::shape::Shape;
 
 const SAMPLE: usize = 512;
+/// Of large ones fewer are compared, so that it takes no longer.
+const SAMPLE_BYTES: usize = 32 * 1024 * 1024;
 /// Headers that every server must send, so that all do the same work.
 const EXPECTED: [&str; 3] = ["Content-Length", "Content-Type", "Date"];
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,9 +21,12 @@ pub(crate) fn answers(server: SocketAddr, shape: &Shape, requests: &Requests) ->
     let mut stream = connect(server)?;
     let mut heads = Heads::default();
     let mut bytes = Vec::new();
+    let mut more = vec![0; 64 * 1024];
     // Steps that share no factor with the pool's size, so that the sample is spread over it.
     let mut first = 0;
-    for _ in 0..SAMPLE / shape.depth {
+    let size = requests.body(0).len().max(1);
+    let sample = SAMPLE.min(SAMPLE_BYTES / size).max(2);
+    for _ in 0..sample.div_ceil(shape.depth) {
         stream
             .write_all(requests.burst(first, shape.depth))
             .context("sending a request")?;
@@ -32,7 +37,6 @@ pub(crate) fn answers(server: SocketAddr, shape: &Shape, requests: &Requests) ->
                 {
                     break head;
                 }
-                let mut more = [0; 16 * 1024];
                 match stream.read(&mut more).context("reading an answer")? {
                     0 => bail!("closed in the middle of an answer"),
                     read => bytes.extend_from_slice(&more[..read]),

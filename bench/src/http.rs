@@ -1,4 +1,4 @@
-//! The HTTP part: Bucle beside nginx, lighttpd, a hyper server and a bare loop.
+//! The HTTP part: Bucle beside nginx, lighttpd, servers of hyper, ntex and may_minihttp, and a bare loop.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,10 +32,11 @@ pub(crate) struct Arguments {
     /// Seconds that one measurement takes
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
-    /// Only these scenarios: plaintext, pipelined, pipelined-few, one-kib, file, reconnect, syscalls, idle
+    /// Only these scenarios: plaintext, pipelined, pipelined-few, one-kib, file, file-100k, file-10m, reconnect, plaintext-logged,
+    /// one-kib-logged, tls, tls-handshake, tls-resumed, workers, syscalls, idle
     #[arg(long, value_delimiter = ',', value_name = "SCENARIO")]
     only: Vec<String>,
-    /// Only these servers: bare, nginx, lighttpd, hyper, bucle
+    /// Only these servers: bare, nginx, lighttpd, hyper, ntex, may, bucle
     #[arg(long, value_delimiter = ',', value_name = "SERVER")]
     servers: Vec<String>,
     /// Connections of the timed scenarios, instead of each one's own number
@@ -110,7 +111,7 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     // From here on an end by signal or panic unwinds, so that the guards below put everything back.
     stop::install()?;
     let timed_seconds =
-        shapes.len() as f64 * f64::from(arguments.rounds) * 5.0 * (arguments.seconds * 1.3 + 1.5);
+        shapes.len() as f64 * f64::from(arguments.rounds) * 7.0 * (arguments.seconds * 1.3 + 1.5);
     stop::after(Duration::from_secs_f64(600.0 + 2.0 * timed_seconds));
     let files = machine::raise_open_files(20_000)?;
     let room = files.saturating_sub(200).min(15_000) as u32;
@@ -218,11 +219,6 @@ fn choose(arguments: &Arguments) -> Result<(Vec<Shape>, bool, bool)> {
 
 /// Builds the peers of this workspace, and `bucle` from the repository's.
 fn build(peers: &Path, root: &Path, with_bucle: bool, warnings: &mut Vec<String>) -> Result<()> {
-    let cargo = || {
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.args(["build", "--release", "--quiet"]);
-        command
-    };
     let folder = peers.parent().context("no target folder")?;
     let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
     let status = cargo()
@@ -233,22 +229,32 @@ fn build(peers: &Path, root: &Path, with_bucle: bool, warnings: &mut Vec<String>
     if !status.success() {
         bail!("the peers do not build");
     }
-    if with_bucle {
-        let status = cargo()
-            .args(["-p", "bucle-cli"])
-            .current_dir(root)
-            .status()?;
-        if !status.success() {
-            warnings.push(
-                "bucle does not build: what was built before is measured, if anything".to_owned(),
-            );
-        }
+    if with_bucle && build_bucle(root).is_err() {
+        warnings.push(
+            "bucle does not build: what was built before is measured, if anything".to_owned(),
+        );
     }
     Ok(())
 }
 
+/// Builds `bucle` from the repository at `root`.
+pub(crate) fn build_bucle(root: &Path) -> Result<()> {
+    let status = cargo()
+        .args(["-p", "bucle-cli"])
+        .current_dir(root)
+        .status()?;
+    ensure!(status.success(), "bucle does not build");
+    Ok(())
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["build", "--release", "--quiet"]);
+    command
+}
+
 /// Where cargo builds the repository's own workspace.
-fn target(root: &Path) -> PathBuf {
+pub(crate) fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 

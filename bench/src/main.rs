@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod attacks;
 mod bars;
 mod bench;
 mod check;
@@ -45,6 +46,8 @@ struct Arguments {
 enum Part {
     /// Runtimes: tasks, wakes, timers, threads, memory, and TCP echo
     Runtimes(runtimes::Arguments),
+    /// Attacks: slow, many and rude clients, and an honest one beside them
+    Attacks(attacks::Arguments),
     /// The instructions that Bucle's hooks take with nothing attached
     Hooks(hooks::Arguments),
 }
@@ -67,6 +70,7 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.part {
         None => http::run(arguments.http),
         Some(Part::Runtimes(arguments)) => runtimes::run(arguments),
+        Some(Part::Attacks(arguments)) => attacks::run(arguments),
         Some(Part::Hooks(arguments)) => hooks::run(&arguments),
     }
 }

@@ -5,9 +5,14 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Pins the calling thread, and what it spawns from now on, to one CPU.
 pub(crate) fn this_thread(cpu: usize) -> Result<()> {
+    this_thread_to(&[cpu])
+}
+
+/// The same with several CPUs.
+pub(crate) fn this_thread_to(cpus: &[usize]) -> Result<()> {
     let mut only = CpuSet::new();
-    only.set(cpu);
-    sched_setaffinity(None, &only).with_context(|| format!("cannot run on CPU {cpu}"))
+    cpus.iter().for_each(|&cpu| only.set(cpu));
+    sched_setaffinity(None, &only).with_context(|| format!("cannot run on CPUs {cpus:?}"))
 }
 
 /// While it lives, the calling thread, and what it spawns, runs on one CPU; then where it could before.

@@ -15,6 +15,14 @@ const SMALLEST: usize = 205;
 const LARGEST: usize = 4_096;
 /// The path of the file of 1 KiB.
 pub(crate) const ONE_KIB: &str = "/one-kib.html";
+/// The large files: path and size.
+pub(crate) const LARGE: [(&str, usize); 2] = [
+    ("/100-kib.bin", 100 * 1024),
+    ("/10-mib.bin", 10 * 1024 * 1024),
+];
+/// The path of a folder of [`MANY`] names, where it was asked for.
+pub(crate) const NAMES: &str = "/names/";
+const MANY: usize = 50_000;
 const KINDS: [&str; 5] = ["html", "css", "js", "svg", "txt"];
 
 /// A folder of files in the temporary directory, removed when dropped.
@@ -24,6 +32,8 @@ pub(crate) struct Site {
     pub(crate) files: Vec<(String, Vec<u8>)>,
     /// The file of 1 KiB.
     pub(crate) one_kib: (String, Vec<u8>),
+    /// Those of [`LARGE`].
+    pub(crate) large: Vec<(String, Vec<u8>)>,
 }
 
 impl Site {
@@ -43,15 +53,18 @@ impl Site {
             );
             files.push((path, text(&mut random, SMALLEST, LARGEST)));
         }
+        let one_kib = (ONE_KIB.to_owned(), text(&mut random, 1_024, 1_024));
+        let large = LARGE.map(|(path, size)| (path.to_owned(), text(&mut random, size, size)));
         let site = Site {
             folder,
             files,
-            one_kib: (ONE_KIB.to_owned(), text(&mut random, 1_024, 1_024)),
+            one_kib,
+            large: large.into(),
         };
         for kind in KINDS {
             std::fs::create_dir_all(site.root().join(kind))?;
         }
-        for (path, content) in site.files.iter().chain([&site.one_kib]) {
+        for (path, content) in site.files.iter().chain([&site.one_kib]).chain(&site.large) {
             let file = site.root().join(&path[1..]);
             std::fs::write(&file, content)
                 .with_context(|| format!("cannot write {}", file.display()))?;
@@ -62,6 +75,16 @@ impl Site {
                 .set_modified(SystemTime::now() - Duration::from_secs(86_400))?;
         }
         Ok(site)
+    }
+
+    /// Makes the folder of many names.
+    pub(crate) fn add_names(&self) -> Result<()> {
+        let folder = self.root().join(NAMES.trim_matches('/'));
+        std::fs::create_dir_all(&folder)?;
+        for number in 0..MANY {
+            File::create(folder.join(format!("a-file-with-a-name-{number:05}.txt")))?;
+        }
+        Ok(())
     }
 
     /// The document root.

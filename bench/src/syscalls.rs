@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::bench::{Bench, Skipped};
 use crate::check;
-use crate::load::{Load, Requests};
+use crate::load::{Drive, Load, Requests};
 use crate::servers::{self, Kind, Server};
 use crate::shape::{Content, Shape};
 use crate::stop;

@@ -11,9 +11,9 @@ use serde::Serialize;
 use crate::account::{self, CpuTime};
 use crate::bench::{Bench, Skipped};
 use crate::check;
-use crate::load::{Load, Requests};
+use crate::load::{Drive, Key, Load, Requests, SecureLoad};
 use crate::random::Random;
-use crate::servers::Kind;
+use crate::servers::{How, KINDS, Kind, WORKERS};
 use crate::shape::{Content, Shape};
 use crate::stop;
 
@@ -96,7 +96,18 @@ pub(crate) fn run(bench: &Bench<'_>, shape: &Shape) -> Result<Timed> {
         rows: Vec::new(),
         skipped: Vec::new(),
     };
-    let mut kinds = bench.able(shape.content, &mut timed.skipped);
+    let how = How {
+        logged: shape.logged,
+        secure: shape.secure.is_some(),
+        closes: shape.reconnect,
+        all_cpus: shape.workers,
+        ..How::default()
+    };
+    if how.secure {
+        Key::at(bench.site.scratch()).make()?;
+    }
+    let all = if shape.workers { WORKERS } else { KINDS };
+    let mut kinds = bench.able_as(all, shape.content, &how, &mut timed.skipped);
     if shape.depth > 1 {
         let in_order = |kind: &&Kind| {
             let wrong = order(bench, shape.depth, kind).err();
@@ -128,7 +139,7 @@ pub(crate) fn run(bench: &Bench<'_>, shape: &Shape) -> Result<Timed> {
         let mut samples = Vec::new();
         for kind in &kinds {
             stop::check()?;
-            let sample = measure(bench, shape, &requests, kind);
+            let sample = measure(bench, shape, &how, &requests, kind);
             // What fails once is out of the scenario, with its reason; the others go on.
             match sample {
                 Ok(sample) => samples.push((kind.name, Some(sample))),
@@ -142,11 +153,11 @@ pub(crate) fn run(bench: &Bench<'_>, shape: &Shape) -> Result<Timed> {
                     continue;
                 }
             }
-            if kind.name == "bare" && sample_is_void(&samples) && !timed.void_kept {
+            if kind.name == "bare" && voids(shape, &samples) && !timed.void_kept {
                 break;
             }
         }
-        if sample_is_void(&samples) && !timed.void_kept {
+        if voids(shape, &samples) && !timed.void_kept {
             timed.void += 1;
             timed.void_kept = timed.void >= bench.rounds;
             bench.say(&format!(
@@ -203,16 +214,42 @@ fn order(bench: &Bench<'_>, depth: usize, kind: &Kind) -> Result<()> {
     check::answers(server.address, &shape, &requests).context("pipelined files")
 }
 
+/// Whether a round says nothing. A connection for every request, and a large file, take their time in the bare loop too.
+fn voids(shape: &Shape, samples: &[(&str, Option<Sample>)]) -> bool {
+    shape.content.is_small() && !shape.reconnect && sample_is_void(samples)
+}
+
 fn sample_is_void(samples: &[(&str, Option<Sample>)]) -> bool {
     samples
         .iter()
         .any(|(name, sample)| *name == "bare" && sample.is_some_and(|s| s.user() > VOID_USER))
 }
 
-fn measure(bench: &Bench<'_>, shape: &Shape, requests: &Requests, kind: &Kind) -> Result<Sample> {
-    let server = bench.start(kind, shape.content)?;
-    check::answers(server.address, shape, requests).context("a wrong answer")?;
-    let mut load = Load::open(server.address, shape, requests)?;
+fn measure(
+    bench: &Bench<'_>,
+    shape: &Shape,
+    how: &How,
+    requests: &Requests,
+    kind: &Kind,
+) -> Result<Sample> {
+    let server = bench.start_as(kind, shape.content, how)?;
+    let mut load: Box<dyn Drive + '_> = match shape.secure {
+        // Every answer is compared.
+        Some(secure) => {
+            let key = Key::at(bench.site.scratch());
+            Box::new(SecureLoad::open(
+                server.address,
+                shape,
+                secure,
+                requests,
+                &key,
+            )?)
+        }
+        None => {
+            check::answers(server.address, shape, requests).context("a wrong answer")?;
+            Box::new(Load::open(server.address, shape, requests)?)
+        }
+    };
     load.drive(Instant::now() + bench.warm_up, u64::MAX)
         .context("warming up")?;
     let ticks = account::cpu_busy(bench.server_cpu)?;
@@ -229,7 +266,7 @@ fn measure(bench: &Bench<'_>, shape: &Shape, requests: &Requests, kind: &Kind) -
         elapsed: elapsed.as_nanos() as u64,
         cpu,
         foreign: ((all - cpu.total as f64) / elapsed.as_nanos() as f64).clamp(0.0, 1.0),
-        reopened: load.reopened,
+        reopened: load.reopened(),
     })
 }
 

@@ -132,6 +132,18 @@ impl Answer {
             // RFC 9112 section 6.1, RFC 9110 section 15.2.
             return bad("what HTTP/1.0 doesn't know");
         }
+        if self.status == 206 {
+            // RFC 9110 sections 15.3.7.1 and 15.3.7.2: it says in one place which part it is.
+            let several = self
+                .field("content-type")
+                .is_some_and(|kind| kind.starts_with("multipart/byteranges"));
+            if several == has("content-range") {
+                return bad("206 with two ranges in its head, or none");
+            }
+            if !has("etag") || !has("cache-control") {
+                return bad("206 without the fields of the 200");
+            }
+        }
         if self.status == 405 && !has("allow") {
             // RFC 9110 section 15.5.6.
             return bad("405 without Allow");

@@ -12,6 +12,9 @@ pub enum Fate {
     Waits,
 }
 
+/// Stands in what is sent for the entity tag of `count.txt`, which is another for every folder.
+pub(crate) const ETAG: &str = "@ETAG@";
+
 /// One row: what is sent, and all that must come back.
 #[derive(Clone, Debug)]
 pub struct Case {

@@ -191,6 +191,11 @@ waited for; targets and heads are as long as the limits in the [manual](manual/s
 have the same status, but the connection is kept: after 405, 412, 501 and a malformed path it is not in doubt where the
 request ends.
 
+**Where ranges differ.** HEAD has none (RFC 9110 section 14.2; the others answer 206 and 416). A list that is malformed anywhere is
+ignored as a whole, as Apache does; nginx answers 416, or takes what it could read. White space, empty elements and numbers of any length
+are what the grammar says (nginx and Apache take fewer). More than 32 ranges are the whole file. `If-None-Match` alone counts
+where it stands beside `If-Modified-Since` (section 13.1.3; both others want both to hold).
+
 ";
 
 fn requirements_of(out: &mut String, topics: &[table::Topic]) {

@@ -15,6 +15,7 @@ use crate::play::{Cuts, play};
 use crate::serving::Serving;
 use crate::{Fate, table};
 
+mod files;
 mod parsing;
 mod serving;
 
@@ -40,7 +41,7 @@ const fn mutant(
 }
 
 fn all() -> impl Iterator<Item = &'static Mutant> {
-    parsing::ALL.iter().chain(serving::ALL)
+    parsing::ALL.iter().chain(serving::ALL).chain(files::ALL)
 }
 
 /// The question, at the end of the parser's crate.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::play::{End, receive};
+use crate::play::{End, receive, tag, with_tag};
 use crate::{Case, Fate, table};
 
 /// Nothing came for so long: nothing more will. The others answer within a few milliseconds.
@@ -78,9 +78,10 @@ pub fn compare(case: &Case, verdict: &Verdict) -> Difference {
 /// The server can't be reached.
 pub fn play(name: &str, address: SocketAddr, files: bool) -> io::Result<String> {
     let mut out = String::new();
+    let tag = if files { tag(address)? } else { String::new() };
     for topic in table::topics() {
-        let of_files = matches!(topic.title, "Preconditions" | "Paths and files");
-        for case in topic.cases {
+        let of_files = matches!(topic.title, "Preconditions" | "Ranges" | "Paths and files");
+        for case in with_tag(&topic.cases, &tag) {
             if files || !of_files && !names_other_files(&case) {
                 let verdict = play_one(&case, address)?;
                 let _ = writeln!(out, "{name}\t{}\t{verdict}", case.id);

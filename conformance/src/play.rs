@@ -11,9 +11,11 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::answer::{Answer, Taken, take};
+use crate::case::ETAG;
 use crate::{Case, Fate};
 
 /// What is sent behind a row, and what of it is in its answer.
@@ -73,7 +75,8 @@ pub fn play(
     patience: Duration,
 ) -> io::Result<(usize, Vec<Failure>)> {
     let mut plays = Vec::new();
-    for case in cases {
+    let cases = with_tag(cases, &tag(address)?);
+    for case in &cases {
         let length = case.sent.len();
         match cuts {
             Cuts::Whole => plays.push((case, Vec::new())),
@@ -94,6 +97,45 @@ pub fn play(
         failures.extend(play_batch(batch, address, patience)?);
     }
     Ok((plays.len(), failures))
+}
+
+/// The entity tag of `count.txt`, once it is a strong one: for two seconds after a change there is none,
+/// or a weak one.
+pub(crate) fn tag(address: SocketAddr) -> io::Result<String> {
+    const ASKED: &[u8] = b"HEAD /count.txt HTTP/1.1\r\nHost: a\r\n\r\n";
+    let end = Instant::now() + WATCHDOG;
+    let mut stream = connect(address, WATCHDOG)?;
+    loop {
+        stream.write_all(ASKED)?;
+        let received = receive(&mut stream, &[0], Some(1)).map_err(io::Error::other)?;
+        let answer = received.answers.last();
+        match answer.and_then(|answer| answer.field("etag")) {
+            Some(tag) if !tag.starts_with("W/") => return Ok(tag.to_owned()),
+            _ if Instant::now() > end => {
+                let told = format!("the server told no strong tag of count.txt, but {answer:?}");
+                return Err(io::Error::other(told));
+            }
+            // Some close after every answer to HEAD.
+            _ if received.end != End::Open => stream = connect(address, WATCHDOG)?,
+            _ => {}
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The rows with the tag in its place.
+pub(crate) fn with_tag(cases: &[Case], tag: &str) -> Vec<Case> {
+    let mut cases = cases.to_vec();
+    for case in &mut cases {
+        let found = case
+            .sent
+            .windows(ETAG.len())
+            .any(|part| part == ETAG.as_bytes());
+        if found && let Ok(sent) = std::str::from_utf8(&case.sent) {
+            case.sent = sent.replace(ETAG, tag).into_bytes();
+        }
+    }
+    cases
 }
 
 /// Whether a server in one process answers; what it costs to wait for it.

@@ -635,9 +635,54 @@ pub const ALL: &[Requirement] = &[
         By(&["order-*"]),
     ),
     must(
+        "9110 13.1.5",
+        "If-Range: strong comparison; an equal date only; the whole where it doesn't hold",
+        By(&["if-range-*"]),
+    ),
+    must(
+        "9110 14.2",
+        "Range is ignored with another method than GET",
+        By(&["range-head*", "range-options", "range-post"]),
+    ),
+    must(
         "9110 14.2",
         "a range of an unknown unit is ignored",
-        By(&["fault-range-unit"]),
+        By(&["fault-range-unit", "range-unit", "range-unit-*"]),
+    ),
+    must(
+        "9110 14.1.1",
+        "a range that ends before it begins is invalid",
+        By(&["range-reverse*", "fault-range-reverse"]),
+    ),
+    must(
+        "9110 14.1.2",
+        "a suffix longer than the file is all of it",
+        By(&["range-suffix-*"]),
+    ),
+    must(
+        "9110 15.3.7",
+        "206 has the fields of the 200, among them Date, Cache-Control, ETag and Vary",
+        By(&["range-first", "range-suffix*", "if-range-tag"]),
+    ),
+    must(
+        "9110 15.3.7.1",
+        "Content-Range in 206 with one part",
+        By(&["range-first", "range-list-one", "range-from*"]),
+    ),
+    must(
+        "9110 15.3.7.2",
+        "no Content-Range in the head of 206 with several parts, but in each part",
+        By(&["range-two*", "range-three"]),
+    ),
+    must(
+        "9110 15.3.7.2",
+        "one range that was asked for is never sent as multipart/byteranges",
+        By(&["range-first", "range-one", "range-from*"]),
+    ),
+    must(
+        "9110 15.5.17",
+        "416 says how long the file is",
+        By(&["range-behind*", "range-far*", "range-suffix-0"]),
     ),
     must("9110 15.2", "no 1xx to HTTP/1.0", By(&["expect-1.0*"])),
     must(

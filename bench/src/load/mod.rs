@@ -7,6 +7,7 @@
 
 mod requests;
 mod responses;
+mod secure;
 
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
@@ -19,6 +20,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 pub(crate) use requests::{REQUESTS, Requests};
 pub(crate) use responses::{Heads, header};
+pub(crate) use secure::{Key, SecureLoad};
 
 use crate::shape::Shape;
 use crate::stop;
@@ -50,8 +52,27 @@ pub(crate) struct Load<'a> {
     events: Vec<epoll::Event>,
     next: usize,
     started: bool,
+    reopened: u64,
+}
+
+/// A load that can be kept up.
+pub(crate) trait Drive {
+    /// Keeps the load up until `end`, or until `limit` answers came; returns how many did. What is under way then stays
+    /// under way, for the next call.
+    fn drive(&mut self, end: Instant, limit: u64) -> Result<u64>;
+
     /// Connections made again because the server had closed one between two requests.
-    pub(crate) reopened: u64,
+    fn reopened(&self) -> u64;
+}
+
+impl Drive for Load<'_> {
+    fn drive(&mut self, end: Instant, limit: u64) -> Result<u64> {
+        self.drive_plain(end, limit)
+    }
+
+    fn reopened(&self) -> u64 {
+        self.reopened
+    }
 }
 
 impl<'a> Load<'a> {
@@ -88,9 +109,7 @@ impl<'a> Load<'a> {
         Ok(load)
     }
 
-    /// Keeps the load up until `end`, or until `limit` answers came; returns how many did. What is under way then stays
-    /// under way, for the next call.
-    pub(crate) fn drive(&mut self, end: Instant, limit: u64) -> Result<u64> {
+    fn drive_plain(&mut self, end: Instant, limit: u64) -> Result<u64> {
         if !self.started {
             self.started = true;
             for number in 0..self.connections.len() {
@@ -148,7 +167,8 @@ impl<'a> Load<'a> {
                 break;
             }
             count += self.take_answers(number, &buffer[..read])?;
-            if read < buffer.len() {
+            // The end may have come with the last bytes, and would not be told again.
+            if read < buffer.len() && !self.shape.reconnect {
                 break;
             }
         }

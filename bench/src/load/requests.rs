@@ -38,6 +38,8 @@ impl Requests {
                 .iter()
                 .map(|(_, content)| content.clone())
                 .collect(),
+            Content::HundredKib => vec![site.large[0].1.clone()],
+            Content::TenMib => vec![site.large[1].1.clone()],
         };
         let mut all = Requests {
             bytes: Vec::new(),
@@ -51,6 +53,8 @@ impl Requests {
                 Content::Plaintext => format!("/plaintext/{}", word(&mut random, 1, 12)),
                 Content::OneKib => site.one_kib.0.clone(),
                 Content::Files => site.files[body].0.clone(),
+                Content::HundredKib => site.large[0].0.clone(),
+                Content::TenMib => site.large[1].0.clone(),
             };
             let request = one_request(&mut random, &path, shape.reconnect);
             all.bytes.extend_from_slice(request.as_bytes());

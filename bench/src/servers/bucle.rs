@@ -6,13 +6,15 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use super::{Job, Kind, built};
+use crate::load::Key;
 use crate::shape::Content;
 
 pub(super) const KIND: Kind = Kind {
     name: "bucle",
     serves: |_| true,
-    command,
+    command: |job| command(job, "1"),
     announces: true,
+    is_server: true,
     version: |bucle| {
         let output = Command::new(bucle).arg("--version").output();
         output.map_or_else(
@@ -28,9 +30,19 @@ pub(super) const KIND: Kind = Kind {
     },
 };
 
-fn command(job: &Job<'_>) -> Result<Command> {
+pub(super) const TWO_WORKERS: Kind = Kind {
+    name: "bucle-2",
+    command: |job| command(job, "2"),
+    ..KIND
+};
+
+fn command(job: &Job<'_>, workers: &str) -> Result<Command> {
     if job.content == Content::Plaintext {
-        return Ok(Command::new(built(job.peers, "bucle_plaintext")?));
+        let mut command = Command::new(built(job.peers, "bucle_plaintext")?);
+        if job.how.logged {
+            command.arg("--log");
+        }
+        return Ok(command);
     }
     if !job.bucle.is_file() {
         bail!(
@@ -44,9 +56,20 @@ fn command(job: &Job<'_>) -> Result<Command> {
         "--listen",
         "127.0.0.1:0",
         "--workers",
-        "1",
+        workers,
+        // The others send the bytes as they are, and so must it; it looks for what was compressed beforehand all the same.
+        "--compress",
+        "precompressed",
         "--access-log",
-        "off",
+        if job.how.logged { "combined" } else { "off" },
     ]);
+    if let Some(timeout) = job.how.header_timeout {
+        command.args(["--header-timeout", &timeout.as_secs().to_string()]);
+    }
+    if job.how.secure {
+        let key = Key::at(job.site.scratch());
+        command.arg("--tls-cert").arg(key.certificate);
+        command.arg("--tls-key").arg(key.key);
+    }
     Ok(command)
 }

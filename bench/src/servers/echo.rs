@@ -20,6 +20,7 @@ const fn kind(name: &'static str, command: fn(&Job<'_>) -> Result<Command>) -> K
         serves: |_| false,
         command,
         announces: true,
+        is_server: false,
         version: |_| String::new(),
     }
 }

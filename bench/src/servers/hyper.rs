@@ -14,6 +14,7 @@ pub(super) const KIND: Kind = Kind {
         Ok(command)
     },
     announces: false,
+    is_server: false,
     version: |_| format!("hyper {}, tokio {}", locked("hyper"), locked("tokio")),
 };
 

@@ -13,6 +13,7 @@ pub(super) const KIND: Kind = Kind {
     serves: |content| content != Content::Plaintext,
     command,
     announces: false,
+    is_server: true,
     version: |_| first_line("lighttpd", "-v"),
 };
 
@@ -20,6 +21,15 @@ fn command(job: &Job<'_>) -> Result<Command> {
     let program = require("lighttpd", "lighttpd")?;
     let (root, port) = (job.site.root(), job.port);
     let config = job.site.scratch().join("lighttpd.conf");
+    let scratch = job.site.scratch().display();
+    anyhow::ensure!(!job.how.secure, "lighttpd is not measured with TLS");
+    let access_log = if job.how.logged {
+        format!(
+            "server.modules += (\"mod_accesslog\")\naccesslog.filename = \"{scratch}/lighttpd-access.log\""
+        )
+    } else {
+        String::new()
+    };
     std::fs::write(
         &config,
         format!(
@@ -36,11 +46,11 @@ server.max-connections = 10000
 server.max-keep-alive-requests = 1000000000
 server.max-keep-alive-idle = 3600
 server.max-read-idle = 3600
+{access_log}
 mimetype.assign = (".html" => "text/html", ".css" => "text/css", ".js" => "text/javascript",
                    ".svg" => "image/svg+xml", ".txt" => "text/plain")
 "#,
             root = root.display(),
-            scratch = job.site.scratch().display()
         ),
     )?;
     let mut command = Command::new(program);

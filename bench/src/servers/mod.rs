@@ -8,7 +8,9 @@ mod bucle;
 mod echo;
 mod hyper;
 mod lighttpd;
+mod may;
 mod nginx;
+mod ntex;
 
 pub(crate) use echo::ECHO;
 
@@ -43,6 +45,25 @@ pub(crate) struct Job<'a> {
     pub(crate) peers: &'a Path,
     /// Bucle's executable.
     pub(crate) bucle: &'a Path,
+    /// What is not as always.
+    pub(crate) how: How,
+}
+
+/// How a server is to be started where it isn't as always: one worker, plain, silent, as many files as it likes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct How {
+    /// How long it may wait for the head of a request.
+    pub(crate) header_timeout: Option<Duration>,
+    /// How many files it may have open.
+    pub(crate) files: Option<u64>,
+    /// It writes an access log.
+    pub(crate) logged: bool,
+    /// It speaks TLS, with a key of its own.
+    pub(crate) secure: bool,
+    /// Every connection is for one request; who doesn't read must be told.
+    pub(crate) closes: bool,
+    /// It may run on all CPUs.
+    pub(crate) all_cpus: bool,
 }
 
 /// One server of the table.
@@ -55,6 +76,8 @@ pub(crate) struct Kind {
     command: fn(&Job<'_>) -> Result<Command>,
     /// Whether it takes any free port and prints `http://127.0.0.1:PORT` once it listens; else it takes `Job::port`.
     announces: bool,
+    /// Whether it writes an access log where it is told to, and speaks TLS.
+    pub(crate) is_server: bool,
     /// Its version, in one line, given Bucle's executable.
     pub(crate) version: fn(&Path) -> String,
 }
@@ -65,8 +88,13 @@ pub(crate) const KINDS: &[Kind] = &[
     nginx::KIND,
     lighttpd::KIND,
     hyper::KIND,
+    ntex::KIND,
+    may::KIND,
     bucle::KIND,
 ];
+
+/// Bucle with one worker and with two.
+pub(crate) const WORKERS: &[Kind] = &[bucle::KIND, bucle::TWO_WORKERS];
 
 /// A running server.
 pub(crate) struct Server {
@@ -89,17 +117,22 @@ impl Kind {
         let out = std::fs::File::create(&log)?;
         // A parent that dies without a word takes the server along.
         let mut command = Command::new("setpriv");
-        command
-            .args(["--pdeathsig", "KILL", "--"])
-            .arg(wanted.get_program())
-            .args(wanted.get_args());
+        command.args(["--pdeathsig", "KILL", "--"]);
+        if let Some(files) = job.how.files {
+            command.arg("prlimit").arg(format!("--nofile={files}"));
+        }
+        command.arg(wanted.get_program()).args(wanted.get_args());
         command
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
             .stderr(out)
             .process_group(0);
         // The child inherits the CPU it may run on, so no thread of it ever ran elsewhere.
-        pin::this_thread(cpu)?;
+        if job.how.all_cpus {
+            pin::this_thread_to(&[cpu, rest])?;
+        } else {
+            pin::this_thread(cpu)?;
+        }
         let spawned = command
             .spawn()
             .context("cannot run setpriv (Debian package util-linux)");
@@ -155,9 +188,10 @@ impl Server {
     }
 }
 
-/// The port in the first `http://127.0.0.1:PORT` of what a server printed; none while that may still be half printed.
+/// The port in the first `http://127.0.0.1:PORT`, or `https`, of what a server printed; none while that may still be half
+/// printed.
 fn announced_port(printed: &str) -> Option<u16> {
-    let (_, rest) = printed.split_once("http://127.0.0.1:")?;
+    let (_, rest) = printed.split_once("://127.0.0.1:")?;
     let digits = rest.find(|c: char| !c.is_ascii_digit())?;
     rest[..digits].parse().ok()
 }
@@ -267,6 +301,7 @@ mod tests {
             announced_port("http://127.0.0.1:80\nhttp://127.0.0.1:81\n"),
             Some(80)
         );
+        assert_eq!(announced_port("at https://127.0.0.1:443\n"), Some(443));
         assert_eq!(announced_port("listening\n"), None);
         assert_eq!(announced_port("http://127.0.0.1:99999\n"), None);
     }
@@ -281,6 +316,7 @@ mod tests {
             port: 1,
             peers: nowhere,
             bucle: nowhere,
+            how: How::default(),
         };
         assert!(
             bare::KIND

@@ -6,12 +6,14 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::{Job, Kind, first_line, require};
+use crate::load::Key;
 
 pub(super) const KIND: Kind = Kind {
     name: "nginx",
     serves: |_| true,
     command,
     announces: false,
+    is_server: true,
     version: |_| first_line("nginx", "-v"),
 };
 
@@ -20,6 +22,33 @@ fn command(job: &Job<'_>) -> Result<Command> {
     let scratch = job.site.scratch().display();
     let (root, port) = (job.site.root(), job.port);
     let config = job.site.scratch().join("nginx.conf");
+    let access_log = if job.how.logged {
+        format!("{scratch}/nginx-access.log combined")
+    } else {
+        "off".to_owned()
+    };
+    let header_timeout = job
+        .how
+        .header_timeout
+        .map_or(60, |timeout| timeout.as_secs());
+    let files = job.how.files.unwrap_or(20_000);
+    // All that it may have open but what it needs itself.
+    let connections = files.min(16_384 + 64) - 64;
+    let (ssl, tls) = if job.how.secure {
+        let Key { certificate, key } = Key::at(job.site.scratch());
+        let (certificate, key) = (certificate.display(), key.display());
+        let tls = format!(
+            "ssl_certificate {certificate};
+        ssl_certificate_key {key};
+        ssl_protocols TLSv1.3;
+        ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
+        ssl_ecdh_curve X25519;
+        ssl_session_tickets on;"
+        );
+        (" ssl", tls)
+    } else {
+        ("", String::new())
+    };
     std::fs::write(
         &config,
         format!(
@@ -28,18 +57,19 @@ daemon off;
 # One process that serves, and none that watches it: the same code on the path of a request, and nothing to add up.
 master_process off;
 worker_processes 1;
-worker_rlimit_nofile 20000;
+worker_rlimit_nofile {files};
 pid {scratch}/nginx.pid;
 error_log {scratch}/nginx-error.log crit;
 events {{
-    worker_connections 16384;
+    worker_connections {connections};
     use epoll;
     multi_accept on;
 }}
 http {{
     include /etc/nginx/mime.types;
     default_type text/plain;
-    access_log off;
+    access_log {access_log};
+    client_header_timeout {header_timeout}s;
     sendfile on;
     tcp_nopush on;
     tcp_nodelay on;
@@ -55,7 +85,8 @@ http {{
     uwsgi_temp_path {scratch}/nginx-uwsgi;
     scgi_temp_path {scratch}/nginx-scgi;
     server {{
-        listen 127.0.0.1:{port} backlog=1024;
+        listen 127.0.0.1:{port} backlog=1024{ssl};
+        {tls}
         server_name bench.example;
         root {root};
         location /plaintext/ {{

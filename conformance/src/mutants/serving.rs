@@ -8,7 +8,6 @@ const CONNECTION: &str = "crates/bucle-server/src/connection/mod.rs";
 const EXCHANGE: &str = "crates/bucle-server/src/connection/exchange.rs";
 const ENDING: &str = "crates/bucle-server/src/connection/ending.rs";
 const ANSWER: &str = "crates/bucle-server/src/connection/answer.rs";
-const PATH: &str = "crates/bucle-server/src/site/path.rs";
 const ECHO: &str = "crates/bucle-server/src/echo.rs";
 
 pub(super) const ALL: &[Mutant] = &[
@@ -230,55 +229,6 @@ pub(super) const ALL: &[Mutant] = &[
             "crates/bucle-http/src/method.rs",
             "        match name {\n            b\"GET\" =>",
             "        match name {\n            b\"get\" | b\"Get\" if crate::off(\"method-case\") => Method::Get,\n            b\"head\" if crate::off(\"method-case\") => Method::Head,\n            b\"options\" if crate::off(\"method-case\") => Method::Options,\n            b\"GET\" =>",
-        )],
-    ),
-    // Preconditions.
-    mutant(
-        "path-dots",
-        &[(
-            PATH,
-            "if name == b\".\" || name == b\"..\" {",
-            "if !bucle_http::off(\"path-dots\") && (name == b\".\" || name == b\"..\") {",
-        )],
-    ),
-    mutant(
-        "path-hidden",
-        &[(
-            PATH,
-            "hidden |= name[0] == b'.'",
-            "hidden |= !bucle_http::off(\"path-hidden\") && name[0] == b'.'",
-        )],
-    ),
-    mutant(
-        "path-nul",
-        &[(
-            PATH,
-            "0 => return Err(Refused::Malformed(\"the path must not have a NUL in it\")),",
-            "0 if bucle_http::off(\"path-nul\") => {}\n            0 => return Err(Refused::Malformed(\"the path must not have a NUL in it\")),",
-        )],
-    ),
-    mutant(
-        "path-slash",
-        &[(
-            PATH,
-            "            b'/' => {\n                return Err",
-            "            b'/' if !bucle_http::off(\"path-slash\") => {\n                return Err",
-        )],
-    ),
-    mutant(
-        "path-escape",
-        &[(
-            PATH,
-            "let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);",
-            "let digit = |byte: Option<u8>| {\n                    if bucle_http::off(\"path-escape\") {\n                        return Some(byte.and_then(|byte| char::from(byte).to_digit(16)).unwrap_or(1));\n                    }\n                    char::from(byte?).to_digit(16)\n                };",
-        )],
-    ),
-    mutant(
-        "path-redirect",
-        &[(
-            PATH,
-            "let mut url = format!(\"{prefix}/\");",
-            "let mut url = if bucle_http::off(\"path-redirect\") { format!(\"{prefix}//\") } else { format!(\"{prefix}/\") };",
         )],
     ),
 ];

@@ -1,5 +1,6 @@
 //! The table, a file for each topic.
 
+mod advisories;
 mod bodies;
 mod chunks;
 mod connection;
@@ -11,6 +12,7 @@ mod limits;
 mod methods;
 mod paths;
 mod preconditions;
+mod ranges;
 mod request_line;
 mod targets;
 
@@ -36,9 +38,11 @@ pub fn topics() -> Vec<Topic> {
         ("Bodies and expectations", bodies::cases()),
         ("The connection", connection::cases()),
         ("Preconditions", preconditions::cases()),
+        ("Ranges", ranges::cases()),
         ("Paths and files", paths::cases()),
         ("Limits", limits::cases()),
         ("Published faults", faults::cases()),
+        ("Published faults, server by server", advisories::cases()),
         ("Published faults: the HTTP Garden's", garden::cases()),
     ]
     .map(|(title, cases)| Topic { title, cases })

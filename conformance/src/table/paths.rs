@@ -120,6 +120,16 @@ pub(super) fn cases() -> Vec<Case> {
             "through a link that leads out",
             "/link-etc/passwd",
         ),
+        (
+            "path-link-hidden",
+            "a link to a name with a dot first",
+            "/link-hidden",
+        ),
+        (
+            "path-link-git",
+            "through a link to a folder with a dot first",
+            "/link-git/config",
+        ),
         ("path-fifo", "a FIFO is not opened", "/fifo"),
         ("path-under-file", "below a file", "/a.txt/b"),
         ("path-file-slash", "a slash behind a file", "/a.txt/"),

@@ -1,7 +1,7 @@
 //! RFC 9110 section 13: preconditions. The file was last modified on 9 September 2001.
 
 use crate::Case;
-use crate::case::{case, get};
+use crate::case::{ETAG, case, get};
 
 const THEN: &str = "Sun, 09 Sep 2001 01:46:40 GMT";
 const EARLIER: &str = "Sun, 09 Sep 2001 01:46:39 GMT";
@@ -285,6 +285,97 @@ pub(super) fn cases() -> Vec<Case> {
             case
         });
     }
+    let tagged = |id, source, what, lines: String, status: u16| {
+        let sent = format!("GET /count.txt HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+        case(id, source, what, sent).answers(&[status])
+    };
+    let bare = ETAG.to_owned();
+    cases.extend([
+        tagged(
+            "match-same",
+            "9110 13.1.1",
+            "If-Match: the same",
+            format!("If-Match: {bare}\r\n"),
+            200,
+        ),
+        tagged(
+            "match-same-list",
+            "9110 13.1.1",
+            "If-Match: in a list",
+            format!("If-Match: \"x\", {bare}\r\n"),
+            200,
+        ),
+        tagged(
+            "match-same-list-first",
+            "9110 13.1.1",
+            "If-Match: first in a list",
+            format!("If-Match: {bare},\"x\"\r\n"),
+            200,
+        ),
+        tagged(
+            "match-same-lines",
+            "9110 5.3",
+            "If-Match: in a second line",
+            format!("If-Match: \"x\"\r\nIf-Match: {bare}\r\n"),
+            200,
+        ),
+        tagged(
+            "match-same-weak",
+            "9110 13.1.1",
+            "If-Match: strong comparison",
+            format!("If-Match: W/{bare}\r\n"),
+            412,
+        ),
+        tagged(
+            "match-same-comma",
+            "9110 8.8.3",
+            "If-Match: a comma within a tag",
+            format!("If-Match: \"a,b\", {bare}\r\n"),
+            200,
+        ),
+        tagged(
+            "none-same",
+            "9110 13.1.2",
+            "If-None-Match: the same",
+            format!("If-None-Match: {bare}\r\n"),
+            304,
+        ),
+        tagged(
+            "none-same-weak",
+            "9110 13.1.2",
+            "If-None-Match: weak comparison",
+            format!("If-None-Match: W/{bare}\r\n"),
+            304,
+        ),
+        tagged(
+            "none-same-list",
+            "9110 13.1.2",
+            "If-None-Match: in a list",
+            format!("If-None-Match: \"x\" , W/\"y\", {bare}\r\n"),
+            304,
+        ),
+        tagged(
+            "none-same-lines",
+            "9110 5.3",
+            "If-None-Match: in a second line",
+            format!("If-None-Match: \"x\"\r\nIf-None-Match: {bare}\r\n"),
+            304,
+        ),
+        tagged(
+            "none-same-since",
+            "9110 13.1.3",
+            "If-None-Match counts, not If-Modified-Since",
+            format!("If-None-Match: {bare}\r\nIf-Modified-Since: {EARLIER}\r\n"),
+            304,
+        ),
+        tagged(
+            "none-same-within",
+            "9110 8.8.3",
+            "If-None-Match: what follows a tag without a comma is none",
+            format!("If-None-Match: \"x{bare}\"\r\n"),
+            200,
+        ),
+    ]);
     let request = |id, what, method: &str, target: &str, status: u16| {
         let sent = format!(
             "{method} {target} HTTP/1.1\r\nHost: a\r\nIf-Match: \"x\"\r\nIf-Modified-Since: {LATER}\r\n\r\n"

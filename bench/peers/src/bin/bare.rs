@@ -1,7 +1,8 @@
 //! The floor: an epoll loop that answers without parsing. It counts blank lines, and sends one canned answer for each.
 //! It knows no request line, no header, no body, no limit and no timeout: no server can do less and still answer.
 //!
-//! `bare PORT [BODY_FILE]` listens on 127.0.0.1; the body is `Hello, World!` unless a file is named.
+//! `bare PORT [BODY_FILE] [--close]` listens on 127.0.0.1; the body is `Hello, World!` unless a file is named. With `--close`
+//! a connection is over after its first answers.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -25,10 +26,14 @@ struct Connection {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut arguments = std::env::args().skip(1);
+    let (flags, arguments): (Vec<_>, Vec<_>) = std::env::args()
+        .skip(1)
+        .partition(|argument| argument == "--close");
+    let closes = !flags.is_empty();
+    let mut arguments = arguments.into_iter();
     let port: u16 = arguments
         .next()
-        .ok_or("usage: bare PORT [BODY_FILE]")?
+        .ok_or("usage: bare PORT [BODY_FILE] [--close]")?
         .parse()?;
     let body = match arguments.next() {
         Some(path) => std::fs::read(path)?,
@@ -88,7 +93,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     });
                 }
             } else if let Some(Some(connection)) = connections.get_mut(key as usize)
-                && !serve(connection, &mut buffer, &blank_line, &answers)
+                && match serve(connection, &mut buffer, &blank_line, &answers) {
+                    None => true,
+                    Some(count) => closes && count > 0,
+                }
             {
                 connections[key as usize] = None;
             }
@@ -96,24 +104,30 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-/// Reads once, answers every blank line read. False: the connection is over.
-fn serve(c: &mut Connection, buffer: &mut [u8], blank_line: &Finder, answers: &[u8]) -> bool {
+/// Reads once, answers every blank line read; how many there were. None: the connection is over.
+fn serve(
+    c: &mut Connection,
+    buffer: &mut [u8],
+    blank_line: &Finder,
+    answers: &[u8],
+) -> Option<usize> {
     buffer[..TAIL].copy_from_slice(&c.tail);
     let end = match net::recv(&c.socket, &mut buffer[TAIL..], RecvFlags::empty()) {
-        Ok((0, _)) => return false,
+        Ok((0, _)) => return None,
         Ok((read, _)) => TAIL + read,
-        Err(error) => return error == Errno::AGAIN,
+        Err(error) => return (error == Errno::AGAIN).then_some(0),
     };
     c.tail.copy_from_slice(&buffer[end - TAIL..end]);
-    let mut count = blank_line.find_iter(&buffer[..end]).count();
+    let found = blank_line.find_iter(&buffer[..end]).count();
+    let mut count = found;
     while count > 0 {
         let now = count.min(MOST_AT_ONCE);
         let bytes = &answers[..now * (answers.len() / MOST_AT_ONCE)];
         // A peer that does not read its answers is dropped: this server keeps no queue.
         if net::send(&c.socket, bytes, SendFlags::NOSIGNAL) != Ok(bytes.len()) {
-            return false;
+            return None;
         }
         count -= now;
     }
-    true
+    Some(found)
 }

@@ -1,8 +1,9 @@
 //! Bucle with `Hello, World!` from a handler on its public API: the same as `hyper_plaintext`.
 //!
-//! `bucle_plaintext` listens on any free port of 127.0.0.1 and prints `http://127.0.0.1:PORT`.
+//! `bucle_plaintext [--log]` listens on any free port of 127.0.0.1 and prints `http://127.0.0.1:PORT`; with `--log`, and then a
+//! line for every request.
 
-use bucle::server::{Method, Options, Request, Response, Server, StatusCode};
+use bucle::server::{LogFormat, Method, Request, Response, Server, StatusCode};
 
 async fn hello(request: Request) -> Response {
     if request.method() == Method::Get && request.path().starts_with("/plaintext") {
@@ -16,7 +17,11 @@ async fn hello(request: Request) -> Response {
 
 #[bucle::main]
 async fn main() -> std::io::Result<()> {
-    let server = Server::bind("127.0.0.1:0", hello, Options::default())?;
+    let mut builder = Server::builder().listen("127.0.0.1:0")?;
+    if std::env::args().any(|argument| argument == "--log") {
+        builder = builder.access_log(LogFormat::Combined);
+    }
+    let server = builder.serve(hello)?;
     println!("http://{}", server.addresses()[0]);
     server.serve_forever().await;
     Ok(())

@@ -1,0 +1,20 @@
+//! may_minihttp, one worker: `peers/src/bin/may_plaintext.rs`.
+
+use std::process::Command;
+
+use super::hyper::locked;
+use super::{Kind, built};
+use crate::shape::Content;
+
+pub(super) const KIND: Kind = Kind {
+    name: "may",
+    serves: |content| content == Content::Plaintext,
+    command: |job| {
+        let mut command = Command::new(built(job.peers, "may_plaintext")?);
+        command.arg(job.port.to_string());
+        Ok(command)
+    },
+    announces: false,
+    is_server: false,
+    version: |_| format!("may_minihttp {}", locked("may_minihttp")),
+};
