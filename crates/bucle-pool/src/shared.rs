@@ -69,6 +69,9 @@ pub(crate) struct Piece {
 /// What nobody has.
 static FREE: Mutex<Vec<Piece>> = Mutex::new(Vec::new());
 
+/// See [`take_forgotten`].
+static FORGOTTEN: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+
 impl Piece {
     /// At least `len` bytes, of whatever content.
     ///
@@ -127,15 +130,34 @@ impl Drop for Piece {
             return;
         };
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept: usize = free.iter().map(Piece::len).sum();
-        if kept + memory.len() <= KEPT {
-            free.push(Piece {
-                memory: Some(memory),
-                number: AtomicU64::new(*self.number.get_mut()),
-                used: true,
-            });
+        free.push(Piece {
+            memory: Some(memory),
+            number: AtomicU64::new(*self.number.get_mut()),
+            used: true,
+        });
+        let mut kept: usize = free.iter().map(Piece::len).sum();
+        let mut given_up = Vec::new();
+        while kept > KEPT && !free.is_empty() {
+            // The oldest goes first; without its memory, its own drop does nothing.
+            let mut oldest = free.remove(0);
+            kept -= oldest.len();
+            given_up.push((*oldest.number.get_mut(), oldest.memory.take()));
         }
+        drop(free);
+        let mut forgotten = FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner);
+        forgotten.extend(
+            given_up
+                .iter()
+                .map(|(number, _)| number)
+                .filter(|number| **number != 0),
+        );
     }
+}
+
+/// The numbers of those that were given up since this was asked last: for the parent, which has
+/// them mapped still.
+pub(crate) fn take_forgotten() -> Vec<u64> {
+    std::mem::take(&mut FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 impl<T: Plain> Shared<T> {

@@ -59,7 +59,7 @@ pub(crate) enum Message {
     Wake,
     /// Shared memory of this number, by the one descriptor that comes with it.
     Segment(u64),
-    /// From the parent: its shared memory of this number will not be named again.
+    /// The sender's shared memory of this number will not be named again.
     Forget(u64),
     /// From the parent: it is done with the worker's shared memory of this number.
     Free(u64),

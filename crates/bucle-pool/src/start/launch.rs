@@ -152,7 +152,10 @@ impl Child {
     /// Kills it and what it has started, but for what left its process group.
     pub(crate) fn kill(&self) {
         if let Some(pidfd) = &self.pidfd {
-            kill_group(self.pid);
+            // An error says that somebody else has waited for it: its number may be another's.
+            if pidfd.has_ended().is_ok() {
+                kill_group(self.pid);
+            }
             let _ = pidfd.send_signal(SIGKILL);
         }
     }
@@ -166,8 +169,13 @@ impl Child {
         let Some(pidfd) = &self.pidfd else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        if !pidfd.has_ended()? {
-            return Ok(None);
+        match pidfd.has_ended() {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => {
+                self.pidfd = None;
+                return Err(error);
+            }
         }
         // As long as it was not waited for, its number is the group's.
         kill_group(self.pid);

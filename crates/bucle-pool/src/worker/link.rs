@@ -10,7 +10,7 @@ use bucle_sys::shared::Segment;
 use bucle_sys::worker::kill_own_group;
 
 use super::{garbage, invalid};
-use crate::shared::Piece;
+use crate::shared::{Piece, take_forgotten};
 use crate::start::Message;
 
 pub(super) struct Link {
@@ -79,6 +79,9 @@ impl Link {
 
     /// Lends shared memory with an output to the parent; gives its number.
     pub(super) fn lend(&mut self, piece: Arc<Piece>) -> io::Result<u64> {
+        for number in take_forgotten() {
+            channel::send_blocking(&self.channel, &Message::Forget(number).to_bytes(), &[])?;
+        }
         let (number, known) = piece.number(&mut self.next);
         if !known && let Some(memory) = piece.memory() {
             let message = Message::Segment(number).to_bytes();

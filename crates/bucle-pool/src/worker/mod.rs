@@ -147,7 +147,13 @@ impl Worker<'_> {
                 answers.text(Kind::BadArguments, &error.to_string());
             }
             Ok(Err(CallError::Output(error))) => answers.text(Kind::BadOutput, &error.to_string()),
-            Err(payload) => answers.panicked(&panics::taken(&*payload)),
+            Err(payload) => {
+                answers.panicked(&panics::taken(&*payload));
+                // Its destructor is the user's, too.
+                if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                    std::mem::forget(second);
+                }
+            }
         }
         answers.done()
     }

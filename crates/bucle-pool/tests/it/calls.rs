@@ -166,6 +166,55 @@ fn an_output_stays_where_it_lies() {
     });
 }
 
+/// How much shared memory this process has mapped, in MiB.
+fn mapped() -> u64 {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let lengths = maps
+        .lines()
+        .filter(|line| line.contains("bucle-output"))
+        .map(|line| {
+            let range = line
+                .split(' ')
+                .next()
+                .and_then(|range| range.split_once('-'));
+            let (start, end) = range.expect("a range");
+            let address = |text| u64::from_str_radix(text, 16).expect("an address");
+            address(end) - address(start)
+        });
+    lengths.sum::<u64>() >> 20
+}
+
+/// In a process of its own, whose mappings are nobody else's.
+#[process(crate = bucle_pool)]
+fn receive_much() -> u64 {
+    run(async {
+        let pool = pool(1);
+        let mut len = 1 << 20;
+        // Each fits into no earlier one; more than 800 MiB in all.
+        for _ in 0..24 {
+            let out = pool.submit(zeros, len).await.unwrap();
+            assert_eq!(out.len(), len);
+            len += len / 4;
+        }
+        mapped()
+    })
+}
+
+#[process(crate = bucle_pool)]
+fn zeros(len: usize) -> Shared<u8> {
+    Shared::unzeroed(len).expect("memory")
+}
+
+#[test]
+fn memory_that_fits_nothing_is_given_back() {
+    run(async {
+        let pool = pool(1);
+        let mapped = pool.submit(receive_much, ()).await.unwrap();
+        // What is kept, and the last one.
+        assert!(mapped < 650, "{mapped} MiB of outputs are mapped still");
+    });
+}
+
 #[test]
 fn many_tasks_at_once() {
     run(async {
