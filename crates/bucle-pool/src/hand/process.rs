@@ -77,8 +77,9 @@ impl<T> Process<T> {
     ///
     /// # Errors
     /// `Unsupported` if the line of set-up is missing (which it names), or no loop runs;
-    /// `InvalidInput` for arguments that can't be put into bytes; the system's, when it starts no
-    /// process.
+    /// `InvalidInput` for arguments that can't be put into bytes, or need more descriptors than can go
+    /// along (127; a pipe's end and a semaphore need one, a queue and shared memory two); the
+    /// system's, when it starts no process.
     pub async fn spawn<F>(f: F, arguments: F::Arguments<'_>) -> io::Result<Process<T>>
     where
         F: ProcessFunction<Output = T>,
