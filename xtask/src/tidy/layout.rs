@@ -20,6 +20,7 @@ const GET: [&str; 19] = [
     "get_loop",
     "get_mut",
     "get_name",
+    "get_blocking",
     "get_nowait",
     "get_pid",
     "get_pipe_transport",
