@@ -147,7 +147,7 @@ impl<T: Serialize> Queue<T> {
     /// # Errors
     /// [`Closed`](ChannelError::Closed): see [above](Queue#who-is-told-of-whose-end).
     pub async fn put(&self, item: &T) -> Result<(), ChannelError> {
-        self.put_in(Mode::Await, Blob::of(item)?).await
+        self.put_mode(Mode::Await, Blob::of(item)?).await
     }
 
     /// [`put`](Queue::put) that blocks the thread, in a child.
@@ -157,10 +157,10 @@ impl<T: Serialize> Queue<T> {
     /// would never make room.
     pub fn put_blocking(&self, item: &T) -> Result<(), ChannelError> {
         let blob = Blob::of(item)?;
-        blocking(async { Ok(self.put_in(Mode::Block, blob).await) })?
+        blocking(async { Ok(self.put_mode(Mode::Block, blob).await) })?
     }
 
-    async fn put_in(&self, mode: Mode, blob: Blob) -> Result<(), ChannelError> {
+    async fn put_mode(&self, mode: Mode, blob: Blob) -> Result<(), ChannelError> {
         match &self.side {
             Side::Home(handle) => {
                 check_may_block(mode)?;
@@ -182,7 +182,7 @@ impl<T: DeserializeOwned> Queue<T> {
     /// # Errors
     /// See [`ChannelError`].
     pub async fn get(&self) -> Result<Option<T>, ChannelError> {
-        self.get_in(Mode::Await).await
+        self.take_mode(Mode::Await).await
     }
 
     /// [`get`](Queue::get) that blocks the thread, in a child.
@@ -190,10 +190,10 @@ impl<T: DeserializeOwned> Queue<T> {
     /// # Errors
     /// As [`get`](Queue::get), and `WouldBlock` in the process that made the queue.
     pub fn get_blocking(&self) -> Result<Option<T>, ChannelError> {
-        blocking(async { Ok(self.get_in(Mode::Block).await) })?
+        blocking(async { Ok(self.take_mode(Mode::Block).await) })?
     }
 
-    async fn get_in(&self, mode: Mode) -> Result<Option<T>, ChannelError> {
+    async fn take_mode(&self, mode: Mode) -> Result<Option<T>, ChannelError> {
         let blob = match &self.side {
             Side::Home(handle) => {
                 check_may_block(mode)?;
