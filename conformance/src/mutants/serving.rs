@@ -159,6 +159,14 @@ pub(super) const ALL: &[Mutant] = &[
         )],
     ),
     mutant(
+        "body-max",
+        &[(
+            EXCHANGE,
+            "limit.is_some_and(|limit| length",
+            "!bucle_http::off(\"body-max\") && limit.is_some_and(|limit| length",
+        )],
+    ),
+    mutant(
         "body-before-answer",
         &[(
             EXCHANGE,

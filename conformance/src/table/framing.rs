@@ -30,7 +30,7 @@ pub(super) fn cases() -> Vec<Case> {
         post("length-waits", "9112 6.3", "not all of it is there", "Content-Length: 6\r\n", "hello").waits(&[]),
         post("length-cut", "9112 8", "the client ends its side in it", "Content-Length: 6\r\n", "hello").ends().last(&[400]),
         case("length-max", "9110 8.6", "2^63-1, which is not waited for",
-            "POST /a.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775807\r\n\r\nhello").last(&[405]),
+            "POST /a.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775807\r\n\r\nhello").last(&[413]),
         post("encoding", "9112 6.1", "chunked", "Transfer-Encoding: chunked\r\n", CHUNKED).echoes("hello"),
         post("encoding-case", "9112 7", "codings are case-insensitive", "Transfer-Encoding: ChunKED\r\n", CHUNKED).echoes("hello"),
         post("encoding-name-case", "9110 5.1", "its name in another case", "tRANSFER-eNCODING: chunked\r\n", CHUNKED).echoes("hello"),

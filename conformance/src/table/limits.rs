@@ -8,6 +8,7 @@ const TARGET: usize = 8 * 1024;
 const HEAD: usize = 32 * 1024;
 const FIELDS: usize = 100;
 const EXTENSIONS: usize = 16 * 1024;
+const BODY: usize = 1024 * 1024 * 1024;
 const TRAILERS: usize = 8 * 1024;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -157,6 +158,23 @@ pub(super) fn cases() -> Vec<Case> {
             &"b".repeat(400_000),
         )
         .answers(&[200]),
+        case(
+            "limit-length",
+            "9110 15.5.14",
+            "the longest body that is taken, which is not asked for",
+            format!("POST /a.txt HTTP/1.1\r\nHost: a\r\nContent-Length: {BODY}\r\n\r\nb"),
+        )
+        .last(&[405]),
+        case(
+            "limit-length-over",
+            "9110 15.5.14",
+            "one byte more",
+            format!(
+                "POST /a.txt HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\nb",
+                BODY + 1
+            ),
+        )
+        .last(&[413]),
         case(
             "limit-discard",
             "9112 9.3",

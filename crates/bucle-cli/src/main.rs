@@ -3,12 +3,16 @@
 //! | file | what |
 //! |---|---|
 //! | `serve` | `bucle serve [DIR]`: serves a folder over HTTP |
+//! | `limits` | its limits, one flag each |
+//! | `units` | times and sizes as people write them |
 //!
 //! Exit codes: 0 after a clean stop, 1 when something failed, 2 for a wrong command line. What went
 //! wrong is one line on standard error, which says what to do.
 #![forbid(unsafe_code)]
 
+mod limits;
 mod serve;
+mod units;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -2,14 +2,12 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use bucle::net::ToAddresses;
-use bucle::server::{
-    Compression, DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LogFormat, Options, Outcome, Server,
-    Site, Tls,
-};
+use bucle::net::{Address, ToAddresses};
+use bucle::server::{Compression, LogFormat, Outcome, Server, Site, Tls, TrustedProxies};
 use clap::{Args, ValueEnum};
+
+use crate::limits::Limits;
 
 /// The address without `--listen`.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
@@ -72,17 +70,24 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = AccessLog::Combined)]
     access_log: AccessLog,
 
-    /// How long a client may take to send the head of a request, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = Seconds(HEADER_TIMEOUT), value_parser = seconds, allow_negative_numbers = true)]
-    header_timeout: Seconds,
+    /// Believe a proxy at this address (192.0.2.1), in this network (10.0.0.0/8) or at a Unix socket
+    /// (unix) who the client is, by X-Forwarded-For. May be given several times.
+    #[arg(long, value_name = "CIDR", value_parser = network)]
+    trusted_proxy: Vec<String>,
 
-    /// How long a connection may be idle between two requests, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = Seconds(IDLE_TIMEOUT), value_parser = seconds, allow_negative_numbers = true)]
-    idle_timeout: Seconds,
+    /// Let trusted proxies say it by the PROXY protocol (versions 1 and 2) instead, with which each of
+    /// their connections has to begin.
+    #[arg(long, requires = "trusted_proxy")]
+    proxy_protocol: bool,
 
-    /// How long a stop waits for the answers that are under way, in seconds; 0 cuts them.
-    #[arg(long, value_name = "SECONDS", default_value_t = Seconds(DRAIN_TIMEOUT), value_parser = seconds_or_none, allow_negative_numbers = true)]
-    drain_timeout: Seconds,
+    /// Answer /healthz and /metrics (Prometheus) there, in plain HTTP: PORT (of 127.0.0.1),
+    /// ADDRESS:PORT, or unix:PATH. May be given several times. Nobody is asked who he is: let it be an
+    /// address that only administrators reach.
+    #[arg(long, value_name = "ADDRESS", value_parser = admin_address)]
+    admin: Vec<String>,
+
+    #[command(flatten)]
+    limits: Limits,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -125,37 +130,32 @@ impl From<AccessLog> for LogFormat {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Seconds(Duration);
-
-impl std::fmt::Display for Seconds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.as_secs_f64().fmt(f)
-    }
-}
-
-fn seconds(text: &str) -> Result<Seconds, String> {
-    match seconds_or_none(text)? {
-        Seconds(Duration::ZERO) => Err("it must be above 0".into()),
-        seconds => Ok(seconds),
-    }
-}
-
-/// A time in seconds that a `Duration` can hold.
-fn seconds_or_none(text: &str) -> Result<Seconds, String> {
-    text.parse()
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .map(Seconds)
-        .ok_or_else(|| "it must be a number of seconds, such as 15 or 0.5".into())
-}
-
 /// What an address begins with that speaks plain HTTP in any case.
 const PLAIN: &str = "http://";
 
 /// An address, checked here so that the flag is named when it is none.
 fn address(text: &str) -> Result<String, String> {
     match text.strip_prefix(PLAIN).unwrap_or(text).to_addresses() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The same, of which a port alone is one of this machine's own.
+fn admin_address(text: &str) -> Result<String, String> {
+    let port = text.strip_prefix(':').unwrap_or(text);
+    if port.parse::<u16>().is_ok() {
+        return Ok(format!("127.0.0.1:{port}"));
+    }
+    match text.to_addresses() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A network, checked here so that the flag is named when it is none.
+fn network(text: &str) -> Result<String, String> {
+    match TrustedProxies::nobody().and(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(error.to_string()),
     }
@@ -181,10 +181,13 @@ impl Serve {
             .immutable(!self.no_immutable)
             .cache_control(&self.cache_control)
             .map_err(|error| format!("--cache-control: {error}"))?;
-        let mut options = Options::default();
-        options.header_timeout = self.header_timeout.0;
-        options.idle_timeout = self.idle_timeout.0;
-        options.drain_timeout = self.drain_timeout.0;
+        let mut options = self.limits.options();
+        let nobody = TrustedProxies::nobody();
+        let mut trusted = self.trusted_proxy.iter();
+        options.trusted_proxies = trusted
+            .try_fold(nobody, |proxies, network| proxies.and(network))
+            .map_err(|error| format!("--trusted-proxy: {error}"))?;
+        options.proxy_protocol = self.proxy_protocol;
         let mut server = Server::builder()
             .workers(self.workers.into())
             .options(options)
@@ -196,6 +199,11 @@ impl Serve {
             }
             .map_err(|error| error.to_string())?;
         }
+        for address in &self.admin {
+            server = server
+                .admin(address.as_str())
+                .map_err(|error| error.to_string())?;
+        }
         if let (Some(certificate), Some(key)) = (self.tls_cert, self.tls_key) {
             server = server.tls(Tls::from_files(certificate, key));
         } else if self.tls_self_signed {
@@ -203,9 +211,17 @@ impl Serve {
         }
         let root = self.root;
         let bound = server.bind().map_err(|error| error.to_string())?;
-        let urls = bound.urls();
+        let mut told: Vec<_> = bound
+            .urls()
+            .into_iter()
+            .map(|url| format!("serving {} at {url}", root.display()))
+            .collect();
+        told.extend(bound.admin_addresses().iter().map(|address| match address {
+            Address::Unix(_) => format!("metrics at {address}"),
+            address => format!("metrics at http://{address}/metrics"),
+        }));
         let outcome = bound
-            .when_ready(move |_| announce(&root, &urls))
+            .when_ready(move |_| announce(&told))
             .run(move || site.handler())
             .map_err(|error| format!("the server failed: {error}"))?;
         match outcome {
@@ -252,13 +268,29 @@ fn self_signed(listen: &[String]) -> Result<Tls, String> {
     ))
 }
 
-/// Says where the server is, for people and for scripts. Where standard output is closed, nobody
-/// wants to know.
-fn announce(root: &Path, urls: &[String]) {
+/// Says where the server is, for people and for scripts, line by line: on standard error, where
+/// standard output takes it no more.
+fn announce(lines: &[String]) {
+    let text = lines.join("\n");
     let mut out = io::stdout().lock();
-    let root = root.display();
-    for url in urls {
-        let _ = writeln!(out, "serving {root} at {url}");
-    }
-    let _ = out.flush();
+    let written = writeln!(out, "{text}").and_then(|()| out.flush());
+    let why = match written {
+        Err(error) => format!("standard output can't be written to: {error}"),
+        Ok(()) if is_closed() => "standard output is closed".into(),
+        Ok(()) => return,
+    };
+    let _ = writeln!(io::stderr(), "bucle: {why}\n{text}");
+}
+
+/// Whether standard output was closed when the program began: then it was opened on `/dev/null`, for
+/// reading and writing, by the runtime. (Whoever sends it there himself opens it for writing.)
+fn is_closed() -> bool {
+    let leads_nowhere =
+        std::fs::read_link("/proc/self/fd/1").is_ok_and(|it| it == Path::new("/dev/null"));
+    let info = std::fs::read_to_string("/proc/self/fdinfo/1").unwrap_or_default();
+    let mut flags = info.lines().filter_map(|line| line.strip_prefix("flags:"));
+    let flags = flags
+        .next()
+        .and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+    leads_nowhere && flags.is_some_and(|flags| flags & 3 == 2)
 }

@@ -20,6 +20,9 @@ pub enum EncodeError {
     Name,
     /// A field value has a control character in it (RFC 9110 section 5.5).
     Value,
+    /// A field that may not stand in a trailer section: it would say how the message is framed, routed
+    /// or read (RFC 9110 section 6.5.1).
+    Trailer,
     /// A request target is empty, or has a character in it that must be percent-encoded.
     Target,
 }
@@ -30,6 +33,9 @@ impl fmt::Display for EncodeError {
             EncodeError::Name => "a name may have letters, digits and !#$%&'*+-.^_`|~ only",
             EncodeError::Value => {
                 "a field value may have no control character, no line break above all"
+            }
+            EncodeError::Trailer => {
+                "a trailer field may not say how the message is framed, routed or read"
             }
             EncodeError::Target => "a request target is ASCII without spaces, percent-encoded",
         })
@@ -94,6 +100,48 @@ pub fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), En
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
     Ok(())
+}
+
+/// What has to be known before the body, or belongs to the connection.
+const NOT_BEHIND: [&str; 15] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "date",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Appends one field line of a trailer section, line break included.
+///
+/// # Errors
+/// Those of [`write_field`]; [`EncodeError::Trailer`] for a field that has to be known before the
+/// body; nothing is written then.
+pub fn write_trailer(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), EncodeError> {
+    if NOT_BEHIND
+        .iter()
+        .any(|field| field.eq_ignore_ascii_case(name))
+    {
+        return Err(EncodeError::Trailer);
+    }
+    write_field(out, name, value)
+}
+
+/// Appends the end of a chunked body: its last chunk, and a trailer section of these
+/// [lines](write_trailer), which may be none.
+pub fn write_last_chunk(out: &mut Vec<u8>, trailers: &[u8]) {
+    out.extend_from_slice(b"0\r\n");
+    out.extend_from_slice(trailers);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends `Content-Length: length` with its line break.

@@ -41,6 +41,8 @@ pub(crate) struct Notable {
     pub(crate) expect: Met,
     pub(crate) upgrade: Met,
     pub(crate) connection: ConnectionOptions,
+    /// Whether `TE` has `trailers` in it.
+    pub(crate) trailers: bool,
     /// Whether there may be a field that decides what is sent of a representation.
     pub(crate) selective: bool,
 }
@@ -117,6 +119,7 @@ impl Notable {
     fn look(&mut self, name: &[u8], value: &[u8], place: usize) {
         // The length sorts most fields out.
         match name.len() {
+            2 if chars::is_word(name, b"te") => self.trailers |= names_trailers(value),
             4 if chars::is_word(name, b"host") => self.host.meet(place),
             6 if chars::is_word(name, b"expect") => self.expect.meet(place),
             7 if chars::is_word(name, b"upgrade") => self.upgrade.meet(place),
@@ -132,6 +135,12 @@ impl Notable {
             _ => {}
         }
     }
+}
+
+/// Whether a value of `TE` names `trailers` (RFC 9110 section 10.1.4).
+fn names_trailers(value: &[u8]) -> bool {
+    let mut codings = value.split(|&byte| byte == b',');
+    codings.any(|coding| chars::is_word(chars::trim(coding), b"trailers"))
 }
 
 /// Parses the field lines of `section` from `at` on, up to and with the empty line, whose end is

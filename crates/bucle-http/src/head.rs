@@ -30,6 +30,7 @@ pub struct RequestHead {
     expects_continue: bool,
     upgrade: bool,
     selective: bool,
+    takes_trailers: bool,
     /// Where the `Host` field's value stands; empty without one.
     host: Range<usize>,
 }
@@ -136,6 +137,13 @@ impl RequestHead {
         self.section.iter()
     }
 
+    /// Whether the client takes trailer fields behind the answer's body: it has said `TE: trailers`
+    /// (RFC 9110 section 10.1.4), in HTTP/1.1.
+    #[inline]
+    pub fn takes_trailers(&self) -> bool {
+        self.takes_trailers
+    }
+
     /// The fields of the trailer section that was received into this head last.
     pub fn trailers(&self) -> Fields<'_> {
         self.trailers.iter()
@@ -238,6 +246,7 @@ impl RequestHead {
         self.expects_continue = false;
         self.upgrade = false;
         self.selective = false;
+        self.takes_trailers = false;
         self.host = 0..0;
     }
 
@@ -309,6 +318,7 @@ impl RequestHead {
             && (http11 || connection.keep_alive)
             && self.method != Method::Connect;
         self.selective = notable.selective;
+        self.takes_trailers = http11 && notable.trailers;
         self.upgrade = http11 && connection.upgrade && notable.upgrade.times > 0;
         self.expects_continue =
             http11 && notable.expect.times > 0 && expects_continue(fields, bytes)? && has_body;

@@ -79,7 +79,9 @@ mod target;
 mod version;
 
 pub use client::ClientConnection;
-pub use encode::{write_chunk_head, write_content_length, write_field, write_status_line};
+pub use encode::{
+    write_chunk_head, write_content_length, write_field, write_status_line, write_trailer,
+};
 pub use error::Error;
 pub use event::{Event, Progress};
 pub use field::Fields;

@@ -33,7 +33,7 @@
 //! | [`sync`] | locks, events, semaphores, barriers and queues between tasks |
 //! | [`concurrent`], `executor` | results across threads, the thread pool; both tied to the loop |
 //! | [`sim`] | the simulated world: a network in memory, time that jumps |
-//! | `signals`, `exceptions`, `slow`, `counters` | signals, errors, and what can be seen |
+//! | `signals`, `exceptions`, `slow`, `turn_watch`, `counters` | signals, errors, and what can be seen |
 //! | `waits`, `future_waits`, `lines`, `wait_graph` | who waits for what, and deadlocks |
 //! | `without_hooks` | the twin of `slow` in a build of the benchmark's, which shows what it costs |
 #![deny(unsafe_code)]
@@ -79,6 +79,7 @@ mod task;
 mod task_group;
 mod timeout;
 mod timers;
+mod turn_watch;
 mod wait;
 mod wait_for;
 mod wait_graph;

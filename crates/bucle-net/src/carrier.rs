@@ -12,6 +12,7 @@ use std::task::Waker;
 use bucle_loop::LoopRef;
 use bytes::Bytes;
 
+use crate::Address;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
 use crate::waiters::Seat;
@@ -23,12 +24,16 @@ pub(crate) trait Carrier {
     fn send_file(&self, head: &[u8], file: Rc<dyn AsFd>, offset: u64, length: u64);
     fn write_eof(&self);
     fn close(&self);
+    /// Closes without waiting for the peer's end.
+    fn close_now(&self);
     fn abort(&self);
     fn is_closing(&self) -> bool;
     /// Whether what is written now is sent: neither closing nor past `write_eof`.
     fn takes_writes(&self) -> bool;
     /// Whether it has ended without having sent everything.
     fn was_cut(&self) -> bool;
+    fn limit_sending(&self, bytes: u64);
+    fn allow_sending(&self, bytes: u64, most: u64);
     fn pause_reading(&self);
     fn resume_reading(&self);
     fn is_reading(&self) -> bool;
@@ -54,6 +59,12 @@ pub(crate) trait Carrier {
     fn is_drained(&self, seat: &mut Seat, waker: &Waker) -> bool;
     /// Has the connection's server, if it has one, close `face` in its place.
     fn show_as(&self, face: Weak<dyn Carrier>);
+    /// Whom the connection is for, where a proxy has told it.
+    fn announced(&self) -> Option<Rc<Address>>;
+    /// Notes whom it is for. Only a connection on a socket is told so.
+    fn announce(&self, client: Rc<Address>) {
+        let _ = client;
+    }
     /// What a layer knows of itself.
     fn layer_info(&self) -> Option<Rc<dyn Any>>;
 }

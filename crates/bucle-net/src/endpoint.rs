@@ -21,6 +21,7 @@
 //! | `IN_CALLBACK` | while the protocol runs | when it has returned |
 //! | `REPLACED` | by `set_protocol` | never |
 //! | `OFFERING` | by `offer_reads`: the protocol is asked whether it reads by itself | never |
+//! | `METERED` | by `limit_sending`: no more leaves than was allowed | never |
 
 mod face;
 mod reading;
@@ -40,6 +41,7 @@ use crate::carrier::Carrier;
 use crate::group::Group;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
+use crate::traffic::Traffic;
 use crate::transport::{HIGH_WATER, LOW_WATER, SEND_LIMIT, Transport};
 use crate::waiters::Waiters;
 use crate::write_queue::WriteQueue;
@@ -58,6 +60,7 @@ const PAUSE_TOLD: u16 = 1 << 10;
 const IN_CALLBACK: u16 = 1 << 11;
 const REPLACED: u16 = 1 << 12;
 const OFFERING: u16 = 1 << 13;
+const METERED: u16 = 1 << 14;
 
 /// All of a connection but its protocol.
 pub(crate) struct State {
@@ -83,6 +86,10 @@ struct Rare {
     protocol: Option<Rc<RefCell<Box<dyn Protocol>>>>,
     /// Who waits for the queue to be empty.
     drained: Waiters,
+    /// How many bytes may still be sent, where that is metered.
+    allowed: u64,
+    /// Whom it is for, as a proxy has told it.
+    announced: Option<Rc<Address>>,
 }
 
 impl Default for Rare {
@@ -92,6 +99,8 @@ impl Default for Rare {
             low: LOW_WATER,
             protocol: None,
             drained: Waiters::default(),
+            allowed: 0,
+            announced: None,
         }
     }
 }
@@ -231,11 +240,28 @@ impl State {
     /// How much of this turn's share is left to send.
     #[inline]
     fn budget(&self) -> usize {
-        if self.turn.get() == self.event_loop.turn_number() as u32 {
+        let share = if self.turn.get() == self.event_loop.turn_number() as u32 {
             SEND_LIMIT.saturating_sub(self.sent.get() as usize)
         } else {
             SEND_LIMIT
+        };
+        if self.any(METERED) {
+            share.min(usize::try_from(self.allowed()).unwrap_or(usize::MAX))
+        } else {
+            share
         }
+    }
+
+    /// How many bytes may still be sent, where that is metered.
+    #[cold]
+    fn allowed(&self) -> u64 {
+        self.rare.borrow().as_ref().map_or(0, |rare| rare.allowed)
+    }
+
+    /// Whether nothing may be sent until it is allowed.
+    #[inline]
+    fn is_held_back(&self) -> bool {
+        self.any(METERED) && self.allowed() == 0
     }
 
     #[inline]
@@ -248,13 +274,31 @@ impl State {
         };
         self.turn.set(now);
         self.sent.set(before.saturating_add(count as u32));
+        if self.any(METERED) {
+            self.with_rare(|rare| rare.allowed = rare.allowed.saturating_sub(count as u64));
+        }
+        self.with_traffic(|traffic| traffic.count_sent(count));
+    }
+
+    /// Lends what its server counts, if it does.
+    #[inline]
+    fn with_traffic(&self, body: impl FnOnce(&Traffic)) {
+        let member = self.member.take();
+        if let Some((group, _)) = &member
+            && let Some(traffic) = &group.traffic
+        {
+            body(traffic);
+        }
+        self.member.set(member);
     }
 
     /// Whether a write may go to the socket at once: nothing waits before it, and nothing was sent
-    /// in this turn with which it could have shared a call.
+    /// in this turn with which it could have shared a call. What is metered goes by way of the queue.
     #[inline]
     fn sends_at_once(&self) -> bool {
-        self.turn.get() != self.event_loop.turn_number() as u32 && self.queue.borrow().is_none()
+        self.turn.get() != self.event_loop.turn_number() as u32
+            && self.queue.borrow().is_none()
+            && !self.any(METERED)
     }
 
     fn with_rare<R>(&self, body: impl FnOnce(&mut Rare) -> R) -> R {

@@ -3,15 +3,16 @@
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bucle_loop::LoopRef;
 use slab::Slab;
 
-use crate::Address;
 use crate::carrier::Carrier;
 use crate::socket::Socket;
 use crate::waiters::{Seat, Waiters};
+use crate::{Address, Traffic};
 
 /// A listener as its server sees it.
 pub(crate) trait Listening {
@@ -37,11 +38,16 @@ pub(crate) struct Group {
     /// From this number on, descriptors are not for connections. The system gives out the lowest
     /// number that is free, so where it is reached, all below it are taken.
     ceiling: u64,
+    pub(crate) traffic: Option<Arc<Traffic>>,
     waiters: Waiters,
 }
 
 impl Group {
-    pub(crate) fn new(event_loop: LoopRef, ceiling: u64) -> Rc<Group> {
+    pub(crate) fn new(
+        event_loop: LoopRef,
+        ceiling: u64,
+        traffic: Option<Arc<Traffic>>,
+    ) -> Rc<Group> {
         Rc::new(Group {
             event_loop,
             listeners: RefCell::default(),
@@ -51,6 +57,7 @@ impl Group {
             starved: Cell::new(false),
             reserve: Cell::new(None),
             ceiling,
+            traffic,
             waiters: Waiters::default(),
         })
     }

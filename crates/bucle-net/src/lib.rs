@@ -58,6 +58,8 @@
 //! | `write_queue` | what is still to be sent: bytes, shared bytes, ranges of files |
 //! | `carrier`, `layer` | what a transport is made of; what can be put between it and a protocol |
 //! | `listener`, `group`, `server` | accepting; the connections of a server; [`Server`] |
+//! | `traffic` | what a server counts: [`Traffic`] |
+//! | `proxy` | the PROXY protocol, below TLS: [`ProxyProtocol`] |
 //! | `connect`, `happy_eyeballs`, `resolve` | [`create_connection`]; names to addresses |
 //! | `unix` | the paths of Unix sockets |
 //! | `stream`, `sendfile` | streams; files sent and awaited |
@@ -81,6 +83,7 @@ mod layer;
 mod listener;
 mod pipe;
 mod protocol;
+mod proxy;
 mod resolve;
 mod sendfile;
 mod server;
@@ -89,6 +92,7 @@ mod stream;
 pub mod subprocess;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod traffic;
 mod transport;
 pub mod udp;
 mod unix;
@@ -100,14 +104,17 @@ pub use connect::{ConnectOptions, create_connection, create_connection_with};
 pub use happy_eyeballs::HAPPY_EYEBALLS_DELAY;
 pub use pipe::{connect_read_pipe, connect_write_pipe};
 pub use protocol::Protocol;
+pub use proxy::{PROXY_HEADER, PROXY_TIMEOUT, ProxyProtocol};
 pub use resolve::{getaddrinfo, getnameinfo};
 pub use sendfile::sendfile;
 pub use server::{
-    Server, ServerOptions, create_server, create_server_from, create_server_from_with,
+    Incoming, Server, ServerOptions, create_server, create_server_admitting, create_server_from,
+    create_server_from_admitting, create_server_from_with,
 };
 pub use stream::{
     DEFAULT_LIMIT, ReadError, StreamProtocol, StreamReader, StreamWriter, open_connection,
     open_connection_with, open_read_pipe, open_read_pipe_with, open_write_pipe, start_server,
     start_server_with,
 };
+pub use traffic::Traffic;
 pub use transport::{ExtraInfo, HIGH_WATER, LOW_WATER, SEND_LIMIT, Transport};

@@ -32,7 +32,9 @@ pub(crate) const RETRY: Duration = Duration::from_secs(1);
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// Makes the connection of an accepted socket, which does not run yet.
-pub(crate) type MakeConnection = Rc<RefCell<dyn FnMut(&LoopRef, Socket) -> io::Result<Made>>>;
+/// `None` is nobody to talk to: the socket is closed.
+pub(crate) type MakeConnection =
+    Rc<RefCell<dyn FnMut(&LoopRef, Socket) -> io::Result<Option<Made>>>>;
 
 pub(crate) struct Made {
     pub(crate) connection: Rc<dyn Endpoint>,
@@ -118,7 +120,8 @@ impl Listener {
         let made = make_connection(&self.event_loop, socket);
         drop(make_connection);
         let Made { connection, face } = match made {
-            Ok(made) => made,
+            Ok(Some(made)) => made,
+            Ok(None) => return,
             Err(error) => {
                 let message = format!("a connection was refused: {error}");
                 self.event_loop
@@ -126,6 +129,9 @@ impl Listener {
                 return;
             }
         };
+        if let Some(traffic) = &self.group.traffic {
+            traffic.count_accepted();
+        }
         connection.join(&self.group, face);
         connection.start();
     }
@@ -207,6 +213,9 @@ impl Listener {
             self.group.keep_reserve(socket);
             if over {
                 return;
+            }
+            if let Some(traffic) = &self.group.traffic {
+                traffic.count_refused();
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::protocol::Protocol;
 use crate::socket::Socket;
 use crate::unix::SocketPath;
 use crate::waiters::Seat;
-use crate::{Address, ToAddresses};
+use crate::{Address, ProxyProtocol, ToAddresses, Traffic};
 
 /// What a server can be told. asyncio's keyword arguments of `create_server`.
 #[derive(Clone, Debug)]
@@ -39,6 +39,10 @@ pub struct ServerOptions {
     /// that serving them takes: where fewer are left, accepting pauses as if there were none. At most
     /// an eighth of the limit on open files; 0 unless set.
     pub spare_descriptors: u32,
+    /// Counts what comes in and leaves; nothing is counted unless set.
+    pub traffic: Option<Arc<Traffic>>,
+    /// Speaks the PROXY protocol with the proxies it trusts; not at all unless set.
+    pub proxy_protocol: Option<ProxyProtocol>,
     pub(crate) layer: Option<Arc<dyn AcceptLayer>>,
 }
 
@@ -50,6 +54,8 @@ impl Default for ServerOptions {
             start_serving: true,
             cleanup_socket: true,
             spare_descriptors: 0,
+            traffic: None,
+            proxy_protocol: None,
             layer: None,
         }
     }
@@ -88,6 +94,21 @@ impl ServerOptions {
     #[must_use]
     pub fn spare_descriptors(mut self, count: u32) -> ServerOptions {
         self.spare_descriptors = count;
+        self
+    }
+
+    /// Sets [`traffic`](ServerOptions::traffic), which is for this server and others of the same
+    /// thread only.
+    #[must_use]
+    pub fn traffic(mut self, traffic: Arc<Traffic>) -> ServerOptions {
+        self.traffic = Some(traffic);
+        self
+    }
+
+    /// Sets [`proxy_protocol`](ServerOptions::proxy_protocol).
+    #[must_use]
+    pub fn proxy_protocol(mut self, proxies: ProxyProtocol) -> ServerOptions {
+        self.proxy_protocol = Some(proxies);
         self
     }
 }
@@ -133,15 +154,53 @@ impl ServerOptions {
 pub fn create_server<P, F>(
     address: impl ToAddresses,
     options: ServerOptions,
-    factory: F,
+    mut factory: F,
 ) -> io::Result<Server>
 where
     P: Protocol,
     F: FnMut() -> P + 'static,
 {
+    create_server_admitting(address, options, move |_| Some(factory()))
+}
+
+/// A connection that was accepted, before anything is done with it.
+pub struct Incoming<'a>(&'a Socket);
+
+impl Incoming<'_> {
+    /// Where it comes from; `None` if it has gone already. The system is asked at each call.
+    pub fn peer_address(&self) -> Option<Address> {
+        self.0.peer_address()
+    }
+}
+
+impl fmt::Debug for Incoming<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let peer = self.peer_address();
+        f.debug_struct("Incoming").field("peer", &peer).finish()
+    }
+}
+
+/// [`create_server`] with a factory that is shown who comes in, and may refuse: where it returns
+/// `None`, the connection is closed, before any handshake.
+///
+/// # Errors
+/// As [`create_server`].
+///
+/// # Panics
+/// If no loop is running in this thread.
+#[track_caller]
+pub fn create_server_admitting<P, F>(
+    address: impl ToAddresses,
+    options: ServerOptions,
+    factory: F,
+) -> io::Result<Server>
+where
+    P: Protocol,
+    F: FnMut(&Incoming<'_>) -> Option<P> + 'static,
+{
     let event_loop = get_running_loop();
-    let mut server = Server::new(&event_loop, options.spare_descriptors);
-    let make_connection = make_connection(options.layer.clone(), factory);
+    let mut server = Server::new(&event_loop, &options);
+    let make_connection = make_connection(&options, factory);
     let mut passed_over = None;
     for mut address in address.to_addresses()? {
         server.share_port(&mut address);
@@ -202,14 +261,34 @@ where
 pub fn create_server_from_with<P, F>(
     sockets: Vec<OwnedFd>,
     options: ServerOptions,
-    factory: F,
+    mut factory: F,
 ) -> io::Result<Server>
 where
     P: Protocol,
     F: FnMut() -> P + 'static,
 {
-    let server = Server::new(&get_running_loop(), options.spare_descriptors);
-    let make_connection = make_connection(options.layer, factory);
+    create_server_from_admitting(sockets, options, move |_| Some(factory()))
+}
+
+/// [`create_server_from_with`] with a factory as that of [`create_server_admitting`].
+///
+/// # Errors
+/// As [`create_server_from`].
+///
+/// # Panics
+/// If no loop is running in this thread.
+#[track_caller]
+pub fn create_server_from_admitting<P, F>(
+    sockets: Vec<OwnedFd>,
+    options: ServerOptions,
+    factory: F,
+) -> io::Result<Server>
+where
+    P: Protocol,
+    F: FnMut(&Incoming<'_>) -> Option<P> + 'static,
+{
+    let server = Server::new(&get_running_loop(), &options);
+    let make_connection = make_connection(&options, factory);
     for socket in sockets {
         let socket = Socket::from_listening(socket)?;
         let listener = Listener::new(&server.group, socket, make_connection.clone(), None);
@@ -222,22 +301,39 @@ where
 }
 
 fn make_connection<P: Protocol>(
-    layer: Option<Arc<dyn AcceptLayer>>,
-    mut factory: impl FnMut() -> P + 'static,
+    options: &ServerOptions,
+    mut factory: impl FnMut(&Incoming<'_>) -> Option<P> + 'static,
 ) -> MakeConnection {
-    match layer {
-        None => Rc::new(RefCell::new(move |event_loop: &LoopRef, socket| {
-            let connection = endpoint::connection(event_loop, socket, factory());
+    let (layer, proxies) = (options.layer.clone(), options.proxy_protocol.clone());
+    if layer.is_none() && proxies.is_none() {
+        return Rc::new(RefCell::new(move |event_loop: &LoopRef, socket| {
+            let Some(protocol) = factory(&Incoming(&socket)) else {
+                return Ok(None);
+            };
+            let connection = endpoint::connection(event_loop, socket, protocol);
             let face = Rc::downgrade(&connection.clone().carrier());
-            Ok(Made { connection, face })
-        })),
-        Some(layer) => Rc::new(RefCell::new(move |event_loop: &LoopRef, socket| {
-            let layered = layer.accept(event_loop, Box::new(factory()))?;
-            let connection = endpoint::connection(event_loop, socket, layered.protocol);
-            let face = Rc::downgrade(&layered.face);
-            Ok(Made { connection, face })
-        })),
+            Ok(Some(Made { connection, face }))
+        }));
     }
+    Rc::new(RefCell::new(move |event_loop: &LoopRef, socket| {
+        let Some(protocol) = factory(&Incoming(&socket)) else {
+            return Ok(None);
+        };
+        let mut protocol: Box<dyn Protocol> = Box::new(protocol);
+        let mut face = None;
+        if let Some(layer) = &layer {
+            let layered = layer.accept(event_loop, protocol)?;
+            protocol = layered.protocol;
+            face = Some(Rc::downgrade(&layered.face));
+        }
+        // The header of a proxy comes before a handshake.
+        let connection = match &proxies {
+            Some(proxies) => endpoint::connection(event_loop, socket, proxies.around(protocol)),
+            None => endpoint::connection(event_loop, socket, protocol),
+        };
+        let face = face.unwrap_or_else(|| Rc::downgrade(&connection.clone().carrier()));
+        Ok(Some(Made { connection, face }))
+    }))
 }
 
 /// Whether an address was refused because the machine does not have it.
@@ -278,7 +374,8 @@ pub struct Server {
 }
 
 impl Server {
-    fn new(event_loop: &LoopRef, spare: u32) -> Server {
+    fn new(event_loop: &LoopRef, options: &ServerOptions) -> Server {
+        let spare = options.spare_descriptors;
         // Not worth failing for: running out is survived.
         let limit = bucle_sys::limits::raise_open_files().unwrap_or(None);
         let ceiling = match limit {
@@ -286,7 +383,7 @@ impl Server {
             _ => u64::MAX,
         };
         Server {
-            group: Group::new(event_loop.clone(), ceiling),
+            group: Group::new(event_loop.clone(), ceiling, options.traffic.clone()),
             paths: Vec::new(),
         }
     }

@@ -157,6 +157,13 @@ impl Transport {
         self.carrier.close();
     }
 
+    /// [`close`](Transport::close) that waits for nothing of the peer's: what is queued still leaves,
+    /// but over TLS, its `close_notify` is not waited for, also where it already was. Over a plain
+    /// connection there is no difference.
+    pub fn close_now(&self) {
+        self.carrier.close_now();
+    }
+
     /// Closes at once: what is queued is dropped, the peer sees a reset, and
     /// `connection_lost(None)` comes by the loop.
     pub fn abort(&self) {
@@ -166,6 +173,20 @@ impl Transport {
     /// Whether the transport is closing or closed.
     pub fn is_closing(&self) -> bool {
         self.carrier.is_closing()
+    }
+
+    /// Lets no more than so many bytes leave from now on, until
+    /// [`allow_sending`](Transport::allow_sending) allows more; what is written waits as it does for a
+    /// peer that does not read. Over TLS, what is encrypted counts. There is no clock in it: how
+    /// fast bytes leave is the caller's matter.
+    pub fn limit_sending(&self, bytes: u64) {
+        self.carrier.limit_sending(bytes);
+    }
+
+    /// Lets so many bytes more leave, as long as no more than `most` may leave together. Does nothing
+    /// without [`limit_sending`](Transport::limit_sending).
+    pub fn allow_sending(&self, bytes: u64, most: u64) {
+        self.carrier.allow_sending(bytes, most);
     }
 
     /// Stops reading: no `data_received` until [`resume_reading`](Transport::resume_reading).

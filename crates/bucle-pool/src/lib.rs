@@ -42,7 +42,7 @@
 //! | `blocking` | the pool in a thread of its own, for programs without a loop | |
 //! | `error` | how a task can end without an output | |
 //!
-//! Another kind of child is another [`Role`](start::Role) and a function beside `worker::run`: the
+//! Another kind of child is another `Role` and a function beside `worker::run`: the
 //! start, the ties to the parent and the registry are the same.
 #![cfg(target_os = "linux")]
 #![forbid(unsafe_code)]

@@ -7,11 +7,13 @@
 //! ```
 //!
 //! When the sink takes nothing any more (a closed pipe), the log ends; when it takes too little,
-//! lines are dropped and counted. Both are said once on standard error, and the server goes on.
+//! lines are dropped and counted. Both are said once on standard error, and the server goes on; at
+//! its end is said how many lines were lost in all.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -22,6 +24,7 @@ use bucle_loop::{LoopRef, Readiness, Source};
 use bucle_net::Address;
 
 use crate::date::DateCache;
+use crate::request::HeadPool;
 
 /// How much of the log may wait for its reader, in bytes; lines beyond that are dropped.
 pub const LOG_BUFFER: usize = 1024 * 1024;
@@ -46,6 +49,10 @@ pub enum LogFormat {
 /// same connection.
 pub(crate) struct Record {
     peer: Option<Address>,
+    /// Whom the connection is for.
+    connected: Option<Address>,
+    /// For whom the request is.
+    client: Option<IpAddr>,
     started: Instant,
     /// Whether it was begun and not ended.
     under_way: bool,
@@ -59,9 +66,12 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn new(peer: Option<Address>, now: Instant) -> Record {
+    /// The record of a connection with `peer`, that is for `connected`.
+    pub(crate) fn new(peer: Option<Address>, connected: Option<Address>, now: Instant) -> Record {
         Record {
             peer,
+            connected,
+            client: None,
             started: now,
             under_way: false,
             readable: false,
@@ -73,7 +83,14 @@ impl Record {
     }
 
     /// Begins with a request, or with what could not be read as one.
-    pub(crate) fn begin(&mut self, head: Option<&RequestHead>, now: Instant) {
+    pub(crate) fn begin(&mut self, head: Option<&RequestHead>, now: Instant, pool: &HeadPool) {
+        let connected = self.connected.as_ref();
+        self.client = match head {
+            Some(head) => pool.client(connected, head),
+            None => connected
+                .and_then(Address::as_tcp)
+                .map(|address| address.ip().to_canonical()),
+        };
         self.started = now;
         self.under_way = true;
         self.readable = head.is_some();
@@ -116,9 +133,9 @@ impl Record {
     }
 
     fn combined(&self, out: &mut Vec<u8>, date: &DateCache) -> io::Result<()> {
-        match &self.peer {
-            Some(Address::Tcp(address)) => write!(out, "{}", address.ip())?,
-            _ => out.push(b'-'),
+        match self.client {
+            Some(client) => write!(out, "{client}")?,
+            None => out.push(b'-'),
         }
         write!(out, " - - [{}] \"", date.common())?;
         if !self.readable {
@@ -149,6 +166,10 @@ impl Record {
             Some(Address::Tcp(address)) => write!(out, "\"{address}\"")?,
             Some(unix) => push_json(out, unix.to_string().as_bytes()),
             None => out.extend_from_slice(b"null"),
+        }
+        match self.client {
+            Some(client) => write!(out, ",\"client\":\"{client}\"")?,
+            None => out.extend_from_slice(b",\"client\":null"),
         }
         let names = ["method", "target", "version", "referer", "user_agent"];
         for (number, name) in names.into_iter().enumerate() {
@@ -267,11 +288,28 @@ struct Shared {
 #[derive(Default)]
 struct State {
     lines: Vec<u8>,
+    /// How many lines these are, and how many are at the sink.
+    waiting: u64,
+    at_sink: u64,
+    /// Dropped and not told of.
     dropped: u64,
+    /// All that were, told or not.
+    all_dropped: u64,
     /// The thread waits for work, and has to be woken when there is some.
     idle: bool,
     ending: bool,
     ended: bool,
+    /// It ended because the sink is closed, which was told.
+    failed: bool,
+}
+
+impl State {
+    /// Takes no more; what was not written is lost.
+    fn end(&mut self) {
+        self.ended = true;
+        self.lines.clear();
+        self.all_dropped += std::mem::take(&mut self.waiting) + std::mem::take(&mut self.at_sink);
+    }
 }
 
 impl Shared {
@@ -292,7 +330,10 @@ impl LogWriter {
             .name("bucle-access-log".into())
             .spawn(move || {
                 let result = write_lines(&theirs, sink);
-                theirs.lock().ended = true;
+                let mut state = theirs.lock();
+                state.failed = result.is_err();
+                state.end();
+                drop(state);
                 theirs.ended.notify_all();
                 if let Err(error) = result {
                     say(format_args!(
@@ -310,13 +351,15 @@ impl LogWriter {
         }
         let mut state = self.shared.lock();
         let mut wake = false;
-        if !state.ended {
-            if state.lines.len() + lines.len() > LOG_BUFFER {
-                state.dropped += count;
-            } else {
-                state.lines.extend_from_slice(lines);
-                wake = std::mem::take(&mut state.idle);
-            }
+        if state.ended {
+            state.all_dropped += count;
+        } else if state.lines.len() + lines.len() > LOG_BUFFER {
+            state.dropped += count;
+            state.all_dropped += count;
+        } else {
+            state.lines.extend_from_slice(lines);
+            state.waiting += count;
+            wake = std::mem::take(&mut state.idle);
         }
         drop(state);
         if wake {
@@ -325,9 +368,24 @@ impl LogWriter {
         lines.clear();
     }
 
+    /// How many lines were dropped so far.
+    pub(crate) fn lines_dropped(&self) -> u64 {
+        self.shared.lock().all_dropped
+    }
+
     /// Has everything written that was taken so far, if that is done within `patience`; a sink that
-    /// takes nothing is left to itself.
+    /// takes nothing is left to itself. What was lost that way is told on standard error.
     pub(crate) fn finish(&self, patience: Duration) {
+        let lost = self.finish_quietly(patience);
+        if lost > 0 && !self.shared.lock().failed {
+            say(format_args!(
+                "{lost} lines of the access log were lost, since its reader was too slow"
+            ));
+        }
+    }
+
+    /// The same without telling; returns how many lines were lost.
+    fn finish_quietly(&self, patience: Duration) -> u64 {
         let mut state = self.shared.lock();
         state.ending = true;
         self.shared.work.notify_one();
@@ -335,7 +393,10 @@ impl LogWriter {
             .shared
             .ended
             .wait_timeout_while(state, patience, |state| !state.ended);
-        drop(waited);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        // What nobody has taken by now, nobody will. From here on it is counted as dropped.
+        state.end();
+        state.all_dropped
     }
 }
 
@@ -365,9 +426,11 @@ fn write_lines(shared: &Shared, mut sink: impl Write) -> io::Result<()> {
             }
             lines.clear();
             std::mem::swap(&mut lines, &mut state.lines);
+            state.at_sink = std::mem::take(&mut state.waiting);
             dropped = std::mem::take(&mut state.dropped);
         }
         write_whole(&mut sink, &lines)?;
+        shared.lock().at_sink = 0;
         if dropped > 0 && !said {
             said = true;
             say(format_args!(
@@ -411,6 +474,11 @@ mod tests {
 
     const WATCHDOG: Duration = Duration::from_secs(30);
 
+    fn pool() -> HeadPool {
+        let proxies = crate::TrustedProxies::nobody().and("192.0.2.0/24").unwrap();
+        HeadPool::new(Arc::default(), proxies)
+    }
+
     fn record(request: &[u8]) -> Record {
         let mut head = RequestHead::default();
         let mut connection = ServerConnection::default();
@@ -419,8 +487,8 @@ mod tests {
             .unwrap();
         let peer = Address::Tcp("192.0.2.7:5000".parse().unwrap());
         let now = Instant::now();
-        let mut record = Record::new(Some(peer), now);
-        record.begin(Some(&head), now);
+        let mut record = Record::new(Some(peer.clone()), Some(peer), now);
+        record.begin(Some(&head), now, &pool());
         record.answered(200, 12);
         record
     }
@@ -446,8 +514,8 @@ mod tests {
              \"http://y/\" \"a\\x22b\\x5cc\\xff\"\n"
         );
         let mut unreadable = record;
-        unreadable.peer = Some(Address::Unix(None));
-        unreadable.begin(None, Instant::now());
+        unreadable.connected = Some(Address::Unix(None));
+        unreadable.begin(None, Instant::now(), &pool());
         unreadable.answered(400, 3);
         assert_eq!(
             combined(&unreadable),
@@ -457,13 +525,15 @@ mod tests {
 
     #[test]
     fn json_lines_are_objects() {
-        let record = record(b"HEAD / HTTP/1.0\r\nUser-Agent: a\"\\\x80\r\n\r\n");
+        let record = record(
+            b"HEAD / HTTP/1.0\r\nUser-Agent: a\"\\\x80\r\nX-Forwarded-For: 198.51.100.1\r\n\r\n",
+        );
         let mut out = Vec::new();
         let later = record.started + Duration::from_micros(7);
         record.json(&mut out, &date(), later).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "{\"time\":\"1994-11-06T08:49:37Z\",\"peer\":\"192.0.2.7:5000\",\"method\":\"HEAD\",\
+            "{\"time\":\"1994-11-06T08:49:37Z\",\"peer\":\"192.0.2.7:5000\",\"client\":\"198.51.100.1\",\"method\":\"HEAD\",\
              \"target\":\"/\",\"version\":\"HTTP/1.0\",\"referer\":null,\
              \"user_agent\":\"a\\\"\\\\\u{fffd}\",\"status\":200,\"bytes\":12,\"microseconds\":7}\n"
         );
@@ -501,13 +571,24 @@ mod tests {
         }
         assert_eq!(writer.shared.lock().lines.len(), fit * line.len());
         assert_eq!(writer.shared.lock().dropped, 10);
-        // Nobody waits for it for ever.
-        writer.finish(Duration::from_millis(1));
-        leave.send(()).unwrap();
         leave.send(()).unwrap();
         assert_eq!(given.recv_timeout(WATCHDOG).unwrap(), line.repeat(fit));
-        writer.finish(WATCHDOG);
+        leave.send(()).unwrap();
+        assert_eq!(writer.finish_quietly(WATCHDOG), 10);
         assert!(writer.shared.lock().ended);
+        writer.take(&mut line.clone(), 1);
+        assert_eq!(writer.lines_dropped(), 11);
+    }
+
+    #[test]
+    fn what_a_stuck_sink_has_not_taken_by_the_end_is_lost_and_nobody_waits() {
+        let (_leave, left) = mpsc::channel();
+        let (sender, given) = mpsc::channel();
+        let writer = LogWriter::start(Stuck(left, sender)).unwrap();
+        writer.take(&mut b"first\nsecond\n".to_vec(), 2);
+        assert_eq!(given.recv_timeout(WATCHDOG).unwrap(), b"first\nsecond\n");
+        writer.take(&mut b"third\n".to_vec(), 1);
+        assert_eq!(writer.finish_quietly(Duration::from_millis(1)), 3);
     }
 
     #[test]
@@ -517,9 +598,10 @@ mod tests {
         drop(leave);
         let writer = LogWriter::start(Stuck(left, sender)).unwrap();
         writer.take(&mut b"line\n".to_vec(), 1);
-        writer.finish(WATCHDOG);
+        assert_eq!(writer.finish_quietly(WATCHDOG), 1);
         assert!(writer.shared.lock().ended);
         writer.take(&mut b"line\n".to_vec(), 1);
         assert!(writer.shared.lock().lines.is_empty());
+        assert_eq!(writer.lines_dropped(), 2);
     }
 }

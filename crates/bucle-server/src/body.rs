@@ -4,13 +4,14 @@
 //! filling when nobody takes out of it. The two tell each other through a waker in one direction and
 //! a [`BodyOwner`] in the other.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
+use bucle_http::{Fields, RequestHead};
 use bytes::Bytes;
 use futures_core::Stream;
 
@@ -38,7 +39,8 @@ pub enum BodyError {
     Incomplete,
     /// What came was not well-formed.
     Malformed,
-    /// It is longer than the limit given to [`RequestBody::collect`].
+    /// It is longer than the limit given to [`RequestBody::collect`], or than
+    /// [`Options::max_body`](crate::Options::max_body).
     TooLarge,
 }
 
@@ -77,6 +79,8 @@ pub(crate) struct BodyChannel {
     length: Option<u64>,
     buffer: RefCell<Vec<u8>>,
     end: Cell<Option<Result<(), BodyError>>>,
+    /// The head that the trailers were received into; only these of it are this request's.
+    trailers: OnceCell<Box<RequestHead>>,
     waker: Cell<Option<Waker>>,
     /// Whether the handler has begun to read.
     asked: Cell<bool>,
@@ -89,6 +93,7 @@ impl BodyChannel {
             length,
             buffer: RefCell::default(),
             end: Cell::new(None),
+            trailers: OnceCell::new(),
             waker: Cell::new(None),
             asked: Cell::new(false),
         })
@@ -112,6 +117,11 @@ impl BodyChannel {
     pub(crate) fn push(&self, piece: &[u8]) {
         self.buffer.borrow_mut().extend_from_slice(piece);
         self.wake();
+    }
+
+    /// What came behind the body. There is one trailer section.
+    pub(crate) fn set_trailers(&self, head: Box<RequestHead>) {
+        let _ = self.trailers.set(head);
     }
 
     /// Ends the body, once.
@@ -196,6 +206,29 @@ impl RequestBody {
             whole.extend_from_slice(&piece);
         }
         Ok(whole)
+    }
+
+    /// The trailer fields that the client sent behind the body (RFC 9110 section 6.5), once the body has
+    /// been read to its end; `None` before that, and where there are none. None of them says how the
+    /// request is framed: such a request was refused. They are not header fields, and mean nothing to
+    /// the server itself.
+    ///
+    /// ```
+    /// use bucle_server::{BodyError, Request};
+    ///
+    /// async fn digest(mut request: Request) -> Result<String, BodyError> {
+    ///     let body = request.body().collect(1024 * 1024).await?;
+    ///     let trailers = request.body().trailers().into_iter().flatten();
+    ///     let mut digests = trailers.filter(|(name, _)| name.eq_ignore_ascii_case("digest"));
+    ///     let said = digests.next().map(|(_, value)| String::from_utf8_lossy(value));
+    ///     Ok(format!("{} bytes, said to have {said:?}", body.len()))
+    /// }
+    /// ```
+    pub fn trailers(&self) -> Option<Fields<'_>> {
+        let channel = self.channel.as_ref()?;
+        let through = channel.end.get() == Some(Ok(())) && channel.buffer.borrow().is_empty();
+        let head = channel.trailers.get().filter(|_| through)?;
+        Some(head.trailers())
     }
 
     pub(crate) fn poll_chunk(

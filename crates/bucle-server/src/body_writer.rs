@@ -15,12 +15,15 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use futures_core::Stream;
 
+use crate::response::Trailers;
+
 /// Where the block of [`Body::from_writer`](crate::Body::from_writer) writes to.
 ///
 /// It may be moved into another task; once the body is gone, with its connection or otherwise, all
 /// writes fail.
 pub struct BodyWriter {
     place: Rc<RefCell<Place>>,
+    trailers: Trailers,
 }
 
 /// One piece on its way from the writer to the stream.
@@ -59,6 +62,30 @@ impl BodyWriter {
             }
         }
         poll_fn(|cx| self.poll_taken(cx)).await
+    }
+
+    /// Adds a trailer field, to be sent behind the body when the block has ended: what is known only
+    /// then, a digest or how it went. It reaches clients that said `TE: trailers`, in HTTP/1.1; for all
+    /// others it is left out, so nothing may depend on it. A header field `Trailer` with the names of
+    /// what will come is good manners (RFC 9110 section 6.6.2).
+    ///
+    /// ```
+    /// use bucle_server::{Body, Request, Response};
+    ///
+    /// fn counted(_: Request) -> Response {
+    ///     let body = Body::from_writer(|mut writer| async move {
+    ///         writer.write("one\ntwo\n").await?;
+    ///         writer.trailer("Lines", "2")
+    ///     });
+    ///     Response::text(body).header("Trailer", "Lines").unwrap()
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidInput` if the name is no token, the value has a control character in it, or the field
+    /// has to be known before the body: those of framing, routing, and the content's type and coding.
+    pub fn trailer(&mut self, name: &str, value: impl AsRef<[u8]>) -> io::Result<()> {
+        self.trailers.add(name, value.as_ref())
     }
 
     /// Waits until nobody reads the body any more.
@@ -128,7 +155,7 @@ pub(crate) struct Written<F> {
 }
 
 /// The stream of what `block` writes.
-pub(crate) fn written<F, B>(block: B) -> Written<F>
+pub(crate) fn written<F, B>(block: B, trailers: Trailers) -> Written<F>
 where
     B: FnOnce(BodyWriter) -> F,
     F: Future<Output = io::Result<()>>,
@@ -136,6 +163,7 @@ where
     let place = Rc::<RefCell<Place>>::default();
     let writer = BodyWriter {
         place: place.clone(),
+        trailers,
     };
     Written {
         block: Some(Box::pin(block(writer))),

@@ -15,12 +15,16 @@ use std::time::Duration;
 use bucle_loop::{CancelOnDrop, get_running_loop, sleep, timeout, yield_now};
 use bucle_net::tls::ServerContext;
 use bucle_net::{
-    Address, ServerOptions, ToAddresses, Transport, create_server, create_server_from_with,
+    Address, Incoming, ProxyProtocol, ServerOptions, ToAddresses, Traffic, Transport,
+    create_server_admitting, create_server_from_admitting,
 };
 
+use crate::Request;
 use crate::access_log::{AccessLog, LogWriter};
-use crate::connection::{Connection, Driver};
+use crate::admission::Census;
+use crate::connection::Driver;
 use crate::handler::Handler;
+use crate::metrics::{Metrics, Serving, Tally};
 use crate::options::Options;
 use crate::serve::{Builder, LOG_PATIENCE, Outcome};
 use crate::stop::either;
@@ -29,6 +33,10 @@ use crate::worker::Worker;
 
 /// Long enough for a loop to run out of what is ready, and to ask the system for more.
 const LAST_LOOK: Duration = Duration::from_millis(1);
+
+/// How long a stopping server waits for a client that has sent half a head, or has been refused and
+/// doesn't end its side.
+pub const STOP_GRACE: Duration = Duration::from_millis(250);
 
 /// How many descriptors are kept free of connections, for the files that are served to these; at
 /// most an eighth of the limit on open files.
@@ -59,7 +67,66 @@ pub struct Server {
     ended: Cell<bool>,
     /// Whose last lines are waited for at the end.
     log: Option<LogWriter>,
+    metrics: Metrics,
+    /// Until it stops.
+    serving: Cell<Option<Serving>>,
+    /// The address for administrators, answered until the end.
+    admin: Option<Box<Server>>,
     watch: Option<CancelOnDrop<()>>,
+}
+
+/// Where a server counts.
+pub(crate) struct Counting {
+    pub(crate) metrics: Metrics,
+    /// Whether the loop's turns are timed.
+    pub(crate) turns: bool,
+}
+
+impl Counting {
+    /// Where nobody looks.
+    pub(crate) fn unseen() -> Counting {
+        Counting {
+            metrics: Metrics::new(),
+            turns: false,
+        }
+    }
+
+    /// A tally for the running loop.
+    fn tally(&self) -> Arc<Tally> {
+        let tally = self.metrics.tally();
+        if self.turns {
+            let turns = tally.clone();
+            get_running_loop().set_turn_watch(move |took| turns.turns.count(took));
+        }
+        tally
+    }
+}
+
+/// What all listeners of a server are told.
+struct Common {
+    traffic: Arc<Traffic>,
+    proxies: Option<ProxyProtocol>,
+}
+
+impl Common {
+    fn new(tally: &Tally, metrics: &Metrics, options: &Options) -> Common {
+        let proxies = options.proxy_protocol.then(|| {
+            let trusted = options.trusted_proxies.clone();
+            let metrics = metrics.clone();
+            ProxyProtocol::new(move |peer| trusted.trusts_address(peer))
+                .timeout(options.header_timeout)
+                .on_error(move |_, _| metrics.count_proxy_error())
+        });
+        Common {
+            traffic: tally.traffic.clone(),
+            proxies,
+        }
+    }
+
+    fn listener(&self, mut options: ServerOptions) -> ServerOptions {
+        options.proxy_protocol = self.proxies.clone();
+        options.traffic(self.traffic.clone())
+    }
 }
 
 /// The connections of a server, whatever its handler.
@@ -68,6 +135,7 @@ trait Connections {
     fn connected(self: Rc<Self>, socket: OwnedFd) -> io::Result<()>;
     fn keep_none(&self);
     fn drain(&self);
+    fn hurry(&self);
     fn abort(&self);
     fn emptied(&self) -> Pin<Box<dyn Future<Output = ()> + '_>>;
 }
@@ -78,7 +146,7 @@ impl<H: Handler> Connections for Worker<H> {
     }
 
     fn connected(self: Rc<Self>, socket: OwnedFd) -> io::Result<()> {
-        Transport::from_connected(socket, driver(&self)).map(drop)
+        Transport::from_connected(socket, Driver::new(&self)).map(drop)
     }
 
     fn keep_none(&self) {
@@ -87,6 +155,10 @@ impl<H: Handler> Connections for Worker<H> {
 
     fn drain(&self) {
         Worker::drain(self);
+    }
+
+    fn hurry(&self) {
+        Worker::hurry(self);
     }
 
     fn abort(&self) {
@@ -100,10 +172,6 @@ impl<H: Handler> Connections for Worker<H> {
 
 pub(crate) fn options_of_servers() -> ServerOptions {
     ServerOptions::default().spare_descriptors(SPARE_DESCRIPTORS)
-}
-
-fn driver<H: Handler>(worker: &Rc<Worker<H>>) -> Driver<H> {
-    Driver::new(Connection::new(worker.clone()))
 }
 
 impl Server {
@@ -141,7 +209,7 @@ impl Server {
         options: Options,
     ) -> io::Result<Server> {
         let addresses = [(address.to_addresses()?, options_of_servers())];
-        Server::listening(addresses, handler, options, None)
+        Server::listening(addresses, handler, options, None, Counting::unseen())
     }
 
     /// Listens at several addresses, each in its way.
@@ -151,15 +219,26 @@ impl Server {
         handler: H,
         options: Options,
         log: Option<(Rc<AccessLog>, LogWriter)>,
+        counting: Counting,
     ) -> io::Result<Server> {
         let (log, writer) = log.unzip();
-        let worker = Worker::new(get_running_loop(), handler, options, log);
+        let tally = counting.tally();
+        let common = Common::new(&tally, &counting.metrics, &options);
+        let census = Census::new(&options);
+        let worker = Worker::new(get_running_loop(), handler, options, log, tally);
+        worker.count_connections(census);
         let mut listeners = Vec::new();
         for (addresses, options) in addresses {
-            let factory = worker.clone();
-            listeners.push(create_server(addresses, options, move || driver(&factory))?);
+            // All may be of the other way.
+            if addresses.is_empty() {
+                continue;
+            }
+            let options = common.listener(options);
+            let (worker, secure) = (worker.clone(), options.is_tls());
+            let admit = move |incoming: &Incoming<'_>| Driver::admit(&worker, incoming, secure);
+            listeners.push(create_server_admitting(addresses, options, admit)?);
         }
-        let mut server = Server::from(listeners, worker);
+        let mut server = Server::from(listeners, worker, counting.metrics);
         server.log = writer;
         Ok(server)
     }
@@ -177,8 +256,10 @@ impl Server {
     /// If no loop is running in this thread.
     #[track_caller]
     pub fn unbound<H: Handler>(handler: H, options: Options) -> Server {
-        let worker = Worker::new(get_running_loop(), handler, options, None);
-        Server::from(Vec::new(), worker)
+        let counting = Counting::unseen();
+        let tally = counting.tally();
+        let worker = Worker::new(get_running_loop(), handler, options, None, tally);
+        Server::from(Vec::new(), worker, counting.metrics)
     }
 
     /// Answers what comes in at sockets that listen already, each in plain text or by TLS.
@@ -188,27 +269,41 @@ impl Server {
         handler: H,
         options: Options,
         log: Option<Rc<AccessLog>>,
+        counting: Counting,
+        census: Option<Arc<Census>>,
     ) -> io::Result<Server> {
-        let worker = Worker::new(get_running_loop(), handler, options, log);
-        let serve = |sockets: Vec<(OwnedFd, bool)>, options| {
+        let tally = counting.tally();
+        let common = Common::new(&tally, &counting.metrics, &options);
+        let worker = Worker::new(get_running_loop(), handler, options, log, tally);
+        worker.count_connections(census);
+        let serve = |sockets: Vec<(OwnedFd, bool)>, options: ServerOptions| {
+            let options = common.listener(options);
             let sockets = sockets.into_iter().map(|(socket, _)| socket).collect();
-            let factory = worker.clone();
-            create_server_from_with(sockets, options, move || driver(&factory))
+            let (worker, secure) = (worker.clone(), options.is_tls());
+            let admit = move |incoming: &Incoming<'_>| Driver::admit(&worker, incoming, secure);
+            create_server_from_admitting(sockets, options, admit)
         };
         let (secure, plain): (Vec<_>, _) = sockets.into_iter().partition(|(_, secure)| *secure);
         let mut listeners = vec![serve(plain, options_of_servers())?];
         if let Some(tls) = tls {
             listeners.push(serve(secure, options_of_servers().tls(tls))?);
         }
-        Ok(Server::from(listeners, worker))
+        Ok(Server::from(listeners, worker, counting.metrics))
     }
 
-    fn from(listeners: Vec<bucle_net::Server>, connections: Rc<dyn Connections>) -> Server {
+    fn from(
+        listeners: Vec<bucle_net::Server>,
+        connections: Rc<dyn Connections>,
+        metrics: Metrics,
+    ) -> Server {
         Server {
             listeners,
             connections,
             ended: Cell::new(false),
             log: None,
+            serving: Cell::new(Some(metrics.serving())),
+            metrics,
+            admin: None,
             watch: None,
         }
     }
@@ -217,6 +312,34 @@ impl Server {
     pub fn addresses(&self) -> Vec<Address> {
         let listeners = self.listeners.iter();
         listeners.flat_map(bucle_net::Server::sockets).collect()
+    }
+
+    /// Where its [administrators](Builder::admin) ask.
+    pub fn admin_addresses(&self) -> Vec<Address> {
+        match &self.admin {
+            Some(admin) => admin.addresses(),
+            None => Vec::new(),
+        }
+    }
+
+    /// What it has common so far; that of other servers too, if they were given the same
+    /// [`Metrics`].
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
+    }
+
+    /// Answers administrators at these addresses, until its end.
+    pub(crate) fn show_at(&mut self, addresses: Vec<Address>) -> io::Result<()> {
+        let metrics = self.metrics();
+        let admin = Server::listening(
+            [(addresses, options_of_servers())],
+            move |request: Request| metrics.answer(&request),
+            Options::default(),
+            None,
+            Counting::unseen(),
+        )?;
+        self.admin = Some(Box::new(admin));
+        Ok(())
     }
 
     /// How many connections it has.
@@ -232,8 +355,9 @@ impl Server {
         self.connections.clone().connected(socket)
     }
 
-    /// Stops gracefully: takes no more connections, lets idle ones go, and the others after the answer
-    /// they are at. What is left after `limit` is cut.
+    /// Stops gracefully: takes no more connections, lets idle ones go at once, those that have sent
+    /// half a head after [`STOP_GRACE`], and the others after the answer they are at. What is left
+    /// after `limit` is cut.
     ///
     /// If this is dropped before its end, the server is dropped with it, and cuts the rest.
     ///
@@ -259,11 +383,12 @@ impl Server {
     /// If this is dropped before its end, the server is dropped with it, and cuts the rest.
     pub async fn drain(self, limit: Duration, force: impl Future<Output = ()>) -> Outcome {
         self.close();
+        self.serving.take();
         self.connections.keep_none();
         // What has reached the system before the stop is read and answered.
         sleep(LAST_LOOK).await;
         self.connections.drain();
-        let _ = timeout(limit, either(self.connections.emptied(), force)).await;
+        let _ = timeout(limit, either(self.emptied(), force)).await;
         self.ended.set(true);
         let connections = self.connections.len();
         if connections == 0 {
@@ -274,6 +399,17 @@ impl Server {
         yield_now().await;
         yield_now().await;
         Outcome::Forced { connections }
+    }
+
+    /// Waits until the last connection is gone; those without an answer under way are let go each
+    /// time the stop's grace is over.
+    async fn emptied(&self) {
+        while timeout(STOP_GRACE, self.connections.emptied())
+            .await
+            .is_err()
+        {
+            self.connections.hurry();
+        }
     }
 
     /// Serves until it is dropped or cancelled.
@@ -289,6 +425,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.close();
+        self.serving.take();
         if !self.ended.get() {
             self.connections.abort();
         }

@@ -24,6 +24,7 @@
 //! | `connection` | one connection: from bytes to a request, from an answer to bytes |
 //! | `worker` | what the connections of one loop share |
 //! | `request`, `body`, `response`, `handler`, `into_response` | what handlers see |
+//! | `proxies` | whom a request is for, and who may say so: [`TrustedProxies`] |
 //! | `tower` | tower services as handlers: [`TowerHandler`] |
 //! | `websocket` | WebSockets: [`WebSocket`] |
 //! | `upgrade` | connections that leave HTTP for another protocol |
@@ -35,6 +36,7 @@
 //! | `serve`, `listen`, `stop` | before it begins, and as a whole program: [`Builder`] |
 //! | `tls` | HTTPS: [`Tls`], a certificate that is renewed while it is in use |
 //! | `access_log` | a line a request |
+//! | `metrics`, `admin` | what is counted, and where it is shown: [`Metrics`] |
 //!
 //! Nothing here blocks the loop but the disk, and nothing trusts a client: what is ambiguous is
 //! refused, what is too long or too slow is cut ([`Options`]), what isn't read is not sent.
@@ -44,6 +46,8 @@
 #![forbid(unsafe_code)]
 
 mod access_log;
+mod admin;
+mod admission;
 mod body;
 mod body_writer;
 mod connection;
@@ -54,7 +58,9 @@ mod handler;
 mod http_server;
 mod into_response;
 mod listen;
+mod metrics;
 mod options;
+mod proxies;
 mod request;
 mod response;
 mod routes;
@@ -72,14 +78,17 @@ mod worker;
 pub use access_log::{LOG_BUFFER, LogFormat};
 pub use body::{BODY_BUFFER, BodyError, RequestBody};
 pub use body_writer::BodyWriter;
-pub use bucle_http::{Limits, Method, RequestHead, StatusCode, Version};
+pub use bucle_http::{Fields, Limits, Method, RequestHead, StatusCode, Version, limits};
 pub use handler::{Answer, Handler};
-pub use http_server::{SPARE_DESCRIPTORS, Server};
+pub use http_server::{SPARE_DESCRIPTORS, STOP_GRACE, Server};
 pub use into_response::IntoResponse;
+pub use metrics::Metrics;
 pub use options::{
-    BODY_TIMEOUT, DISCARD_LIMIT, DRAIN_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT, LINGER_TIMEOUT,
-    Options, WRITE_TIMEOUT,
+    BODY_TIMEOUT, DISCARD_LIMIT, DRAIN_TIMEOUT, HANDLER_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT,
+    LINGER_TIMEOUT, MAX_BODY, MIN_RECEIVE_RATE, MIN_SEND_RATE, Options, TLS_HANDSHAKE_TIMEOUT,
+    WRITE_TIMEOUT,
 };
+pub use proxies::TrustedProxies;
 pub use request::Request;
 pub use response::{Body, Response};
 pub use routes::{RouteFuture, Routes};
@@ -90,7 +99,7 @@ pub use site::{
 };
 pub use sse::{Event, EventWriter, KEEP_ALIVE, Sse};
 pub use tls::Tls;
-pub use tower::{Incoming, TowerHandler};
+pub use tower::{Incoming, Peer, TowerHandler};
 pub use upgrade::{Draining, Upgraded};
 #[cfg(feature = "websocket")]
 pub use websocket::{

@@ -2,15 +2,22 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bucle_http::{Method, RequestHead, Version};
+use bucle_net::{Address, Transport};
 
 use crate::body::RequestBody;
+use crate::metrics::Tally;
+use crate::proxies::TrustedProxies;
 
-/// Heads that wait to be used again: one serves many requests without allocating.
-#[derive(Default)]
+/// Heads that wait to be used again: one serves many requests without allocating. It is what a
+/// request knows of its loop.
 pub(crate) struct HeadPool {
+    tally: Arc<Tally>,
+    proxies: TrustedProxies,
     // Boxed, since a request takes its head along to wherever it goes.
     #[expect(clippy::vec_box, reason = "they are handed out as boxes")]
     heads: RefCell<Vec<Box<RequestHead>>>,
@@ -20,6 +27,20 @@ pub(crate) struct HeadPool {
 const POOLED_HEADS: usize = 64;
 
 impl HeadPool {
+    pub(crate) fn new(tally: Arc<Tally>, proxies: TrustedProxies) -> HeadPool {
+        HeadPool {
+            tally,
+            proxies,
+            heads: RefCell::default(),
+        }
+    }
+
+    /// For whom a request is that came for `client`, as proxies tell it.
+    pub(crate) fn client(&self, client: Option<&Address>, head: &RequestHead) -> Option<IpAddr> {
+        let address = client?.as_tcp().map(|address| address.ip().to_canonical());
+        self.proxies.client(address, head)
+    }
+
     #[inline]
     pub(crate) fn take(&self) -> Box<RequestHead> {
         self.heads.borrow_mut().pop().unwrap_or_default()
@@ -40,15 +61,22 @@ pub struct Request {
     head: Option<Box<RequestHead>>,
     body: RequestBody,
     pool: Rc<HeadPool>,
+    transport: Option<Transport>,
 }
 
 impl Request {
     #[inline]
-    pub(crate) fn new(head: Box<RequestHead>, body: RequestBody, pool: Rc<HeadPool>) -> Request {
+    pub(crate) fn new(
+        head: Box<RequestHead>,
+        body: RequestBody,
+        pool: Rc<HeadPool>,
+        transport: Option<Transport>,
+    ) -> Request {
         Request {
             head: Some(head),
             body,
             pool,
+            transport,
         }
     }
 
@@ -59,6 +87,12 @@ impl Request {
             Some(head) => head,
             None => unreachable!("the head is there until the request is dropped"),
         }
+    }
+
+    /// Where its loop counts.
+    #[inline]
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.pool.tally
     }
 
     /// The method.
@@ -90,6 +124,26 @@ impl Request {
     #[inline]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.head().header(name)
+    }
+
+    /// Who is connected to us: the client, or the last proxy before us. `None` for a Unix socket, and
+    /// once the connection has ended. The system is asked at each call.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.transport.as_ref()?.peer_address()?.as_tcp()
+    }
+
+    /// For whom the request is, as far as that is known: the peer, unless it is one of the [trusted
+    /// proxies](crate::Options::trusted_proxies), which are then believed: what such a proxy told by the
+    /// PROXY protocol, and from there on the addresses in `X-Forwarded-For`, from the last to the first
+    /// that is not a trusted proxy's. What is no address ends that way, and the last proxy before it is
+    /// the answer. An IPv4 address is one of IPv4 also where it was written as one of IPv6.
+    ///
+    /// `None` where nobody said: for a Unix socket with no trusted proxy at its other end, for one
+    /// whose proxy speaks of another, and once the connection has ended. What nobody vouches for,
+    /// `X-Forwarded-For` of a stranger above all, is in [`header`](Request::header), for who wants it.
+    pub fn client_addr(&self) -> Option<IpAddr> {
+        let client = self.transport.as_ref()?.client_address()?;
+        self.pool.client(Some(&client), self.head())
     }
 
     /// The body, to be read where it is.

@@ -1,5 +1,6 @@
 //! [`Response`]: what a handler answers with, and its [`Body`].
 
+use std::cell::RefCell;
 use std::fmt;
 use std::fs;
 use std::future::Future;
@@ -76,7 +77,32 @@ pub(crate) enum Content {
     Stream {
         stream: Pin<Box<dyn Stream<Item = io::Result<Bytes>>>>,
         length: Option<u64>,
+        trailers: Trailers,
     },
+}
+
+/// Lines of a trailer section, which are there when the stream before them has ended.
+#[derive(Clone, Default)]
+pub(crate) struct Trailers(Rc<RefCell<Vec<u8>>>);
+
+impl Trailers {
+    /// Adds one field.
+    ///
+    /// # Errors
+    /// `InvalidInput` for what can't be a trailer field.
+    pub(crate) fn add(&self, name: &str, value: &[u8]) -> io::Result<()> {
+        bucle_http::write_trailer(&mut self.0.borrow_mut(), name, value).map_err(|error| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("the trailer field `{name}` can't be sent: {error}"),
+            )
+        })
+    }
+
+    /// Takes the lines out.
+    pub(crate) fn take(&self) -> Vec<u8> {
+        self.0.take()
+    }
 }
 
 /// A piece of an answer.
@@ -91,9 +117,18 @@ impl Body {
     /// HTTP/1.0 client. An error ends the connection, so that the client can tell that the answer
     /// is not whole. The next piece is asked for when the client has read most of those before.
     pub fn stream(stream: impl Stream<Item = io::Result<Bytes>> + 'static) -> Body {
+        Body::stream_with(stream, Trailers::default())
+    }
+
+    /// The same with trailers behind it, for clients that take them.
+    pub(crate) fn stream_with(
+        stream: impl Stream<Item = io::Result<Bytes>> + 'static,
+        trailers: Trailers,
+    ) -> Body {
         Body(Content::Stream {
             stream: Box::pin(stream),
             length: None,
+            trailers,
         })
     }
 
@@ -106,6 +141,7 @@ impl Body {
         Body(Content::Stream {
             stream: Box::pin(stream),
             length: Some(length),
+            trailers: Trailers::default(),
         })
     }
 
@@ -130,7 +166,8 @@ impl Body {
     where
         F: Future<Output = io::Result<()>> + 'static,
     {
-        Body::stream(written(block))
+        let trailers = Trailers::default();
+        Body::stream_with(written(block, trailers.clone()), trailers)
     }
 
     /// A file from its beginning to where it ends now, sent by the kernel.

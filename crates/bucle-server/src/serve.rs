@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -13,9 +13,12 @@ use bucle_net::tls::ServerContext;
 use bucle_net::{Address, ToAddresses};
 
 use crate::access_log::{AccessLog, LogFormat, LogWriter};
+use crate::admin::Admin;
+use crate::admission::Census;
 use crate::handler::Handler;
-use crate::http_server::{Server, options_of_servers};
+use crate::http_server::{Counting, Server, options_of_servers};
 use crate::listen::Listening;
+use crate::metrics::{Metrics, Serving};
 use crate::options::Options;
 use crate::stop::{Level, Stop};
 use crate::tls::{Certificate, Tls};
@@ -49,6 +52,8 @@ pub struct Builder {
     workers: usize,
     options: Options,
     log: LogFormat,
+    metrics: Option<Metrics>,
+    admin: Vec<Address>,
 }
 
 /// How a server ended.
@@ -91,6 +96,8 @@ impl Builder {
             workers: 1,
             options: Options::default(),
             log: LogFormat::Off,
+            metrics: None,
+            admin: Vec::new(),
         }
     }
 
@@ -158,6 +165,47 @@ impl Builder {
         self
     }
 
+    /// Counts into `metrics`, which others may count into as well, and times the turns of the loops.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Builder {
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// Answers administrators at one more address, in plain HTTP: `/metrics` with all that is
+    /// [counted](Metrics), for Prometheus; `/healthz` with 200 while it serves, and 503 from when it
+    /// stops until it has, so that a load balancer sends no more. Whoever can reach the address can
+    /// read that, and nobody is asked who he is: let it be one of loopback, or a Unix socket.
+    ///
+    /// A [program](Builder::run) answers there by a thread of its own, a [server](Builder::serve) by
+    /// its loop. None of it is counted or logged.
+    ///
+    /// ```no_run
+    /// use bucle_server::{Server, Site};
+    ///
+    /// let site = Site::open("public")?;
+    /// Server::builder()
+    ///     .listen("0.0.0.0:8080")?
+    ///     .admin("127.0.0.1:9090")?
+    ///     .run(move || site.handler())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidInput` for what is no address.
+    pub fn admin(mut self, address: impl ToAddresses) -> io::Result<Builder> {
+        self.admin.extend(address.to_addresses()?);
+        Ok(self)
+    }
+
+    /// Where it counts, and whether turns are timed.
+    fn counting(&self) -> Counting {
+        Counting {
+            turns: self.metrics.is_some() || !self.admin.is_empty(),
+            metrics: self.metrics.clone().unwrap_or_default(),
+        }
+    }
+
     /// Listens, and answers by `handler` on the running loop. Signals are the caller's.
     ///
     /// ```
@@ -188,14 +236,16 @@ impl Builder {
                 "the running loop is one thread; `run` starts several workers",
             ));
         }
+        let counting = self.counting();
         let log = match self.log {
             LogFormat::Off => None,
             format => {
                 let writer = LogWriter::start(io::stdout())?;
+                counting.metrics.watch_log(writer.clone());
                 Some((AccessLog::new(format, writer.clone()), writer))
             }
         };
-        let certificate = self.certificate()?;
+        let certificate = self.certificate(&counting.metrics)?;
         let (mut plain, mut secure) = (Vec::new(), Vec::new());
         for (address, is_plain) in self.listen.into_iter().zip(self.plain) {
             match is_plain || certificate.is_none() {
@@ -208,7 +258,10 @@ impl Builder {
             let options = options_of_servers().tls(certificate.context.clone());
             addresses.push((secure, options));
         }
-        let mut server = Server::listening(addresses, handler, self.options, log)?;
+        let mut server = Server::listening(addresses, handler, self.options, log, counting)?;
+        if !self.admin.is_empty() {
+            server.show_at(self.admin)?;
+        }
         if let Some(certificate) = certificate {
             server.watch(certificate);
         }
@@ -230,14 +283,20 @@ impl Builder {
         self.bind()?.run(make_handler)
     }
 
-    fn certificate(&self) -> io::Result<Option<Arc<Certificate>>> {
+    fn certificate(&self, metrics: &Metrics) -> io::Result<Option<Arc<Certificate>>> {
         match &self.tls {
-            Some(tls) => Ok(Some(Arc::new(tls.clone().open(&self.options)?))),
+            Some(tls) => Ok(Some(Arc::new(tls.clone().open(&self.options, metrics)?))),
             None => Ok(None),
         }
     }
 
     fn check(&self) -> io::Result<()> {
+        if self.options.proxy_protocol && self.options.trusted_proxies.is_empty() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the PROXY protocol is spoken with trusted proxies, and none was named",
+            ));
+        }
         match self.listen.is_empty() {
             false => Ok(()),
             true => Err(io::Error::new(
@@ -258,12 +317,18 @@ impl Builder {
     /// there is no address, and for a certificate that can't be used.
     pub fn bind(self) -> io::Result<Bound> {
         self.check()?;
-        let certificate = self.certificate()?;
+        let counting = self.counting();
+        let certificate = self.certificate(&counting.metrics)?;
         let plain = self.plain.iter();
         let secure = plain.map(|plain| !plain && certificate.is_some());
         Ok(Bound {
             secure: secure.collect(),
             listening: Listening::at(&self.listen, self.workers)?,
+            admin: match self.admin.is_empty() {
+                true => None,
+                false => Some(Listening::at(&self.admin, 1)?),
+            },
+            counting,
             certificate,
             options: self.options,
             log: self.log,
@@ -277,6 +342,9 @@ pub struct Bound {
     listening: Listening,
     /// Whether an address speaks TLS, one for each.
     secure: Vec<bool>,
+    /// Where administrators are answered.
+    admin: Option<Listening>,
+    counting: Counting,
     certificate: Option<Arc<Certificate>>,
     options: Options,
     log: LogFormat,
@@ -302,6 +370,19 @@ impl Bound {
                 (address, false) => format!("http://{address}"),
             })
             .collect()
+    }
+
+    /// Where [administrators](Builder::admin) are answered.
+    pub fn admin_addresses(&self) -> &[Address] {
+        match &self.admin {
+            Some(admin) => &admin.addresses,
+            None => &[],
+        }
+    }
+
+    /// What the server will count, all workers together.
+    pub fn metrics(&self) -> Metrics {
+        self.counting.metrics.clone()
     }
 
     /// Has `ready` called with the addresses once all workers serve and signals are heeded: the
@@ -342,7 +423,17 @@ impl Bound {
             LogFormat::Off => None,
             _ => Some(LogWriter::start(io::stdout())?),
         };
+        let Counting { metrics, turns } = self.counting;
+        if let Some(writer) = &writer {
+            metrics.watch_log(writer.clone());
+        }
+        // It ends after the workers.
+        let _admin = match self.admin {
+            Some(admin) => Some(Admin::start(admin, metrics.clone())?),
+            None => None,
+        };
         let stop = Arc::new(Stop::default());
+        let census = Census::new(&self.options);
         let job = Arc::new(Job {
             make_handler,
             options: self.options,
@@ -350,6 +441,10 @@ impl Bound {
             secure: self.secure,
             tls: (certificate.as_ref()).map(|certificate| certificate.context.clone()),
             stop: stop.clone(),
+            census,
+            starting: Mutex::new(Some(metrics.serving())),
+            metrics,
+            turns,
         });
         let first = sockets.remove(0);
         let (threads, mut failure) = start_threads(&job, sockets);
@@ -465,9 +560,21 @@ struct Job<F> {
     secure: Vec<bool>,
     tls: Option<ServerContext>,
     stop: Arc<Stop>,
+    /// Where the connections of all workers are counted.
+    census: Option<Arc<Census>>,
+    metrics: Metrics,
+    turns: bool,
+    /// Until the first worker serves: connections are queued, and will be answered.
+    starting: Mutex<Option<Serving>>,
 }
 
 impl<H: Handler, F: Fn() -> H + 'static> Job<F> {
+    /// A worker serves, and counts as one that does.
+    fn started(&self) {
+        let mut starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(starting.take());
+    }
+
     /// One worker, from its start to its end.
     fn work(
         self: &Arc<Self>,
@@ -479,11 +586,17 @@ impl<H: Handler, F: Fn() -> H + 'static> Job<F> {
         let log = log.map(|(format, writer)| AccessLog::new(format, writer));
         let (stop, limit) = (self.stop.clone(), self.options.drain_timeout);
         let tls = self.tls.clone();
+        let counting = Counting {
+            metrics: self.metrics.clone(),
+            turns: self.turns,
+        };
         let sockets = sockets.into_iter().zip(self.secure.clone()).collect();
         event_loop
             .run_until_complete(async move {
                 let handler = (job.make_handler)();
-                let server = Server::start(sockets, tls, handler, options, log)?;
+                let census = job.census.clone();
+                let server = Server::start(sockets, tls, handler, options, log, counting, census)?;
+                job.started();
                 stop.reached(Level::Drain).await;
                 Ok(server.drain(limit, stop.reached(Level::Force)).await)
             })

@@ -17,6 +17,7 @@ use futures_core::Stream;
 
 use crate::body_writer::BodyWriter;
 use crate::into_response::IntoResponse;
+use crate::response::Trailers;
 use crate::{Body, Request, Response};
 
 /// How long a stream of events may be silent before a comment is sent, unless set: short enough for
@@ -163,7 +164,7 @@ impl Sse {
     {
         let block = |writer| block(EventWriter(writer));
         Sse {
-            events: Box::pin(crate::body_writer::written(block)),
+            events: Box::pin(crate::body_writer::written(block, Trailers::default())),
             keep_alive: KEEP_ALIVE,
         }
     }

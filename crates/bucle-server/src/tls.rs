@@ -6,21 +6,32 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use bucle_loop::{ExceptionContext, get_running_loop, sleep, to_thread};
+use bucle_loop::{ExceptionContext, get_running_loop, sleep, to_thread, try_get_running_loop};
 use bucle_net::tls::ServerContext;
+use httpdate::HttpDate;
 
+use crate::metrics::Metrics;
 use crate::options::Options;
 
 /// How often the files of a certificate are looked at.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// What a client is told that speaks plain HTTP where HTTPS is spoken.
-const PLAIN_HTTP: &str = "HTTP/1.1 400 Bad Request\r\n\
-     Content-Type: text/plain; charset=utf-8\r\n\
-     Content-Length: 60\r\n\
-     Connection: close\r\n\
-     \r\n\
-     400 Bad Request: this port speaks HTTPS; say https:// to it\n";
+fn plain_http() -> Vec<u8> {
+    let text = "400 Bad Request: this port speaks HTTPS; say https:// to it\n";
+    let simulated = try_get_running_loop().is_some_and(|it| it.sim_network().is_some());
+    let date = match simulated {
+        // The time is no part of what can be replayed.
+        true => String::new(),
+        false => format!("Date: {}\r\n", HttpDate::from(SystemTime::now())),
+    };
+    let length = text.len();
+    format!(
+        "HTTP/1.1 400 Bad Request\r\n{date}Content-Type: text/plain; charset=utf-8\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{text}"
+    )
+    .into_bytes()
+}
 
 /// A certificate and its private key, both PEM.
 ///
@@ -65,7 +76,8 @@ impl Tls {
     /// # Errors
     /// The system's, with the file's name; `InvalidInput` for what is no certificate or key, or
     /// doesn't belong together.
-    pub(crate) fn open(self, options: &Options) -> io::Result<Certificate> {
+    pub(crate) fn open(self, options: &Options, metrics: &Metrics) -> io::Result<Certificate> {
+        let metrics = metrics.clone();
         let stamp = self.source.stamp();
         let (certificates, key) = self.source.read()?;
         let context = ServerContext::builder()
@@ -73,9 +85,10 @@ impl Tls {
             .and_then(|builder| {
                 builder
                     .alpn_protocols(["http/1.1"])
-                    .handshake_timeout(options.header_timeout)
+                    .handshake_timeout(options.tls_handshake_timeout)
                     .shutdown_timeout(options.linger_timeout)
-                    .plain_text_answer(PLAIN_HTTP)
+                    .plain_text_answer_with(plain_http)
+                    .on_handshake_error(move |_, _| metrics.count_tls_error())
                     .build()
             })
             .map_err(|error| self.source.explain(&error))?;
@@ -188,7 +201,10 @@ mod tests {
 
     #[test]
     fn the_answer_in_plain_text_is_well_formed() {
-        let (head, body) = PLAIN_HTTP.split_once("\r\n\r\n").unwrap();
+        let answer = String::from_utf8(plain_http()).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())));
+        let date = head.lines().find_map(|line| line.strip_prefix("Date: "));
+        assert!(httpdate::parse_http_date(date.unwrap()).is_ok());
     }
 }

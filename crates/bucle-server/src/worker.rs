@@ -4,16 +4,20 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use bucle_loop::LoopRef;
+use bucle_loop::{ExceptionContext, LoopRef};
+use bucle_net::Incoming;
 use slab::Slab;
 
 use crate::access_log::AccessLog;
-use crate::connection::Connection;
+use crate::admission::{Census, Full, Ticket};
+use crate::connection::{Connection, Patience};
 use crate::date::{self, DateCache};
 use crate::handler::Handler;
+use crate::metrics::Tally;
 use crate::options::Options;
 use crate::request::HeadPool;
 
@@ -22,6 +26,21 @@ const KEPT_OUT: usize = 256 * 1024;
 
 /// More handler slots than these are not kept.
 const KEPT_SLOTS: usize = 64;
+
+/// How many connections are told at a time that there is no room for them; any more are closed.
+const TURNED_AWAY: u32 = 64;
+
+/// How often it is told at most that connections are turned away.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
+/// There are as many connections as there may be.
+pub(crate) struct NoRoom;
+
+/// How often more may be sent, where its rate is limited.
+const RATE_STEP: Duration = Duration::from_millis(100);
+
+/// A second in nanoseconds.
+const NANOS: u128 = 1_000_000_000;
 
 /// Where a handler's future lives.
 pub(crate) type Slot<F> = Pin<Box<Option<F>>>;
@@ -38,22 +57,22 @@ pub(crate) struct Worker<H: Handler> {
     connections: RefCell<Slab<Rc<Connection<H>>>>,
     /// The number of the current tick; it wraps around.
     now: Cell<u32>,
+    /// Where connections are counted, if their number is limited; it is shared with other threads.
+    census: RefCell<Option<Arc<Census>>>,
+    tickets: RefCell<Slab<Ticket>>,
+    /// How many connections are being told that there is no room.
+    turned_away: Cell<u32>,
+    told_full: Cell<Option<Instant>>,
     ticking: Cell<bool>,
+    /// Whether connections are allowed to send by and by.
+    handing_out: Cell<bool>,
     date: RefCell<DateCache>,
     /// When the world began, where it is a simulated one.
     simulated: Option<Instant>,
     pub(crate) log: Option<Rc<AccessLog>>,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) draining: Cell<bool>,
     emptied: Cell<Option<Waker>>,
-}
-
-/// The time-outs, in ticks.
-pub(crate) struct Patience {
-    pub(crate) header: u32,
-    pub(crate) idle: u32,
-    pub(crate) body: u32,
-    pub(crate) write: u32,
-    pub(crate) linger: u32,
 }
 
 impl<H: Handler> Worker<H> {
@@ -62,29 +81,30 @@ impl<H: Handler> Worker<H> {
         handler: H,
         options: Options,
         log: Option<Rc<AccessLog>>,
+        tally: Arc<Tally>,
     ) -> Rc<Worker<H>> {
-        let patience = Patience {
-            header: options.ticks(options.header_timeout),
-            idle: options.ticks(options.idle_timeout),
-            body: options.ticks(options.body_timeout),
-            write: options.ticks(options.write_timeout),
-            linger: options.ticks(options.linger_timeout),
-        };
+        let heads = HeadPool::new(tally.clone(), options.trusted_proxies.clone());
         let simulated = event_loop.sim_network().is_some();
         Rc::new(Worker {
             simulated: simulated.then(|| event_loop.time()),
             event_loop,
             handler,
+            patience: Patience::new(&options),
             options,
-            heads: Rc::default(),
-            patience,
+            heads: Rc::new(heads),
             out: Cell::default(),
             slots: RefCell::default(),
             connections: RefCell::default(),
             now: Cell::new(0),
+            census: RefCell::default(),
+            tickets: RefCell::default(),
+            turned_away: Cell::new(0),
+            told_full: Cell::new(None),
             ticking: Cell::new(false),
+            handing_out: Cell::new(false),
             date: RefCell::new(DateCache::new()),
             log,
+            tally,
             draining: Cell::new(false),
             emptied: Cell::new(None),
         })
@@ -123,10 +143,79 @@ impl<H: Handler> Worker<H> {
         body(&date)
     }
 
+    /// Has the connections that come in counted.
+    pub(crate) fn count_connections(&self, census: Option<Arc<Census>>) {
+        self.census.replace(census);
+    }
+
+    /// A place for a connection that came in, to be [given back](Worker::give_back).
+    pub(crate) fn admit(&self, incoming: &Incoming<'_>) -> Result<u32, NoRoom> {
+        let census = self.census.borrow();
+        let Some(census) = &*census else {
+            return Ok(0);
+        };
+        // A proxy that is trusted is not one client, but all of its own.
+        let peer = || {
+            let address = incoming.peer_address()?.as_tcp()?.ip();
+            (!self.options.trusted_proxies.trusts(Some(address))).then_some(address)
+        };
+        match census.admit(peer) {
+            // There are fewer descriptors than that.
+            Ok(ticket) => Ok(self.tickets.borrow_mut().insert(ticket) as u32 + 1),
+            Err(full) => {
+                self.tally.turned_away.add(1);
+                self.tell_full(full);
+                Err(NoRoom)
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn give_back(&self, ticket: u32) {
+        if let Some(key) = ticket.checked_sub(1) {
+            self.tickets.borrow_mut().try_remove(key as usize);
+        }
+    }
+
+    /// Whether there is room to tell one more connection that there is none.
+    pub(crate) fn may_turn_away(&self) -> bool {
+        let turned_away = self.turned_away.get();
+        let may = turned_away < TURNED_AWAY;
+        if may {
+            self.turned_away.set(turned_away + 1);
+        }
+        may
+    }
+
+    /// A connection that was told so has gone.
+    pub(crate) fn turned_away(&self) {
+        self.turned_away
+            .set(self.turned_away.get().saturating_sub(1));
+    }
+
+    #[cold]
+    fn tell_full(&self, full: Full) {
+        let now = self.event_loop.time();
+        let told = self.told_full.get();
+        if told.is_some_and(|told| now.saturating_duration_since(told) < TELL_AGAIN) {
+            return;
+        }
+        self.told_full.set(Some(now));
+        let message = format!("connections are turned away: {full}");
+        self.event_loop
+            .call_exception_handler(ExceptionContext::new("http server", message));
+    }
+
     pub(crate) fn add(self: &Rc<Self>, connection: Rc<Connection<H>>) -> u32 {
         let key = self.connections.borrow_mut().insert(connection);
+        self.tally.open.set(self.len() as u64);
         if !self.ticking.replace(true) {
             self.arm();
+        }
+        if let Some(rate) = self.options.limit_rate
+            && !self.handing_out.replace(true)
+        {
+            self.hand_out(rate.max(1), self.event_loop.time());
         }
         // There are fewer descriptors than that.
         key as u32
@@ -135,6 +224,7 @@ impl<H: Handler> Worker<H> {
     pub(crate) fn remove(&self, key: u32) {
         let removed = self.connections.borrow_mut().try_remove(key as usize);
         drop(removed);
+        self.tally.open.set(self.len() as u64);
         if self.len() == 0
             && let Some(waker) = self.emptied.take()
         {
@@ -167,6 +257,29 @@ impl<H: Handler> Worker<H> {
         });
     }
 
+    /// Lets every connection send at `rate` bytes a second, what is due since `before` in
+    /// [`RATE_STEP`]. One timer for all, while there are any.
+    fn hand_out(self: &Rc<Self>, rate: u64, before: Instant) {
+        let weak = Rc::downgrade(self);
+        self.event_loop.call_later(RATE_STEP, move || {
+            let Some(worker) = weak.upgrade() else { return };
+            if worker.len() == 0 {
+                worker.handing_out.set(false);
+                return;
+            }
+            let gone = worker.event_loop.time() - before;
+            let due = u128::from(rate) * gone.as_nanos() / NANOS;
+            // No fraction of a byte is lost.
+            let paid = Duration::from_nanos((due * NANOS / u128::from(rate)) as u64);
+            let due = u64::try_from(due).unwrap_or(u64::MAX);
+            // It only asks the loop for a flush: no code of anybody's runs.
+            for (_, connection) in worker.connections.borrow().iter() {
+                connection.allow_sending(due, rate);
+            }
+            worker.hand_out(rate, before + paid);
+        });
+    }
+
     /// Looks at every connection's deadline. One timer for all: a connection costs four bytes, and
     /// nothing is armed or cancelled when a request comes.
     fn tick(self: &Rc<Self>) {
@@ -192,6 +305,13 @@ impl<H: Handler> Worker<H> {
         self.draining.set(true);
         for connection in self.all() {
             connection.drain();
+        }
+    }
+
+    /// Ends those that have no answer under way.
+    pub(crate) fn hurry(&self) {
+        for connection in self.all() {
+            connection.hurry();
         }
     }
 

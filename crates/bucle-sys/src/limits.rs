@@ -22,3 +22,8 @@ pub fn raise_open_files() -> io::Result<Option<u64>> {
     }
     Ok(maximum)
 }
+
+/// The soft limit on open files; `None`: unlimited.
+pub fn open_files() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}

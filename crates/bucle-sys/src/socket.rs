@@ -350,6 +350,25 @@ pub fn take_error(fd: impl AsFd) -> io::Result<Result<(), io::Error>> {
     Ok(sockopt::socket_error(fd)?.map_err(io::Error::from))
 }
 
+/// How many bytes the system holds that were sent and that the peer's system has not acknowledged
+/// (`SIOCOUTQ`); 0 where it can't tell.
+pub fn unacknowledged(fd: impl AsFd) -> usize {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // SAFETY: the request of this number stores one int where it is told to, on any socket, and
+        // touches nothing else; on what is no socket it fails, or (a terminal) does the same.
+        let getter = unsafe { rustix::ioctl::Getter::<{ libc::TIOCOUTQ as _ }, i32>::new() };
+        // SAFETY: as above.
+        let held = unsafe { rustix::ioctl::ioctl(fd, getter) };
+        held.map_or(0, |held| usize::try_from(held).unwrap_or(0))
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = fd;
+        0
+    }
+}
+
 /// The address a socket is bound to.
 ///
 /// # Errors

@@ -365,6 +365,43 @@
 //! }
 //! ```
 //!
+//! # Behind a proxy, and with figures
+//!
+//! Whom a request is for is what the proxies say that are trusted; an address that only administrators
+//! reach tells Prometheus what was counted, and a load balancer when to send no more.
+//!
+//! ```
+//! use bucle::server::{Options, Request, Response, Server, TrustedProxies};
+//!
+//! fn who(request: Request) -> Response {
+//!     match request.client_addr() {
+//!         Some(client) => Response::text(format!("you are {client}\n")),
+//!         None => Response::text("you come by a Unix socket\n"),
+//!     }
+//! }
+//!
+//! #[bucle::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let mut options = Options::default();
+//!     options.trusted_proxies = TrustedProxies::nobody().and("127.0.0.0/8")?;
+//!     let server = Server::builder()
+//!         .listen("127.0.0.1:0")?
+//!         .options(options)
+//!         .admin("127.0.0.1:0")? // GET /metrics, GET /healthz
+//!         .serve(who)?;
+//! #   let (mut reader, writer) = bucle::net::open_connection(&server.addresses()[0]).await?;
+//! #   writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n");
+//! #   writer.write_eof();
+//! #   assert!(reader.read_to_end().await?.ends_with(b"you are 192.0.2.7\n"));
+//! #   let (mut reader, writer) = bucle::net::open_connection(&server.admin_addresses()[0]).await?;
+//! #   writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+//! #   writer.write_eof();
+//! #   assert!(reader.read_to_end().await?.ends_with(b"\r\n\r\nok\n"));
+//!     server.shutdown(std::time::Duration::from_secs(10)).await;
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # Stopping at a signal
 //!
 //! The server takes no more connections, finishes the answers that are under way, and cuts what is left

@@ -47,12 +47,39 @@ fn a_wrong_command_line() {
             &["serve", folder, "--access-log", "xml"],
             &["combined", "json"],
         ),
-        (&["serve", folder, "--idle-timeout", "soon"], &["seconds"]),
+        (
+            &["serve", folder, "--idle-timeout", "soon"],
+            &["--idle-timeout", "10s"],
+        ),
         (
             &["serve", folder, "--header-timeout", "-1"],
             &["--header-timeout"],
         ),
         (&["serve", folder, "--header-timeout", "0"], &["above 0"]),
+        (
+            &["serve", folder, "--max-body", "1M"],
+            &["--max-body", "8KiB", "or off"],
+        ),
+        (
+            &["serve", folder, "--max-head", "17MiB"],
+            &["--max-head", "16MiB at most"],
+        ),
+        (
+            &["serve", folder, "--limit-rate", "1000"],
+            &["--limit-rate", "at least 1KiB/s"],
+        ),
+        (
+            &["serve", folder, "--max-connections", "many"],
+            &["--max-connections", "such as 100", "or off"],
+        ),
+        (
+            &["serve", folder, "--max-requests", "0"],
+            &["--max-requests", "above 0"],
+        ),
+        (
+            &["serve", folder, "--min-receive-rate", "fast"],
+            &["--min-receive-rate", "second", "or off"],
+        ),
         (&["serve", folder, "more"], &["more"]),
         (&["bogus"], &["bogus"]),
         (&[], &["bucle serve DIR"]),
@@ -117,6 +144,9 @@ fn help_and_version_are_answers() {
         "--header-timeout",
         "--idle-timeout",
         "--drain-timeout",
+        "--max-body",
+        "[default: 1GiB]",
+        "[default: 15s]",
         "127.0.0.1:8080",
     ] {
         assert!(text.contains(flag), "{flag} is not in {text}");

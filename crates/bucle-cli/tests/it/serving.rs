@@ -1,11 +1,12 @@
 //! What is served, where, and what is said of it.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Serving, get, site};
+use crate::support::{Serving, bucle, get, site};
 
 #[test]
 fn several_addresses_are_told_with_the_ports_taken() {
@@ -144,7 +145,8 @@ fn a_log_that_nobody_reads_harms_nobody() {
     assert!(serving.is_running());
     serving.signal(Signal::TERM);
     assert!(serving.wait().success());
-    assert_eq!(serving.errors().lines().count(), 1);
+    let errors = serving.errors();
+    assert_eq!(errors.lines().count(), 1, "{errors}");
 
     // Open and never read: more than a pipe holds.
     let mut serving = Serving::start(site.path(), &["--listen", "127.0.0.1:0"]);
@@ -158,6 +160,50 @@ fn a_log_that_nobody_reads_harms_nobody() {
     }
     serving.signal(Signal::TERM);
     assert!(serving.wait().success());
+    let errors = serving.errors();
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    let lost = errors.strip_prefix("bucle: ").unwrap();
+    let (lost, rest) = lost.split_once(' ').unwrap();
+    assert!(
+        rest.starts_with("lines of the access log were lost"),
+        "{errors}"
+    );
+    // A pipe holds some of them.
+    assert!((1..300).contains(&lost.parse().unwrap()), "{errors}");
+}
+
+#[test]
+fn where_it_is_is_told_also_without_a_standard_output() {
+    let site = site();
+    let path = site.path().join("x.sock");
+    for redirected in [">&-", ">/dev/full"] {
+        // Whoever starts it by a shell.
+        let command = format!("exec \"$0\" serve \"$1\" --listen \"unix:$2\" {redirected}");
+        let mut child = Command::new("sh")
+            .arg("-c")
+            .arg(command)
+            .arg(bucle().get_program())
+            .arg(site.path())
+            .arg(&path)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let mut told = String::new();
+        errors.read_line(&mut told).unwrap();
+        assert!(told.starts_with("bucle: standard output "), "{told}");
+        let mut place = String::new();
+        errors.read_line(&mut place).unwrap();
+        let wanted = format!(
+            "serving {} at unix:{}\n",
+            site.path().display(),
+            path.display()
+        );
+        assert_eq!(place, wanted, "{redirected}");
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        assert!(child.wait().unwrap().success(), "{redirected}");
+    }
 }
 
 #[test]

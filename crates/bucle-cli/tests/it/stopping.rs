@@ -64,3 +64,63 @@ fn a_second_signal_or_the_deadline_cuts() {
         assert!(stuck.read_to_end(&mut rest).is_err());
     }
 }
+
+/// Time-outs that would each keep the stop from ending before the watchdog.
+const PATIENT: [&str; 6] = [
+    "--header-timeout",
+    "1h",
+    "--linger-timeout",
+    "1h",
+    "--drain-timeout",
+    "1h",
+];
+
+#[test]
+fn who_has_no_answer_under_way_holds_up_no_stop() {
+    let site = site();
+    let arguments = [&["--listen", "127.0.0.1:0"][..], &PATIENT].concat();
+    let mut serving = Serving::start(site.path(), &arguments);
+    let silent = serving.connect();
+    let mut half = serving.connect();
+    half.write_all(b"GET / HTTP/1.1\r\nHo").unwrap();
+    let mut second_half = serving.connect();
+    second_half
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHo")
+        .unwrap();
+    second_half.read_exact(&mut [0; 12]).unwrap();
+    // Refused, and still open at its side.
+    let mut refused = serving.connect();
+    refused.write_all(b"BAD\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    refused.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    serving.signal(Signal::TERM);
+    assert!(serving.wait().success(), "{}", serving.errors());
+    let mut rest = Vec::new();
+    let _ = half.read_to_end(&mut rest);
+    assert_eq!(rest, b"");
+    drop((silent, second_half, refused));
+}
+
+#[test]
+fn a_head_that_was_half_sent_at_the_stop_may_become_whole() {
+    let site = site();
+    let arguments = [&["--listen", "127.0.0.1:0"][..], &PATIENT].concat();
+    let mut serving = Serving::start(site.path(), &arguments);
+    let mut idle = serving.connect();
+    let mut half = serving.connect();
+    half.write_all(b"GET / HTTP/1.1\r\nHo").unwrap();
+    // On loopback, what was written before this was answered has arrived.
+    serving.get("/");
+    serving.signal(Signal::TERM);
+    // The idle one is let go, which shows that the stop has begun.
+    assert_eq!(idle.read(&mut [0; 1]).unwrap(), 0);
+    let whole = half.write_all(b"st: x\r\n\r\n").is_ok();
+    let mut answer = String::new();
+    // Where this thread had to wait for longer than the grace, it is too late.
+    if whole && half.read_to_string(&mut answer).is_ok() && !answer.is_empty() {
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(answer.contains("Connection: close\r\n"), "{answer}");
+    }
+    assert!(serving.wait().success(), "{}", serving.errors());
+}

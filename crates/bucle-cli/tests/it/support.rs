@@ -91,6 +91,15 @@ impl Serving {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// How much memory it has, in bytes.
+    pub(crate) fn resident(&self) -> usize {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let kibibytes = line.unwrap().split_whitespace().nth(1).unwrap();
+        kibibytes.parse::<usize>().unwrap() * 1024
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let end = Instant::now() + WATCHDOG;
@@ -139,7 +148,9 @@ impl Drop for Serving {
 
 /// The whole answer to a GET over a stream that is closed after it.
 pub(crate) fn get(mut stream: impl Duplex, target: &str) -> String {
-    write!(stream, "GET {target} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    // In one piece: the server may close after the first.
+    let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
     stream.end();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();

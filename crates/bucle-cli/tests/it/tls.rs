@@ -69,7 +69,11 @@ fn a_renewed_certificate_drops_no_connection() {
     assert!(serving.told[0].contains(" at https://127.0.0.1:"));
     assert!(serving.told[1].contains(" at http://127.0.0.1:"));
     // Plain HTTP at the wrong port is told so.
-    assert!(serving.get("/").starts_with("HTTP/1.1 400 Bad Request\r\n"));
+    let plain = serving.get("/");
+    assert!(
+        plain.starts_with("HTTP/1.1 400 Bad Request\r\nDate: "),
+        "{plain}"
+    );
     let address = serving.address;
     serving = bucle::run(async move {
         let mut before = connect(address, &first).await.unwrap();
@@ -163,4 +167,69 @@ fn what_is_no_certificate_is_named() {
     }
     let output = run(&["serve", folder, "--tls-cert", &certificate]);
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_client_that_does_not_say_goodbye_holds_up_no_stop() {
+    let site = site();
+    let keys = tempfile::tempdir().unwrap();
+    let trusted = write_pair(keys.path());
+    let (certificate, key) = (keys.path().join("cert.pem"), keys.path().join("key.pem"));
+    let mut serving = Serving::start(
+        site.path(),
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--tls-cert",
+            certificate.to_str().unwrap(),
+            "--tls-key",
+            key.to_str().unwrap(),
+            "--linger-timeout",
+            "1h",
+            "--drain-timeout",
+            "1h",
+        ],
+    );
+    let address = serving.address;
+    bucle::run(async move {
+        let mut idle = connect(address, &trusted).await.unwrap();
+        assert_eq!(get(&mut idle).await, ok());
+        // While this thread waits, its side of the connection answers nothing.
+        serving.signal(Signal::TERM);
+        assert!(serving.wait().success(), "{}", serving.errors());
+        drop(idle);
+    })
+    .unwrap();
+}
+
+#[test]
+fn answers_over_tls_leave_no_faster_than_they_may() {
+    let site = site();
+    let keys = tempfile::tempdir().unwrap();
+    let trusted = write_pair(keys.path());
+    let (certificate, key) = (keys.path().join("cert.pem"), keys.path().join("key.pem"));
+    let serving = Serving::start(
+        site.path(),
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--tls-cert",
+            certificate.to_str().unwrap(),
+            "--tls-key",
+            key.to_str().unwrap(),
+            "--limit-rate",
+            "20MB",
+        ],
+    );
+    let address = serving.address;
+    bucle::run(async move {
+        let (mut reader, writer) = connect(address, &trusted).await.unwrap();
+        let begun = Instant::now();
+        writer.write(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        assert!(reader.read_to_end().await.unwrap().len() > 30_000_000);
+        // A second's share leaves at once; never early, however busy the machine is.
+        assert!(begun.elapsed() > Duration::from_millis(490));
+        drop(serving);
+    })
+    .unwrap();
 }

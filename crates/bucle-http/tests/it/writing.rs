@@ -145,3 +145,54 @@ fn errors_say_what_would_be_right_in_one_line() {
         assert!(message.len() > 10 && message.chars().all(|c| c == ' ' || c.is_ascii_graphic()));
     }
 }
+
+#[test]
+fn trailers_are_what_may_come_behind_a_body() {
+    use bucle_http::encode::{EncodeError, write_last_chunk, write_trailer};
+
+    let mut lines = Vec::new();
+    write_trailer(&mut lines, "Digest", b"x=1").unwrap();
+    for (name, value, wanted) in [
+        ("Content-Length", &b"1"[..], EncodeError::Trailer),
+        ("TRANSFER-ENCODING", b"chunked", EncodeError::Trailer),
+        ("host", b"x", EncodeError::Trailer),
+        ("Trailer", b"x", EncodeError::Trailer),
+        ("A B", b"x", EncodeError::Name),
+        ("A", b"x\r\nB: c", EncodeError::Value),
+    ] {
+        assert_eq!(
+            write_trailer(&mut lines, name, value),
+            Err(wanted),
+            "{name}"
+        );
+    }
+    let mut out = Vec::new();
+    write_last_chunk(&mut out, &lines);
+    assert_eq!(out, b"0\r\nDigest: x=1\r\n\r\n");
+    out.clear();
+    write_last_chunk(&mut out, b"");
+    assert_eq!(out, bucle_http::encode::LAST_CHUNK);
+}
+
+#[test]
+fn who_takes_trailers_has_said_so() {
+    use bucle_http::{Limits, RequestHead, ServerConnection};
+
+    for (lines, version, wanted) in [
+        ("", "1.1", false),
+        ("TE: trailers", "1.1", true),
+        ("te:gzip;q=1,\tTRAILERS ", "1.1", true),
+        ("TE: gzip\r\nTE: trailers", "1.1", true),
+        ("TE: trailers", "1.0", false),
+        ("TE: trailers;q=1", "1.1", false),
+        ("Trailer: trailers", "1.1", false),
+    ] {
+        let lines = if lines.is_empty() { "A: b" } else { lines };
+        let request = format!("GET / HTTP/{version}\r\nHost: x\r\n{lines}\r\n\r\n");
+        let mut head = RequestHead::default();
+        ServerConnection::default()
+            .receive(request.as_bytes(), &mut head, &Limits::default())
+            .unwrap();
+        assert_eq!(head.takes_trailers(), wanted, "{lines} in {version}");
+    }
+}

@@ -24,6 +24,7 @@ use crate::sim::{SimNetwork, SimOptions};
 use crate::slow::SlowWatch;
 use crate::task::table::TaskTable;
 use crate::timers::TimerQueue;
+use crate::turn_watch::TurnWatch;
 
 /// Settings of a loop to be made. `Send`, so that it can be carried to the thread that will own
 /// the loop.
@@ -162,6 +163,7 @@ impl EventLoop {
                 shuffle,
                 random: RefCell::new(random),
                 debug: Cell::new(debug),
+                turn_watch: TurnWatch::default(),
                 exception_handler: RefCell::new(None),
             }),
         };

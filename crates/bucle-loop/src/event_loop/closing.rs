@@ -67,6 +67,7 @@ impl LoopRef {
         }
         let mut handlers = (core.exception_handler.take(), core.slow.handler.take());
         discard(&mut || drop(std::mem::take(&mut handlers)));
+        discard(&mut || self.end_turn_watch());
         // What the destructors above scheduled was refused; what they left in the queue goes too.
         self.discard_ready();
         core.fds.borrow_mut().close();

@@ -55,6 +55,7 @@ use crate::task::cell::Home;
 use crate::task::table::TaskTable;
 use crate::task::{Cancelled, Task, TaskError};
 use crate::timers::{Due, TimerQueue};
+use crate::turn_watch::TurnWatch;
 use crate::waits::WaitPlaces;
 use deadlock::DeadlockWatch;
 
@@ -115,6 +116,7 @@ pub(crate) struct Core {
     random: RefCell<fastrand::Rng>,
     debug: Cell<bool>,
     slow: SlowWatch,
+    pub(crate) turn_watch: TurnWatch,
     exception_handler: RefCell<Option<ExceptionHandler>>,
 }
 

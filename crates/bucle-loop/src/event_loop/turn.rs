@@ -129,6 +129,7 @@ impl LoopRef {
         if let Some(slow) = core.slow.check_begun() {
             self.report_slow("step", None, None, slow);
         }
+        self.turn_ended();
         let mut timeout = self.timeout();
         if timeout != Some(Duration::ZERO) {
             timeout = self.before_sleep(timeout);
@@ -150,6 +151,7 @@ impl LoopRef {
         if asleep {
             core.inbox.awake();
         }
+        self.turn_begun();
         core.slow.start(asleep);
         core.asked_at.set(core.slow.last_reading());
         core.ask_at.set(match core.ask_after.get() {

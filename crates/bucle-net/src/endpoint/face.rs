@@ -10,6 +10,7 @@ use bucle_loop::LoopRef;
 use bytes::Bytes;
 
 use super::{Connection, Endpoint};
+use crate::Address;
 use crate::carrier::Carrier;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
@@ -47,6 +48,11 @@ impl<P: Protocol> Carrier for Connection<P> {
         self.shared().close();
     }
 
+    /// Nobody waits for it but layers.
+    fn close_now(&self) {
+        self.shared().close();
+    }
+
     fn abort(&self) {
         self.shared().abort();
     }
@@ -61,6 +67,14 @@ impl<P: Protocol> Carrier for Connection<P> {
 
     fn was_cut(&self) -> bool {
         self.shared().was_cut()
+    }
+
+    fn limit_sending(&self, bytes: u64) {
+        self.shared().limit_sending(bytes);
+    }
+
+    fn allow_sending(&self, bytes: u64, most: u64) {
+        self.shared().allow_sending(bytes, most);
     }
 
     fn pause_reading(&self) {
@@ -113,6 +127,16 @@ impl<P: Protocol> Carrier for Connection<P> {
 
     fn show_as(&self, face: Weak<dyn Carrier>) {
         self.shared().show_as(face);
+    }
+
+    fn announced(&self) -> Option<Rc<Address>> {
+        let rare = self.shared().state().rare.borrow();
+        rare.as_ref()?.announced.clone()
+    }
+
+    fn announce(&self, client: Rc<Address>) {
+        let state = self.shared().state();
+        state.with_rare(|rare| rare.announced = Some(client));
     }
 
     fn layer_info(&self) -> Option<Rc<dyn Any>> {

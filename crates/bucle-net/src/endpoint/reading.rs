@@ -51,7 +51,10 @@ impl dyn Endpoint {
         };
         match received {
             Ok(0) => self.read_eof(),
-            Ok(count) => return Some(count),
+            Ok(count) => {
+                state.with_traffic(|traffic| traffic.count_received(count));
+                return Some(count);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             // Nobody reads the pipe we write, and nothing of ours is lost by it.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe && state.queued() == 0 => {

@@ -9,8 +9,8 @@ use bucle_loop::ExceptionContext;
 use bytes::Bytes;
 
 use super::{
-    BLOCKED, CLOSING, ENDED, EOF_WANTED, Endpoint, FLUSHING, IN_CALLBACK, LOST, PAUSE_TOLD,
-    WRITING_PAUSED,
+    BLOCKED, CLOSING, ENDED, EOF_WANTED, Endpoint, FLUSHING, IN_CALLBACK, LOST, METERED,
+    PAUSE_TOLD, WRITING_PAUSED,
 };
 use crate::socket::Sink;
 use crate::transport::SEND_LIMIT;
@@ -198,6 +198,13 @@ impl dyn Endpoint {
                 state.set(BLOCKED);
                 self.update_interest();
             }
+            // Room in the socket is of no use until more is allowed.
+            Progress::Spent if state.is_held_back() => {
+                if state.any(BLOCKED) {
+                    state.clear(BLOCKED);
+                    self.update_interest();
+                }
+            }
             // Where the socket is watched already, its next event goes on.
             Progress::Spent => self.flush_later(),
         }
@@ -209,6 +216,7 @@ impl dyn Endpoint {
     fn flush_later(&self) {
         let state = self.state();
         if !state.any(BLOCKED | FLUSHING | LOST)
+            && !state.is_held_back()
             && let Some(this) = state.this.upgrade()
         {
             state.set(FLUSHING);
@@ -341,6 +349,28 @@ impl dyn Endpoint {
         }
         if state.queue.borrow().is_none() {
             self.shutdown();
+        }
+    }
+
+    pub(crate) fn limit_sending(&self, bytes: u64) {
+        let state = self.state();
+        if !state.any(LOST | ENDED) {
+            state.set(METERED);
+            state.with_rare(|rare| rare.allowed = bytes);
+        }
+    }
+
+    pub(crate) fn allow_sending(&self, bytes: u64, most: u64) {
+        let state = self.state();
+        if !state.any(METERED) || state.any(LOST | ENDED) {
+            return;
+        }
+        state.with_rare(|rare| {
+            let allowed = rare.allowed.saturating_add(bytes);
+            rare.allowed = allowed.min(most.max(rare.allowed));
+        });
+        if state.queue.borrow().is_some() {
+            self.flush_later();
         }
     }
 

@@ -150,9 +150,12 @@ struct ServerShared {
     config: Arc<ServerConfig>,
     shown: Arc<Shown>,
     patience: Patience,
-    plain_text_answer: Option<Vec<u8>>,
+    plain_text_answer: Option<PlainTextAnswer>,
     on_handshake_error: Option<OnHandshakeError>,
 }
+
+/// What is said to who speaks no TLS.
+type PlainTextAnswer = Box<dyn Fn() -> Vec<u8> + Send + Sync>;
 
 /// What is done about a handshake that failed.
 type OnHandshakeError = Box<dyn Fn(Option<Address>, &io::Error) + Send + Sync>;
@@ -164,7 +167,7 @@ pub struct ServerContextBuilder {
     clients_may_be_anonymous: bool,
     alpn: Vec<Vec<u8>>,
     patience: Patience,
-    plain_text_answer: Option<Vec<u8>>,
+    plain_text_answer: Option<PlainTextAnswer>,
     on_handshake_error: Option<OnHandshakeError>,
 }
 
@@ -221,8 +224,9 @@ impl ServerContext {
         self.shared.patience
     }
 
-    pub(super) fn plain_text_answer(&self) -> Option<&[u8]> {
-        self.shared.plain_text_answer.as_deref()
+    pub(super) fn plain_text_answer(&self) -> Option<Vec<u8>> {
+        let answer = self.shared.plain_text_answer.as_ref()?;
+        Some(answer())
     }
 
     pub(super) fn tell_handshake_error(&self, peer: Option<Address>, error: &io::Error) {
@@ -295,8 +299,19 @@ impl ServerContextBuilder {
     /// protocol whose clients may have mistaken the port. Such a client's connection is then
     /// closed, with or without an answer.
     #[must_use]
-    pub fn plain_text_answer(mut self, answer: impl Into<Vec<u8>>) -> Self {
-        self.plain_text_answer = Some(answer.into());
+    pub fn plain_text_answer(self, answer: impl Into<Vec<u8>>) -> Self {
+        let answer = answer.into();
+        self.plain_text_answer_with(move || answer.clone())
+    }
+
+    /// [`plain_text_answer`](ServerContextBuilder::plain_text_answer) that is made for each such client,
+    /// with what time it is, for one. It is called in the middle of the loop's work, and should be short.
+    #[must_use]
+    pub fn plain_text_answer_with(
+        mut self,
+        answer: impl Fn() -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        self.plain_text_answer = Some(Box::new(answer));
         self
     }
 

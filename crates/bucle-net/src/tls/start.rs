@@ -22,6 +22,11 @@ impl ServerOptions {
         self.layer = Some(Arc::new(context));
         self
     }
+
+    /// Whether connections speak TLS.
+    pub fn is_tls(&self) -> bool {
+        self.layer.is_some()
+    }
 }
 
 impl ConnectOptions {

@@ -108,6 +108,8 @@ pub(super) struct TlsTransport {
     accepted: RefCell<Option<ServerContext>>,
     /// What came in after `close`, in bytes.
     thrown_away: Cell<usize>,
+    /// The peer's end is not waited for.
+    hurried: Cell<bool>,
     /// Who waits for the queue to be empty.
     drained: Waiters,
     info: OnceCell<Rc<TlsInfo>>,
@@ -144,6 +146,7 @@ impl TlsTransport {
             patience,
             accepted: RefCell::new(accepted),
             thrown_away: Cell::new(0),
+            hurried: Cell::new(false),
             drained: Waiters::default(),
             info: OnceCell::new(),
         })
@@ -301,7 +304,7 @@ impl TlsTransport {
     /// What a client is told that sends text where TLS is spoken.
     fn plain_text_answer(&self) -> Option<Vec<u8>> {
         let accepted = self.accepted.borrow();
-        Some(accepted.as_ref()?.plain_text_answer()?.to_vec())
+        accepted.as_ref()?.plain_text_answer()
     }
 
     /// The connection below is gone.

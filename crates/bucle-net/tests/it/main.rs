@@ -9,6 +9,7 @@ mod connecting;
 mod datagrams;
 mod descriptors;
 mod files;
+mod metered;
 mod pipes;
 mod servers;
 mod streams;

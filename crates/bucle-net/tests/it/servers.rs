@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bucle_loop::{sleep, spawn, yield_now};
-use bucle_net::{ServerOptions, create_server, create_server_from};
+use bucle_net::{ServerOptions, create_server, create_server_admitting, create_server_from};
 
 use crate::support::*;
 
@@ -247,5 +247,31 @@ fn a_factory_that_panics_costs_its_connection() {
         let _second = TcpStream::connect(address).unwrap();
         record.made().await;
         assert_eq!(server.connections(), 1);
+    });
+}
+
+#[test]
+fn a_factory_may_refuse_by_who_comes() {
+    run(|| async {
+        let record = Record::new();
+        let factory = record.clone();
+        let seen = Rc::new(Cell::new(None));
+        let told = seen.clone();
+        let options = ServerOptions::default();
+        let mut count = 0;
+        let server = create_server_admitting("127.0.0.1:0", options, move |incoming| {
+            told.set(incoming.peer_address());
+            count += 1;
+            (count > 1).then(|| factory.protocol())
+        })
+        .unwrap();
+        let address = server.sockets()[0].as_tcp().unwrap();
+        let mut first = TcpStream::connect(address).unwrap();
+        let second = TcpStream::connect(address).unwrap();
+        record.made().await;
+        assert_eq!(first.read(&mut [0]).unwrap(), 0);
+        assert_eq!(server.connections(), 1);
+        let from = seen.take().unwrap().as_tcp();
+        assert_eq!(from, Some(second.local_addr().unwrap()));
     });
 }

@@ -24,6 +24,9 @@ use crate::start::{Launch, Role};
 /// A worker is handed as many tasks ahead as it will run in about this time.
 const AHEAD: Duration = Duration::from_micros(500);
 
+/// When a worker that had no room is tried again.
+const RETRY: Duration = Duration::from_millis(1);
+
 impl Pool {
     pub(super) fn has_room(&self) -> bool {
         self.queued.get() < self.options.queue_size && self.parked.borrow().is_empty()
@@ -96,10 +99,23 @@ impl Pool {
             });
             if !sent {
                 self.requeue(vec![job]);
+                if idle {
+                    self.dispatch_later();
+                }
                 break;
             }
         }
         self.admit();
+    }
+
+    /// An idle worker had no room for a task: it has messages to read, and will not say when it has.
+    fn dispatch_later(self: &Rc<Self>) {
+        let pool = Rc::downgrade(self);
+        self.event_loop.call_later(RETRY, move || {
+            if let Some(pool) = pool.upgrade() {
+                pool.dispatch();
+            }
+        });
     }
 
     /// The next task that is to be run, out of the queue.

@@ -210,6 +210,7 @@ impl Pool {
         let drained = self.take_results(worker, AT_ONCE);
         if drained > 0 {
             worker.tell_of_room();
+            worker.tell_unsaid();
             self.after_results(worker);
             self.dispatch();
             if worker.load() == 0 {

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -73,6 +74,8 @@ pub(super) struct Worker {
     known: RefCell<HashSet<u64>>,
     /// Its own, with outputs, when nobody reads them.
     outputs: RefCell<HashMap<u64, Segment>>,
+    /// Messages that found no room in the channel.
+    unsaid: RefCell<VecDeque<Message>>,
 }
 
 /// What the loop watches of a worker.
@@ -109,6 +112,7 @@ impl Worker {
             registrations: RefCell::default(),
             known: RefCell::default(),
             outputs: RefCell::default(),
+            unsaid: RefCell::default(),
         }
     }
 
@@ -202,10 +206,34 @@ impl Worker {
         sent.back().is_some_and(|sent| sent.end > claimed)
     }
 
-    /// Sends a message. If its channel is full it is awake, and has its rings to look into.
+    /// Sends a message. If its channel is full it is awake, and has its rings to look into; what
+    /// has to be said all the same is kept until there is room.
     pub(super) fn tell(&self, message: Message) {
-        if let Some(child) = &*self.child.borrow() {
-            let _ = channel::send(&child.channel, &message.to_bytes(), &[]);
+        self.tell_unsaid();
+        if message != Message::Wake && !self.unsaid.borrow().is_empty() || !self.try_tell(message) {
+            self.unsaid.borrow_mut().push_back(message);
+        }
+    }
+
+    /// Sends what was kept.
+    pub(super) fn tell_unsaid(&self) {
+        loop {
+            let next = self.unsaid.borrow().front().copied();
+            if !next.is_some_and(|message| self.try_tell(message)) {
+                return;
+            }
+            self.unsaid.borrow_mut().pop_front();
+        }
+    }
+
+    /// False if there is no room for it and it has to be said.
+    fn try_tell(&self, message: Message) -> bool {
+        let Some(child) = &*self.child.borrow() else {
+            return true;
+        };
+        match channel::send(&child.channel, &message.to_bytes(), &[]) {
+            Err(error) => message == Message::Wake || error.kind() != io::ErrorKind::WouldBlock,
+            Ok(()) => true,
         }
     }
 

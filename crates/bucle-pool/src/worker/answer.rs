@@ -100,6 +100,8 @@ impl<'a> Answers<'a> {
             segment: 0,
         };
         if len > LONGEST_INLINE {
+            // What the parent has read can be used again.
+            self.link.receive_all()?;
             let piece = match payload.piece() {
                 Some(piece) => piece.clone(),
                 None => {

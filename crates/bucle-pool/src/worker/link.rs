@@ -44,23 +44,41 @@ impl Link {
     /// end of the process.
     pub(super) fn receive(&mut self) -> io::Result<()> {
         let mut buffer = [0; 64];
-        match channel::receive_blocking(&self.channel, &mut buffer)? {
-            Received::Message(len, mut fds) => match Message::from_bytes(&buffer[..len]) {
-                Some(Message::Wake) => {}
-                Some(Message::Segment(number)) => {
-                    let fd = fds.pop();
-                    let fd = fd.ok_or_else(|| invalid("shared memory was announced only"))?;
-                    self.arguments.insert(number, Segment::from_fd(fd)?);
-                }
-                Some(Message::Forget(number)) => drop(self.arguments.remove(&number)),
-                Some(Message::Free(number)) => drop(self.lent.remove(&number)),
-                Some(Message::Exit) => std::process::exit(0),
-                Some(Message::Ready(_) | Message::Failed) | None => return Err(garbage()),
-            },
-            Received::Nothing => {}
-            Received::Closed => kill_own_group(),
+        let received = channel::receive_blocking(&self.channel, &mut buffer)?;
+        self.take(received, &buffer).map(drop)
+    }
+
+    /// Does what the messages say that are there.
+    pub(super) fn receive_all(&mut self) -> io::Result<()> {
+        let mut buffer = [0; 64];
+        loop {
+            let received = channel::receive(&self.channel, &mut buffer)?;
+            if !self.take(received, &buffer)? {
+                return Ok(());
+            }
         }
-        Ok(())
+    }
+
+    /// False if there was no message.
+    fn take(&mut self, received: Received, buffer: &[u8]) -> io::Result<bool> {
+        let (len, mut fds) = match received {
+            Received::Message(len, fds) => (len, fds),
+            Received::Nothing => return Ok(false),
+            Received::Closed => kill_own_group(),
+        };
+        match Message::from_bytes(&buffer[..len]) {
+            Some(Message::Wake) => {}
+            Some(Message::Segment(number)) => {
+                let fd = fds.pop();
+                let fd = fd.ok_or_else(|| invalid("shared memory was announced only"))?;
+                self.arguments.insert(number, Segment::from_fd(fd)?);
+            }
+            Some(Message::Forget(number)) => drop(self.arguments.remove(&number)),
+            Some(Message::Free(number)) => drop(self.lent.remove(&number)),
+            Some(Message::Exit) => std::process::exit(0),
+            Some(Message::Ready(_) | Message::Failed) | None => return Err(garbage()),
+        }
+        Ok(true)
     }
 
     /// The shared memory that arguments are in; it was announced before the frame that names it.

@@ -95,6 +95,8 @@ impl Worker<'_> {
             self.call_all(frame, inline.bytes())?;
             self.payload = inline;
         } else {
+            // A worker that never sleeps is to read its messages, too.
+            self.answers.link.receive_all()?;
             let segment = self.answers.link.take_arguments(frame.segment)?;
             self.call_all(frame, segment.bytes())?;
             self.answers.link.put_arguments(frame.segment, segment);

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bucle_http::StatusCode;
+use bucle_http::encode::write_last_chunk;
 use bucle_net::Transport;
 use bytes::Bytes;
 use futures_core::Stream;
@@ -19,7 +20,7 @@ use super::{Connection, flag};
 use crate::Response;
 use crate::encode::{self, After, Framing};
 use crate::handler::Handler;
-use crate::response::{Body, Content};
+use crate::response::{Body, Content, Trailers};
 
 /// Bodies up to this are copied behind their head; what is longer is queued as it is.
 pub(super) const COPY_LIMIT: usize = 16 * 1024;
@@ -67,6 +68,7 @@ impl<H: Handler> Connection<H> {
             out.extend_from_slice(bucle_http::encode::CONTINUE);
         }
         self.set(flag::BEGUN);
+        self.worker.tally.answered(self.asked.get().method, status);
         self.worker
             .with_date(|date| encode::head(out, &response, framing, after, date));
         if self.worker.log.is_some() {
@@ -128,9 +130,14 @@ impl<H: Handler> Connection<H> {
                 }
                 self.send_file(whole.file, 0, length, out);
             }
-            Content::Stream { stream, length } => {
+            Content::Stream {
+                stream,
+                length,
+                trailers,
+            } => {
                 self.write_out(out);
-                self.spawn_stream(stream, length, chunked);
+                let trailers = (chunked && self.asked.get().takes_trailers).then_some(trailers);
+                self.spawn_stream(stream, length, chunked, trailers);
                 return true;
             }
         }
@@ -156,6 +163,7 @@ impl<H: Handler> Connection<H> {
         mut stream: Pin<Box<dyn Stream<Item = io::Result<Bytes>>>>,
         length: Option<u64>,
         chunked: bool,
+        trailers: Option<Trailers>,
     ) {
         let connection = self.clone();
         let task = self
@@ -179,7 +187,13 @@ impl<H: Handler> Connection<H> {
                 };
                 // What it holds, a request's body for one, is let go before the connection goes on.
                 drop(stream);
-                connection.stream_ended(whole, chunked, sent);
+                let trailers = trailers.map(|trailers| trailers.take());
+                let end = chunked.then(|| {
+                    let mut end = Vec::new();
+                    write_last_chunk(&mut end, &trailers.unwrap_or_default());
+                    end
+                });
+                connection.stream_ended(whole, end, sent);
             });
         self.with_exchange(|exchange| exchange.task = Some(task.handle()));
         task.detach();
@@ -199,7 +213,8 @@ impl<H: Handler> Connection<H> {
         self.settle();
     }
 
-    pub(super) fn stream_ended(self: &Rc<Self>, whole: bool, chunked: bool, sent: u64) {
+    /// A streamed body has come to its `whole` length or not; `end` is to follow it.
+    pub(super) fn stream_ended(self: &Rc<Self>, whole: bool, end: Option<Vec<u8>>, sent: u64) {
         self.with_exchange(|exchange| exchange.task = None);
         self.record(|record| record.sent(sent));
         if !whole {
@@ -208,8 +223,8 @@ impl<H: Handler> Connection<H> {
             self.abort();
             return;
         }
-        if chunked {
-            self.with_transport(|transport| transport.write(bucle_http::encode::LAST_CHUNK));
+        if let Some(end) = end {
+            self.with_transport(|transport| transport.write(&end));
         }
         self.set(flag::ANSWERED);
         self.drive(&[]);

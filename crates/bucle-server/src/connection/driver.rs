@@ -3,23 +3,44 @@
 use std::io;
 use std::rc::Rc;
 
-use bucle_net::{Protocol, Transport};
+use bucle_net::{Incoming, Protocol, Transport};
 
 use super::{Connection, Phase, flag};
 use crate::handler::Handler;
+use crate::worker::{NoRoom, Worker};
 
 /// The protocol of an HTTP connection.
 pub(crate) struct Driver<H: Handler>(Rc<Connection<H>>);
 
 impl<H: Handler> Driver<H> {
-    pub(crate) fn new(connection: Rc<Connection<H>>) -> Driver<H> {
-        Driver(connection)
+    /// Of a connection that is served in any case.
+    pub(crate) fn new(worker: &Rc<Worker<H>>) -> Driver<H> {
+        Driver(Connection::new(worker.clone()))
+    }
+
+    /// Of a connection that came in, if there is room for it or for telling that there is none.
+    /// Over TLS, there is not: the telling would cost more than the serving.
+    pub(crate) fn admit(
+        worker: &Rc<Worker<H>>,
+        incoming: &Incoming<'_>,
+        secure: bool,
+    ) -> Option<Driver<H>> {
+        let driver = Driver::new(worker);
+        match worker.admit(incoming) {
+            Ok(ticket) => driver.0.ticket.set(ticket),
+            Err(NoRoom) if !secure && worker.may_turn_away() => driver.0.set(flag::TURNED_AWAY),
+            Err(NoRoom) => return None,
+        }
+        Some(driver)
     }
 }
 
 impl<H: Handler> Protocol for Driver<H> {
     fn connection_made(&mut self, transport: Transport) {
         let connection = &self.0;
+        if let Some(rate) = connection.worker.options.limit_rate {
+            transport.limit_sending(rate.max(1));
+        }
         if connection.transport.set(transport).is_err() {
             return;
         }
@@ -28,6 +49,9 @@ impl<H: Handler> Protocol for Driver<H> {
             .set(connection.worker.add(connection.clone()));
         connection.set(flag::LISTED);
         connection.wait_for_first_head();
+        if connection.any(flag::TURNED_AWAY) {
+            connection.turn_away();
+        }
         if connection.worker.draining.get() {
             connection.drain();
         }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use bucle_http::{Error, StatusCode};
 use bucle_net::Transport;
 
+use super::exchange::too_large;
 use super::{Connection, Phase, flag};
 use crate::Response;
 use crate::body::BodyError;
@@ -15,6 +16,7 @@ impl<H: Handler> Connection<H> {
     /// The input is not HTTP, or not as we allow it: says so, and takes no more.
     #[cold]
     pub(super) fn refuse(self: &Rc<Self>, error: Error, input: &[u8], out: &mut Vec<u8>) {
+        self.worker.tally.unreadable.add(1);
         self.give_up(BodyError::Malformed, refusal(error), input, out);
     }
 
@@ -38,12 +40,36 @@ impl<H: Handler> Connection<H> {
         }
     }
 
+    /// The body is longer than any may be: 413, unless an answer is out already.
+    #[cold]
+    pub(super) fn too_large(self: &Rc<Self>, input: &[u8], out: &mut Vec<u8>) {
+        self.give_up(BodyError::TooLarge, too_large(), input, out);
+    }
+
     /// The client took too long: 408, unless an answer is out already.
     #[cold]
     pub(super) fn timed_out(self: &Rc<Self>) {
+        self.worker.tally.timeouts.add(1);
+        self.give_up_waiting(StatusCode::REQUEST_TIMEOUT);
+    }
+
+    /// The handler took too long: it is dropped, and the answer is 503.
+    #[cold]
+    pub(super) fn handler_timed_out(self: &Rc<Self>) {
+        self.worker.tally.handler_timeouts.add(1);
+        self.give_up_waiting(StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    /// There are enough connections: says so, whatever the client is about to ask.
+    #[cold]
+    pub(super) fn turn_away(self: &Rc<Self>) {
+        self.give_up_waiting(StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    fn give_up_waiting(self: &Rc<Self>, status: StatusCode) {
         let mut out = Vec::new();
-        let response = Response::error(StatusCode::REQUEST_TIMEOUT);
         let carried = self.carry.take().unwrap_or_default();
+        let response = Response::error(status);
         self.give_up(BodyError::Incomplete, response, &carried, &mut out);
         self.settle();
     }
@@ -61,6 +87,7 @@ impl<H: Handler> Connection<H> {
         if self.phase.get() == Phase::Head {
             self.phase.set(Phase::Exchange);
             self.clear(flag::OF_REQUEST);
+            self.asked.take();
             if asks_for_head(input) {
                 self.set(flag::HEAD);
             }
@@ -138,15 +165,39 @@ impl<H: Handler> Connection<H> {
         }
     }
 
+    /// The server has been stopping for a while: ends now unless an answer is under way.
+    pub(crate) fn hurry(self: &Rc<Self>) {
+        match self.phase.get() {
+            // Whoever has sent half a head since is told nothing, and may ask elsewhere.
+            Phase::Head => {
+                self.phase.set(Phase::Lingering);
+                self.with_transport(Transport::close_now);
+                self.settle();
+            }
+            Phase::Lingering => {
+                self.with_transport(Transport::close_now);
+            }
+            Phase::Exchange | Phase::Upgraded | Phase::Closed => {}
+        }
+    }
+
     /// The transport is gone.
     pub(super) fn lost(&self) {
-        self.phase.set(Phase::Closed);
+        let before = self.phase.replace(Phase::Closed);
+        if before == Phase::Exchange && !self.any(flag::BEGUN) {
+            self.worker.tally.abandoned.add(1);
+        }
         self.stop_exchange(BodyError::Incomplete);
         let exchange = self.exchange.take();
         if let Some(mut exchange) = exchange {
             self.log(&mut exchange);
         }
         self.carry.take();
+        if self.any(flag::TURNED_AWAY) {
+            self.clear(flag::TURNED_AWAY);
+            self.worker.turned_away();
+        }
+        self.worker.give_back(self.ticket.replace(0));
         if self.any(flag::LISTED) {
             self.clear(flag::LISTED);
             self.worker.remove(self.key.get());

@@ -12,7 +12,7 @@ use bucle_loop::{ExceptionContext, TaskHandle};
 use bucle_net::Transport;
 
 use super::upgrade::Upgrade;
-use super::{Connection, Phase, Waits, flag};
+use super::{Asked, Connection, Phase, Waits, flag};
 use crate::access_log::Record;
 use crate::body::{BodyChannel, BodyError, BodyOwner, RequestBody};
 use crate::handler::Handler;
@@ -25,8 +25,12 @@ use crate::{IntoResponse, Request, Response};
 #[derive(Default)]
 pub(super) struct Exchange {
     pub(super) body: Option<Rc<BodyChannel>>,
-    /// Bytes of the body that its handler doesn't want.
+    /// Bytes of the body that came.
+    pub(super) received: u64,
+    /// Those of them that its handler doesn't want.
     pub(super) discarded: u64,
+    /// What came and has not yet given more time; see [`Patience`](super::Patience).
+    pub(super) earned: u128,
     /// The task of the handler, or of a streaming answer.
     pub(super) task: Option<TaskHandle>,
     /// The answer that the handler came to, while it is not due or its task has not told.
@@ -45,14 +49,20 @@ impl<H: Handler> Connection<H> {
     pub(super) fn begin(self: &Rc<Self>, head: Box<RequestHead>, whole: bool, out: &mut Vec<u8>) {
         let worker = &self.worker;
         self.phase.set(Phase::Exchange);
-        self.waits.set(Waits::Handler);
+        self.waits.set(Waits::Nobody);
         let mut flags = self.flags.get() & !flag::OF_REQUEST;
-        if head.keep_alive() && !worker.draining.get() {
+        let requests_left = self.requests_left.get().saturating_sub(1);
+        self.requests_left.set(requests_left);
+        if head.keep_alive() && requests_left > 0 && !worker.draining.get() {
             flags |= flag::KEEP_ALIVE;
         }
         if whole {
             flags |= flag::RECEIVED;
         }
+        self.asked.set(Asked {
+            method: Some(head.method()),
+            takes_trailers: head.takes_trailers(),
+        });
         match head.method() {
             Method::Head => flags |= flag::HEAD,
             Method::Connect => flags |= flag::CONNECT,
@@ -81,7 +91,14 @@ impl<H: Handler> Connection<H> {
             let response = Response::error(StatusCode::MISDIRECTED_REQUEST);
             return self.answer_when_due(response, out);
         }
-        let request = Request::new(head, RequestBody::new(body), worker.heads.clone());
+        if !whole && self.is_over_limit(head.content_length()) {
+            worker.heads.give(head);
+            drop(body);
+            return self.answer_when_due(too_large(), out);
+        }
+        let transport = self.transport.get().cloned();
+        let body = RequestBody::new(body);
+        let request = Request::new(head, body, worker.heads.clone(), transport);
 
         // Polled in place; a future that is not ready becomes a task, which polls it again with a
         // waker of its own.
@@ -149,6 +166,7 @@ impl<H: Handler> Connection<H> {
 
     #[cold]
     fn report_panic(&self, payload: Box<dyn std::any::Any + Send>) {
+        self.worker.tally.panics.add(1);
         let text = payload
             .downcast_ref::<&'static str>()
             .copied()
@@ -227,9 +245,38 @@ impl<H: Handler> Connection<H> {
 
     pub(super) fn body_received(&self, piece: &[u8]) {
         self.clear(flag::EXPECTS_CONTINUE);
+        let body = self.body();
+        let wanted = body.filter(Self::is_wanted);
+        self.with_exchange(|exchange| {
+            let length = piece.len() as u64;
+            exchange.received += length;
+            exchange.earned += u128::from(length);
+            if wanted.is_none() {
+                exchange.discarded += length;
+            }
+        });
+        if let Some(body) = wanted {
+            body.push(piece);
+        }
+    }
+
+    /// Whether a body of this length is longer than any may be.
+    fn is_over_limit(&self, length: Option<u64>) -> bool {
+        let limit = self.worker.options.max_body;
+        limit.is_some_and(|limit| length.is_some_and(|length| length > limit))
+    }
+
+    /// Whether more of the body came than any may have.
+    pub(super) fn body_is_over_limit(&self) -> bool {
+        let exchange = self.exchange.borrow();
+        self.is_over_limit(exchange.as_ref().map(|exchange| exchange.received))
+    }
+
+    /// Keeps what came behind the body, if it is wanted.
+    pub(super) fn trailers_received(&self, head: Box<RequestHead>) {
         match self.body() {
-            Some(body) if Self::is_wanted(&body) => body.push(piece),
-            _ => self.with_exchange(|exchange| exchange.discarded += piece.len() as u64),
+            Some(body) if Self::is_wanted(&body) => body.set_trailers(head),
+            _ => self.worker.heads.give(head),
         }
     }
 
@@ -302,9 +349,10 @@ impl<H: Handler> Connection<H> {
             let record = exchange.log.get_or_insert_with(|| {
                 // The system is asked once a connection.
                 let peer = self.with_transport(Transport::peer_address).flatten();
-                Box::new(Record::new(peer, now))
+                let client = self.with_transport(Transport::client_address).flatten();
+                Box::new(Record::new(peer, client, now))
             });
-            record.begin(head, now);
+            record.begin(head, now, &self.worker.heads);
         });
     }
 
@@ -330,6 +378,12 @@ impl<H: Handler> Connection<H> {
                 .with_date(|date| log.write(record, event_loop, date));
         }
     }
+}
+
+/// What a client is told that sends more than it may.
+#[cold]
+pub(super) fn too_large() -> Response {
+    Response::error(StatusCode::CONTENT_TOO_LARGE).close_connection()
 }
 
 #[inline]

@@ -39,13 +39,14 @@ mod upgrade;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
-use bucle_http::{Event, ServerConnection};
+use bucle_http::{Event, Method, ServerConnection};
 use bucle_net::Transport;
 
 use crate::handler::Handler;
 use crate::worker::Worker;
 pub(crate) use driver::Driver;
 use exchange::Exchange;
+pub(crate) use patience::Patience;
 use patience::Waits;
 
 /// Answers gathered before they are written, in bytes.
@@ -103,6 +104,9 @@ mod flag {
     /// The request's method is CONNECT.
     pub(super) const CONNECT: u16 = 1 << 14;
 
+    /// There are enough of them: it is told so, and let go.
+    pub(super) const TURNED_AWAY: u16 = 1 << 15;
+
     /// What belongs to one request.
     pub(super) const OF_REQUEST: u16 = KEEP_ALIVE
         | RECEIVED
@@ -129,16 +133,32 @@ pub(crate) struct Connection<H: Handler> {
     key: Cell<u32>,
     /// The tick at which patience ends.
     deadline: Cell<u32>,
-    /// How much waited for the client when patience ended last, cut to 32 bits.
+    /// How much waited for the client when it was looked at last, in
+    /// [`READING_UNIT`](patience::READING_UNIT)s.
     unread: Cell<u32>,
+    /// One more than the number of its [`Ticket`](crate::admission::Ticket) with the worker.
+    ticket: Cell<u32>,
+    /// How many more requests may be made.
+    requests_left: Cell<u32>,
     flags: Cell<u16>,
     phase: Cell<Phase>,
     waits: Cell<Waits>,
+    asked: Cell<Asked>,
+}
+
+/// What is kept of the head of the request under way.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    /// None if it could not be read.
+    method: Option<Method>,
+    /// The client takes trailers behind the answer.
+    takes_trailers: bool,
 }
 
 impl<H: Handler> Connection<H> {
     pub(crate) fn new(worker: Rc<Worker<H>>) -> Rc<Connection<H>> {
         Rc::new(Connection {
+            requests_left: Cell::new(worker.options.max_requests.unwrap_or(u32::MAX)),
             worker,
             transport: OnceCell::new(),
             http: RefCell::default(),
@@ -146,10 +166,12 @@ impl<H: Handler> Connection<H> {
             exchange: RefCell::new(None),
             key: Cell::new(0),
             deadline: Cell::new(0),
-            unread: Cell::new(u32::MAX),
+            unread: Cell::new(patience::UNKNOWN),
+            ticket: Cell::new(0),
             flags: Cell::new(0),
             phase: Cell::new(Phase::Head),
             waits: Cell::new(Waits::FirstHead),
+            asked: Cell::default(),
         })
     }
 
@@ -176,6 +198,11 @@ impl<H: Handler> Connection<H> {
     #[inline]
     fn with_transport<R>(&self, body: impl FnOnce(&Transport) -> R) -> Option<R> {
         self.transport.get().map(body)
+    }
+
+    /// Lets so many bytes more of its answers leave, up to `most` at a time.
+    pub(crate) fn allow_sending(&self, bytes: u64, most: u64) {
+        self.with_transport(|transport| transport.allow_sending(bytes, most));
     }
 
     fn carried(&self) -> usize {
@@ -302,10 +329,17 @@ impl<H: Handler> Connection<H> {
                 self.begin(head, whole, out);
                 continue;
             }
+            if progress.event == Event::Trailers {
+                self.trailers_received(head);
+                continue;
+            }
             self.worker.heads.give(head);
             match progress.event {
                 Event::Body(range) => {
                     self.body_received(&input[base + range.start..base + range.end]);
+                    if self.body_is_over_limit() {
+                        self.too_large(&input[used..], out);
+                    }
                 }
                 Event::End => self.request_received(),
                 Event::NeedInput if self.any(flag::EOF) => self.cut_short(out),

@@ -165,7 +165,7 @@ impl<H: Handler> Connection<H> {
                     poll_fn(|cx| connection.poll_drained(cx)).await;
                 }
             }
-            connection.stream_ended(true, false, sent);
+            connection.stream_ended(true, None, sent);
         });
         self.with_exchange(|exchange| exchange.task = Some(task.handle()));
         task.detach();

@@ -33,6 +33,8 @@ impl<H: Handler> Connection<H> {
             return self.answer(Response::error(StatusCode::INTERNAL_SERVER_ERROR), out);
         }
         self.set(flag::BEGUN | flag::ANSWERED);
+        let tally = &self.worker.tally;
+        tally.answered(self.asked.get().method, response.status());
         // Not by the way of other heads, which is short because it has one caller.
         bucle_http::write_status_line(out, response.status());
         self.worker
@@ -78,7 +80,7 @@ impl<H: Handler> Connection<H> {
         if self.any(flag::EOF) {
             streams.eof_received();
         }
-        self.waits.set(Waits::Handler);
+        self.waits.set(Waits::Nobody);
         transport.set_protocol(Switched {
             streams,
             connection: self.clone(),

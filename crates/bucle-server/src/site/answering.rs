@@ -186,16 +186,23 @@ impl Desk {
         let here = self.here();
         match here.files.kept(path, turn, || self.now()) {
             Some(opened) => {
+                request.tally().kept_files.add(1);
                 let chosen = Chosen {
                     opened,
                     instead: false,
                 };
                 self.file(&here, request, chosen, leave)
             }
-            None => match self.find(&here, request, path, leave) {
-                Ok(step) => step,
-                Err(errno) => Step::Done(refuse(errno)),
-            },
+            None => {
+                // Asked once more when it was looked up.
+                if !leave.disk {
+                    request.tally().other_files.add(1);
+                }
+                match self.find(&here, request, path, leave) {
+                    Ok(step) => step,
+                    Err(errno) => Step::Done(refuse(errno)),
+                }
+            }
         }
     }
 

@@ -12,13 +12,14 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use bucle_http::Fields;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use crate::{BodyError, RequestBody};
 
 /// The body of a request in the terms of `http-body`, with back-pressure: the client is read from
-/// when the body is polled. Trailers that the client sends are not given out.
+/// when the body is polled. Trailers that the client sends are its last frame.
 #[derive(Default)]
 pub struct Incoming {
     /// None where there is no more.
@@ -36,6 +37,8 @@ struct State {
     /// A piece was asked for and is not there yet.
     wanted: bool,
     ended: bool,
+    /// What the client sent behind the body; there when it has ended.
+    trailers: Option<http::HeaderMap>,
     /// Nobody reads any more.
     gone: bool,
     reader: Option<Waker>,
@@ -126,11 +129,30 @@ async fn fill(place: Arc<Place>, body: Rc<RefCell<Option<RequestBody>>>) {
         });
         let Ok(piece) = piece.await else { return };
         let ended = !matches!(piece, Some(Ok(_)));
+        if piece.is_none()
+            && let Some(body) = &*body.borrow()
+        {
+            place.lock().trailers = body.trailers().map(translated);
+        }
         filler.put(piece);
         if ended {
             return;
         }
     }
+}
+
+/// Trailers in `http` types.
+fn translated(fields: Fields<'_>) -> http::HeaderMap {
+    let mut trailers = http::HeaderMap::new();
+    for (name, value) in fields {
+        let name = http::HeaderName::from_bytes(name.as_bytes());
+        let value = http::HeaderValue::from_bytes(value);
+        if let (Ok(name), Ok(value)) = (name, value) {
+            // There are fewer than it can hold.
+            let _ = trailers.try_append(name, value);
+        }
+    }
+    trailers
 }
 
 /// The task's end of the place: however the task ends, with its loop perhaps, the reader is told.
@@ -185,6 +207,10 @@ impl http_body::Body for Incoming {
                 drop(state);
                 self.place = None;
                 Poll::Ready(Some(Err(error)))
+            }
+            None if state.trailers.is_some() => {
+                let trailers = state.trailers.take().unwrap_or_default();
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
             None if state.ended => {
                 drop(state);

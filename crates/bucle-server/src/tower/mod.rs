@@ -12,6 +12,7 @@ mod outgoing;
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 
 use bucle_http::{Method, StatusCode, Version};
@@ -53,18 +54,55 @@ use crate::{Request, Response};
 /// What the service sees: a request in `http` types, with an [`Incoming`] body, that is read from the
 /// client as it is asked for. What it may not decide is how the answer is framed: the connection's own
 /// header fields (`Connection`, `Transfer-Encoding`, `Keep-Alive`, `Date` and the like) are left out of
-/// its response; a `Connection: close` is heeded. Trailers of a response are not sent. An error of the
+/// its response; a `Connection: close` is heeded. Trailers go to clients that take them (`TE:
+/// trailers`), if the body's length is not known or a `Trailer` field has announced them. An error of the
 /// service is 500, and is told to the loop's exception handler. Dropping what it is at when the client
 /// goes away is as for any [`Handler`].
 #[derive(Clone)]
 pub struct TowerHandler<S> {
     service: S,
+    peers: bool,
+}
+
+/// Whom a request comes from: an extension of the requests of a [`TowerHandler`] that [tells
+/// it](TowerHandler::with_peer). What axum has `ConnectInfo` for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Peer {
+    /// [`Request::peer_addr`]: who is connected to us.
+    pub peer_addr: Option<SocketAddr>,
+    /// [`Request::client_addr`]: for whom the request is, as trusted proxies tell it.
+    pub client_addr: Option<IpAddr>,
 }
 
 impl<S> TowerHandler<S> {
     /// Serves `service`.
     pub fn new(service: S) -> TowerHandler<S> {
-        TowerHandler { service }
+        TowerHandler {
+            service,
+            peers: false,
+        }
+    }
+
+    /// Puts a [`Peer`] into the extensions of each request. It is not done unasked: the system is
+    /// called for it.
+    ///
+    /// ```
+    /// use axum::{Extension, Router, routing::get};
+    /// use bucle_server::{Peer, TowerHandler};
+    ///
+    /// async fn who(Extension(peer): Extension<Peer>) -> String {
+    ///     format!("{:?}\n", peer.client_addr)
+    /// }
+    ///
+    /// let router: Router = Router::new().route("/who", get(who));
+    /// let handler = TowerHandler::new(router).with_peer();
+    /// # drop(handler);
+    /// ```
+    #[must_use]
+    pub fn with_peer(mut self) -> TowerHandler<S> {
+        self.peers = true;
+        self
     }
 }
 
@@ -85,18 +123,26 @@ where
 
     fn call(&self, request: Request) -> Self::Future {
         let mut service = self.service.clone();
+        let peer = self.peers.then(|| Peer {
+            peer_addr: request.peer_addr(),
+            client_addr: request.client_addr(),
+        });
         Box::pin(async move {
             let is_head = request.method() == Method::Head;
-            let (request, source) = match translate(request) {
+            let takes_trailers = request.head().takes_trailers();
+            let (mut request, source) = match translate(request) {
                 Ok(request) => request,
                 Err(response) => return response,
             };
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(peer);
+            }
             let answered = async {
                 poll_fn(|cx| service.poll_ready(cx)).await?;
                 service.call(request).await
             };
             let response = match answered.await {
-                Ok(response) => outgoing::translate(response, is_head).await,
+                Ok(response) => outgoing::translate(response, is_head, takes_trailers).await,
                 Err(error) => failed(&*error.into()),
             };
             if let Some(source) = source {

@@ -14,20 +14,24 @@ use http::header;
 use http_body::Frame;
 
 use crate::into_response::failed;
+use crate::response::Trailers;
 use crate::{Body, Response};
 
 /// What says how a message is framed, and is ours to write (RFC 9110 section 7.6.1).
-const OURS: [header::HeaderName; 6] = [
+const OURS: [header::HeaderName; 5] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::DATE,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
-    header::TRAILER,
 ];
 
 /// Reads the first piece of the body along the way, if there is one at once.
-pub(super) async fn translate<B>(response: http::Response<B>, is_head: bool) -> Response
+pub(super) async fn translate<B>(
+    response: http::Response<B>,
+    is_head: bool,
+    takes_trailers: bool,
+) -> Response
 where
     B: http_body::Body + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -39,6 +43,9 @@ where
     let mut ours = Response::new(status);
     for (name, value) in &parts.headers {
         if OURS.contains(name) || name == "keep-alive" {
+            continue;
+        }
+        if name == header::TRAILER && !takes_trailers {
             continue;
         }
         if let Err(error) = ours.append_header(name.as_str(), value.as_bytes()) {
@@ -54,17 +61,21 @@ where
     }
     let said = parts.headers.get(header::CONTENT_LENGTH);
     let said = said.and_then(|value| value.to_str().ok()?.parse().ok());
-    match outgoing(body, said, is_head).await {
+    // They need a body without a length.
+    let trailers = takes_trailers && parts.headers.contains_key(header::TRAILER);
+    match outgoing(body, said, is_head, trailers).await {
         Ok(body) => ours.body(body),
         Err(error) => failed(&*error),
     }
 }
 
-/// `said` is the length that the response itself claims to have.
+/// `said` is the length that the response itself claims to have; `announced`, that it has announced
+/// some to a client that takes them.
 async fn outgoing<B>(
     body: B,
     said: Option<u64>,
     is_head: bool,
+    announced: bool,
 ) -> Result<Body, Box<dyn Error + Send + Sync>>
 where
     B: http_body::Body + 'static,
@@ -75,7 +86,7 @@ where
         // What it would be long, if it were not HEAD.
         let nothing = Nothing;
         let length = said.or(exact.filter(|_| !body.is_end_stream()));
-        return Ok(match length {
+        return Ok(match length.filter(|_| !announced) {
             Some(length) => Body::sized_stream(nothing, length),
             None if body.is_end_stream() => Body::default(),
             None => Body::stream(nothing),
@@ -85,6 +96,7 @@ where
         return Ok(Body::default());
     }
     let mut body = Box::pin(body);
+    let trailers = Trailers::default();
     let first = poll_fn(|cx| {
         Poll::Ready(match body.as_mut().poll_frame(cx) {
             Poll::Ready(frame) => Some(frame),
@@ -96,31 +108,46 @@ where
         None => None,
         Some(None) => return Ok(Body::default()),
         Some(Some(Err(error))) => return Err(error.into()),
-        Some(Some(Ok(frame))) => data(frame),
+        Some(Some(Ok(frame))) => data(frame, &trailers),
     };
     if let Some(first) = &first
+        && !announced
         && (exact == Some(first.len() as u64) || body.is_end_stream())
     {
         return Ok(Body::from(first.clone()));
     }
-    let pieces = Joined { first, rest: body };
-    Ok(match exact.or(said) {
+    let pieces = Joined {
+        first,
+        rest: body,
+        trailers: trailers.clone(),
+    };
+    Ok(match exact.or(said).filter(|_| !announced) {
         Some(length) => Body::sized_stream(pieces, length),
-        None => Body::stream(pieces),
+        None => Body::stream_with(pieces, trailers),
     })
 }
 
-/// The bytes of a frame; trailers have none.
-fn data<D: Buf>(frame: Frame<D>) -> Option<Bytes> {
-    let mut data = frame.into_data().ok()?;
-    let length = data.remaining();
-    Some(data.copy_to_bytes(length))
+/// The bytes of a frame. Trailers have none: they are put aside, but for those that may not be.
+fn data<D: Buf>(frame: Frame<D>, trailers: &Trailers) -> Option<Bytes> {
+    match frame.into_data() {
+        Ok(mut data) => {
+            let length = data.remaining();
+            Some(data.copy_to_bytes(length))
+        }
+        Err(frame) => {
+            for (name, value) in frame.into_trailers().ok().iter().flatten() {
+                let _ = trailers.add(name.as_str(), value.as_bytes());
+            }
+            None
+        }
+    }
 }
 
 /// A body as a stream, of which a piece may have been read already.
 struct Joined<B> {
     first: Option<Bytes>,
     rest: Pin<Box<B>>,
+    trailers: Trailers,
 }
 
 impl<B> Stream for Joined<B>
@@ -142,7 +169,7 @@ where
                     return Poll::Ready(Some(Err(io::Error::other(error))));
                 }
                 Poll::Ready(Some(Ok(frame))) => {
-                    if let Some(data) = data(frame) {
+                    if let Some(data) = data(frame, &self.trailers) {
                         return Poll::Ready(Some(Ok(data)));
                     }
                 }

@@ -1,5 +1,6 @@
 //! The server from outside: raw sockets against a real server in this process.
 
+mod admission;
 mod bodies;
 mod codings;
 mod conversations;
@@ -8,8 +9,12 @@ mod endings;
 #[allow(dead_code)]
 mod generator;
 mod handlers;
+mod limit_rate;
+mod limits;
+mod metrics;
 mod pipelining;
 mod policy;
+mod proxies;
 mod ranges;
 mod routes;
 mod simulated;
@@ -18,6 +23,7 @@ mod soak;
 mod streaming;
 mod support;
 mod tower_services;
+mod trailers;
 mod upgrades;
 #[cfg(feature = "websocket")]
 mod websockets;

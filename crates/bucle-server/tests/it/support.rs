@@ -1,6 +1,6 @@
 //! A server on a thread of its own, and clients that send raw bytes and take answers apart.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,6 +51,15 @@ pub(crate) fn serve<H: Handler>(
     options: Options,
     make: impl FnOnce() -> H + Send + 'static,
 ) -> Running {
+    let limit = options.drain_timeout;
+    serve_with(limit, move || Server::bind("127.0.0.1:0", make(), options))
+}
+
+/// Runs the server that `make` makes, at its first address, which is one of TCP.
+pub(crate) fn serve_with(
+    limit: Duration,
+    make: impl FnOnce() -> io::Result<Server> + Send + 'static,
+) -> Running {
     let (sender, receiver) = mpsc::channel();
     let stop = Stop::default();
     let theirs = stop.clone();
@@ -59,8 +68,7 @@ pub(crate) fn serve<H: Handler>(
             // Panics of handlers are part of these tests, not news.
             bucle_loop::get_running_loop().set_exception_handler(|_, _| {});
             bucle_loop::get_running_loop().set_slow_callback_duration(Duration::MAX);
-            let limit = options.drain_timeout;
-            let server = Server::bind("127.0.0.1:0", make(), options).unwrap();
+            let server = make().unwrap();
             let address = server.addresses()[0].as_tcp().unwrap();
             sender.send(address).unwrap();
             theirs.reached(1).await;

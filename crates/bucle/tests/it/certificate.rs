@@ -33,3 +33,10 @@ pub(crate) fn server() -> ServerContext {
 pub(crate) fn client() -> ClientContext {
     ClientContext::from_roots_pem(LOCALHOST.certificate.as_bytes()).unwrap()
 }
+
+/// For a server of HTTPS.
+#[cfg(feature = "websocket")]
+pub(crate) fn tls() -> bucle::server::Tls {
+    let Certified { certificate, key } = &*LOCALHOST;
+    bucle::server::Tls::from_pem(certificate.as_bytes(), key.as_bytes())
+}

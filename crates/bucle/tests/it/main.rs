@@ -9,4 +9,6 @@ mod planted;
 #[cfg(target_os = "linux")]
 mod processes;
 mod refusals;
+#[cfg(feature = "websocket")]
+mod secure;
 mod testing;

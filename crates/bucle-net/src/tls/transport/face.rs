@@ -9,8 +9,10 @@ use bucle_loop::LoopRef;
 use bytes::Bytes;
 
 use super::{
-    CLOSING, DROPPED, EOF_SEEN, EOF_WANTED, ESTABLISHED, LOST, READING_PAUSED, TlsTransport,
+    CLOSING, DROPPED, EOF_SEEN, EOF_WANTED, ESTABLISHED, LINGERING, LOST, READING_PAUSED,
+    TlsTransport,
 };
+use crate::Address;
 use crate::carrier::Carrier;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
@@ -77,6 +79,14 @@ impl Carrier for TlsTransport {
         }
     }
 
+    fn close_now(&self) {
+        self.hurried.set(true);
+        match self.below() {
+            Some(below) if self.any(LINGERING) => below.close(),
+            _ => self.close(),
+        }
+    }
+
     fn abort(&self) {
         self.set(CLOSING | DROPPED);
         if let Some(below) = self.below() {
@@ -94,6 +104,18 @@ impl Carrier for TlsTransport {
 
     fn was_cut(&self) -> bool {
         self.any(DROPPED) || self.below().is_some_and(|below| below.carrier().was_cut())
+    }
+
+    fn limit_sending(&self, bytes: u64) {
+        if let Some(below) = self.below() {
+            below.limit_sending(bytes);
+        }
+    }
+
+    fn allow_sending(&self, bytes: u64, most: u64) {
+        if let Some(below) = self.below() {
+            below.allow_sending(bytes, most);
+        }
     }
 
     fn pause_reading(&self) {
@@ -177,6 +199,10 @@ impl Carrier for TlsTransport {
         if let Some(below) = self.below() {
             below.carrier().show_as(face);
         }
+    }
+
+    fn announced(&self) -> Option<Rc<Address>> {
+        self.below()?.carrier().announced()
     }
 
     fn layer_info(&self) -> Option<Rc<dyn Any>> {

@@ -116,7 +116,7 @@ impl TlsTransport {
         }
         if !self.any(CLOSING) {
             below.write_eof();
-        } else if self.any(EOF_SEEN | CUT) {
+        } else if self.any(EOF_SEEN | CUT) || self.hurried.get() {
             below.close();
         } else if !self.any(LINGERING) {
             // The system answers with a reset to what we would not read (session tickets, of which
