@@ -156,15 +156,10 @@ impl Message {
 }
 
 thread_local! {
-    /// For one packet.
-    static PACKET: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-fn with_packet<T>(f: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-    PACKET.with_borrow_mut(|packet| {
-        packet.clear();
-        f(packet)
-    })
+    /// For one packet that is sent.
+    static OUTGOING: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// For one that is received; always as long as the longest.
+    static INCOMING: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Sends a message without waiting.
@@ -172,7 +167,8 @@ fn with_packet<T>(f: impl FnOnce(&mut Vec<u8>) -> T) -> T {
 /// # Errors
 /// `WouldBlock` if the other side has too much to read already; the system's.
 pub(super) fn try_send(fd: BorrowedFd<'_>, kind: u8, number: u64, blob: &Blob) -> io::Result<()> {
-    with_packet(|packet| {
+    OUTGOING.with_borrow_mut(|packet| {
+        packet.clear();
         packet.push(kind);
         for word in [number, blob.head as u64, blob.len as u64] {
             packet.extend_from_slice(&word.to_le_bytes());
@@ -200,7 +196,7 @@ pub(super) enum Taken {
 /// # Errors
 /// `InvalidData` for what is no message of ours; the system's.
 pub(super) fn try_receive(fd: BorrowedFd<'_>) -> io::Result<Taken> {
-    with_packet(|packet| {
+    INCOMING.with_borrow_mut(|packet| {
         packet.resize(MAX_MESSAGE, 0);
         Ok(match channel::receive(fd, packet)? {
             Received::Message(len, fds) => Taken::Message(Message::parse(&packet[..len], fds)?),
