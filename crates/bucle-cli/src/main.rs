@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `serve` | `bucle serve [DIR]`: serves a folder over HTTP |
+//! | `bench` | `bucle bench`: measures the machine, the loop, servers and executors (the feature `bench`) |
 //! | `limits` | its limits, one flag each |
 //! | `units` | times and sizes as people write them |
 //!
@@ -10,6 +11,8 @@
 //! wrong is one line on standard error, which says what to do.
 #![forbid(unsafe_code)]
 
+#[cfg(all(feature = "bench", target_os = "linux"))]
+mod bench;
 mod limits;
 mod serve;
 mod units;
@@ -34,9 +37,15 @@ struct Arguments {
 enum Command {
     /// Serve a folder of files over HTTP.
     Serve(serve::Serve),
+    /// Measure: the machine, the loop, a server, executors.
+    #[cfg(all(feature = "bench", target_os = "linux"))]
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
+    // The workers of `bucle bench` are this program, and end here.
+    #[cfg(all(feature = "bench", target_os = "linux"))]
+    bucle::process::init();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) if error.exit_code() == 0 => {
@@ -45,12 +54,17 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            tell(&one_line(&error));
+            let of_bench = std::env::args_os()
+                .nth(1)
+                .is_some_and(|word| word == "bench");
+            tell(&one_line(&error, of_bench));
             return ExitCode::from(USAGE);
         }
     };
     let result = match arguments.command {
         Command::Serve(serve) => serve.run(),
+        #[cfg(all(feature = "bench", target_os = "linux"))]
+        Command::Bench(bench) => bench.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -67,12 +81,15 @@ fn tell(message: &str) {
 }
 
 /// What clap has to say, on one line: what is wrong, what was meant perhaps, where to read on.
-fn one_line(error: &clap::Error) -> String {
+fn one_line(error: &clap::Error, of_bench: bool) -> String {
     use clap::error::ErrorKind;
     if matches!(
         error.kind(),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     ) {
+        if of_bench {
+            return "no benchmark was named, such as os or http; see: bucle bench --help".into();
+        }
         return "no command was given; to serve a folder: bucle serve DIR".into();
     }
     let text = error.to_string();
@@ -83,5 +100,6 @@ fn one_line(error: &clap::Error) -> String {
         .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
         .map(|line| line.trim_start_matches("error: "))
         .collect::<Vec<_>>();
-    format!("{}; see: bucle serve --help", said.join("; "))
+    let command = if of_bench { "bench" } else { "serve" };
+    format!("{}; see: bucle {command} --help", said.join("; "))
 }

@@ -15,8 +15,8 @@ use crate::ring::Ring;
 /// Words of each ring: 64 KiB.
 const RING: usize = 8192;
 
-/// The longest payload that travels in a ring. Longer ones take shared memory.
-pub(crate) const LONGEST_INLINE: usize = 16 * 1024;
+/// The longest payload that travels in a ring, in bytes. Longer ones take shared memory.
+pub const LONGEST_INLINE: usize = 16 * 1024;
 
 /// Where the rings' words begin; the words before are 64 bytes apart where both sides write.
 const DATA: usize = 128;

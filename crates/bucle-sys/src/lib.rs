@@ -1,7 +1,8 @@
 //! The operating system as Bucle sees it, behind safe functions.
 //!
 //! File descriptors, readiness, sockets, datagrams, pipes, `sendfile`, child processes, memory they
-//! share, the wake-up descriptor and process limits. Nothing here knows of loops, tasks or protocols; nothing here
+//! share, the wake-up descriptor, process limits, and what is for measurements only ([`fork`],
+//! [`pages`]). Nothing here knows of loops, tasks or protocols; nothing here
 //! allocates on a hot path, starts a thread or keeps global state. Most of it is a thin layer over
 //! [`rustix`]; what rustix lacks is the only `unsafe` code of the workspace outside the task cell.
 //!
@@ -13,9 +14,11 @@ pub mod clock;
 #[cfg(target_os = "linux")]
 pub mod epoll;
 pub mod file;
+pub mod fork;
 #[cfg(not(target_os = "linux"))]
 pub mod kqueue;
 pub mod limits;
+pub mod pages;
 pub mod pipe;
 pub mod plain;
 pub mod poll;

@@ -1,0 +1,77 @@
+//! `bucle bench`: measurements that a reader can repeat.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`os`] | `bucle bench os`: the machine and its system |
+//! | [`connections`] | `bucle bench connections`: the loop against a thread for every connection |
+//! | [`http`] | `bucle bench http URL`: a load generator on the loop |
+//! | [`executors`] | `bucle bench executors`: the same work in sequence, in tasks, in threads, in processes |
+//! | [`pool`] | `bucle bench pool`: what the process pool itself costs |
+//! | `rounds`, `stats` | interleaved rounds; medians and quartiles |
+//! | `report`, `units` | tables, JSON, plots |
+//! | `machine`, `account`, `stop` | what it ran on, what it cost, signals |
+//! | `child` | what the benchmarks start as processes of their own |
+
+mod account;
+mod child;
+mod connections;
+mod executors;
+mod http;
+mod machine;
+mod os;
+mod pool;
+mod report;
+mod rounds;
+mod stats;
+mod stop;
+mod units;
+
+use clap::{Args, Subcommand};
+
+#[derive(Args)]
+#[command(arg_required_else_help = false)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Measure the machine and its system: calls, switches, threads, processes, memory, atomics.
+    Os(os::Os),
+    /// Set the loop against a thread for every connection: memory and CPU, idle and busy.
+    Connections(connections::Connections),
+    /// Load an HTTP server, check its answers and measure their latency.
+    Http(http::Http),
+    /// Run the same work in sequence, in tasks, in threads and in processes.
+    Executors(executors::Executors),
+    /// Measure the process pool: round trips, throughput, payloads, start-up.
+    Pool(pool::Pool),
+    #[command(hide = true)]
+    Child(child::Child),
+}
+
+impl Bench {
+    pub(crate) fn run(self) -> Result<(), String> {
+        if let What::Child(child) = self.what {
+            return child.run();
+        }
+        stop::install().map_err(|error| format!("can't catch signals: {error}"))?;
+        match self.what {
+            What::Os(os) => os.run(),
+            What::Connections(connections) => connections.run(),
+            What::Http(http) => http.run(),
+            What::Executors(executors) => executors.run(),
+            What::Pool(pool) => pool.run(),
+            What::Child(child) => child.run(),
+        }
+    }
+}
+
+/// A number of seconds above 0 and below a day.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 86_400.0 => Ok(seconds),
+        _ => Err("it must be a number of seconds above 0, such as 10 or 0.5".into()),
+    }
+}
