@@ -23,7 +23,7 @@ use std::ops::Deref;
 use std::panic::Location;
 
 use crate::primitives::{AtomicU8, Mutex, Ordering, lock};
-use crate::task::cell::RemoteTask;
+use crate::task::cell::{RemoteCall, RemoteTask};
 
 /// Set by a push or a wake, cleared by `drain`. While it is set the loop doesn't sleep.
 const PENDING: u8 = 1 << 0;
@@ -38,9 +38,6 @@ pub(crate) enum Message {
     /// A callback is to be called; it was sent from this place.
     Call(RemoteCall, &'static Location<'static>),
 }
-
-/// A callback of another thread.
-pub(crate) type RemoteCall = Box<dyn FnOnce() + Send>;
 
 /// Interrupts the sleep of a loop: writes to its eventfd. Called under the inbox's lock: it must
 /// not call the inbox.

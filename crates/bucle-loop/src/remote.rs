@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::inbox::{Inbox, Message};
+use crate::task::cell::RemoteCall;
 
 /// A loop as other threads see it: `Send`, `Sync`, cheap to clone, and valid for ever; once the
 /// loop is closed, every call says so.
@@ -39,7 +40,7 @@ impl Remote {
         &self,
         callback: impl FnOnce() + Send + 'static,
     ) -> Result<(), LoopClosed> {
-        let message = Message::Call(Box::new(callback), Location::caller());
+        let message = Message::Call(RemoteCall::new(callback), Location::caller());
         self.inbox.push(self.id, message).map_err(|message| {
             drop(message);
             LoopClosed

@@ -3,10 +3,13 @@
 //! The clock is read once a step (a callback, or a task to its next await): the end of one is the
 //! beginning of the next. By default it is the system's coarse clock, which is as fine as the
 //! scheduler's tick; that is enough to tell 100 ms from nothing. It costs a few nanoseconds, which
-//! is much only where a step costs not many more: as long as steps took under [`SHORT`] nanoseconds
-//! on average in the tick before, [`GROUP`] of them are timed together. A step that is slow after so
-//! many that were short is then reported with the few before it, and those that follow are timed one
-//! by one again.
+//! is much where a step costs not many more: as long as steps took under [`SHORT`] nanoseconds on
+//! average in the tick before, [`GROUP`] of them are timed together, and [`LARGE_GROUP`] where they
+//! took under [`VERY_SHORT`]. A step that is slow after so many that were short is then reported with
+//! the few before it, and those that follow are timed one by one again.
+//!
+//! A group goes on when the system is asked without waiting for it. Around a sleep the clock is read
+//! twice.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -23,14 +26,15 @@ const PRECISE_BELOW: Duration = Duration::from_millis(50);
 /// How many short steps are timed together.
 const GROUP: u32 = 8;
 
-/// The average below which a step is short, in nanoseconds: reading the clock takes a thirtieth. Where
-/// instructions are counted, everything takes some fifty times as long, and a step is to be found as
-/// short as it is without that.
-const SHORT: u64 = if cfg!(bucle_bench_counted) {
-    50 * 200
-} else {
-    200
-};
+/// And how many very short ones.
+const LARGE_GROUP: u32 = 32;
+
+/// The averages below which a step is short, and very short, in nanoseconds. Where instructions are
+/// counted, everything takes some fifty times as long, and a step is to be found as short as it is
+/// without that.
+const SHORT: u64 = SLOWED * 10_000;
+const VERY_SHORT: u64 = SLOWED * 200;
+const SLOWED: u64 = if cfg!(bucle_bench_counted) { 50 } else { 1 };
 
 /// What took too long.
 pub(crate) struct Slow {
@@ -52,6 +56,9 @@ pub(crate) struct SlowWatch {
     /// When the clock last ticked, and how many steps have ended since.
     ticked: Cell<u64>,
     steps: Cell<u64>,
+    /// The system is to be asked once so many entries have run since the loop was made. The loop says
+    /// so; a tick of the clock sets it to 0: at once.
+    pub(crate) ask_at: Cell<u64>,
     pub(crate) handler: RefCell<Option<Handler>>,
 }
 
@@ -66,6 +73,7 @@ impl SlowWatch {
             left: Cell::new(if off { u32::MAX } else { 1 }),
             ticked: Cell::new(0),
             steps: Cell::new(0),
+            ask_at: Cell::new(0),
             handler: RefCell::new(None),
         }
     }
@@ -116,16 +124,10 @@ impl SlowWatch {
         self.left.set(self.group.get());
     }
 
-    /// What the clock was when it was last read.
-    #[inline]
-    pub(crate) fn last_reading(&self) -> u64 {
-        self.since.get()
-    }
-
-    /// Whether steps took under [`SHORT`] on average of late.
+    /// Whether steps took under [`VERY_SHORT`] on average of late.
     #[inline]
     pub(crate) fn finds_steps_short(&self) -> bool {
-        self.group.get() != 1
+        self.group.get() == LARGE_GROUP
     }
 
     /// A step has ended, and the next begins: how long it took, if that was too long.
@@ -171,17 +173,31 @@ impl SlowWatch {
         let took = now.saturating_sub(self.since.replace(now));
         let ended = self.steps.get() + u64::from(steps);
         self.steps.set(ended);
-        if took != 0 {
-            let passed = now.saturating_sub(self.ticked.replace(now));
-            let short = !self.is_precise() && passed < ended * SHORT;
-            self.group.set(if short { GROUP } else { 1 });
-            self.steps.set(0);
+        if took == 0 {
+            self.left.set(group);
+            return None;
         }
-        self.left.set(self.group.get());
+        self.ask_at.set(0);
+        self.regroup(now, ended);
         (took >= self.threshold.get()).then(|| Slow {
             took: Duration::from_nanos(took),
             steps,
         })
+    }
+
+    /// The clock has ticked: how many steps are timed together from now on.
+    fn regroup(&self, now: u64, ended: u64) {
+        let passed = now.saturating_sub(self.ticked.replace(now));
+        self.group
+            .set(if self.is_precise() || passed >= ended * SHORT {
+                1
+            } else if passed >= ended * VERY_SHORT {
+                GROUP
+            } else {
+                LARGE_GROUP
+            });
+        self.steps.set(0);
+        self.left.set(self.group.get());
     }
 }
 
@@ -195,7 +211,7 @@ mod tests {
     fn steps_until(watch: &SlowWatch, count: u64, tick: u64) {
         for _ in 0..count {
             if watch.is_counted() {
-                let now = watch.last_reading();
+                let now = watch.since.get();
                 assert!(watch.read_at(now).is_none());
             }
         }
@@ -207,25 +223,28 @@ mod tests {
     fn short_steps_are_timed_together_and_a_slow_one_ends_that() {
         let watch = SlowWatch::new(Duration::from_millis(100), false);
         watch.start_at(TICK, true);
-        // 200 ns each are not short, a little less is.
+        // 10 us each are not short, a little less is.
         steps_until(&watch, TICK / SHORT - 1, 2 * TICK);
-        assert!(!watch.finds_steps_short());
+        assert_eq!(watch.left.get(), 1);
         steps_until(&watch, TICK / SHORT, 3 * TICK);
-        assert!(watch.finds_steps_short());
         assert_eq!(watch.left.get(), GROUP);
-        steps_until(&watch, TICK / SHORT, 4 * TICK);
+        // 200 ns each are not very short.
+        steps_until(&watch, TICK / VERY_SHORT - 1, 4 * TICK);
+        assert!(!watch.finds_steps_short());
+        steps_until(&watch, TICK / VERY_SHORT, 5 * TICK);
         assert!(watch.finds_steps_short());
+        assert_eq!(watch.left.get(), LARGE_GROUP);
 
         // What has run of a group is looked at when the loop turns to something else.
         assert!(!watch.is_counted());
         assert!(!watch.is_counted());
-        let slow = watch.read_at(204 * TICK).expect("it took 200 ms");
+        let slow = watch.read_at(205 * TICK).expect("it took 200 ms");
         assert_eq!((slow.steps, slow.took), (2, Duration::from_millis(200)));
 
         // Few steps in a long time: one by one from here.
         assert!(!watch.finds_steps_short());
         assert!(watch.is_counted());
-        let slow = watch.read_at(304 * TICK).expect("it took 100 ms");
+        let slow = watch.read_at(305 * TICK).expect("it took 100 ms");
         assert_eq!((slow.steps, slow.took), (1, Duration::from_millis(100)));
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bucle_sys::wake::WakeFd;
 
+use super::asking::LookFirst;
 use super::deadlock::DeadlockWatch;
 use super::{Core, EventLoop, LoopRef, SLOW_CALLBACK_DURATION, State};
 use crate::clock::Clock;
@@ -153,12 +154,12 @@ impl EventLoop {
                 due: RefCell::default(),
                 state: Cell::new(State::Idle),
                 stopping: Cell::new(false),
+                at_end: Cell::new(false),
                 wait_places: Rc::default(),
                 future_waits: FutureWaits::default(),
                 deadlock: DeadlockWatch::default(),
-                asked_at: Cell::new(u64::MAX),
-                ask_at: Cell::new(0),
                 ask_after: Cell::new(0),
+                look_first: LookFirst::default(),
                 sim: simulation.map(|(network, _)| network),
                 shuffle,
                 random: RefCell::new(random),

@@ -68,8 +68,8 @@ impl LoopRef {
     /// Sets how long a callback or a step of a task may run before it is reported to standard
     /// error; 100 ms until set. [`Duration::MAX`] switches the report off.
     ///
-    /// While steps take under 200 ns on average, eight are timed together, and the report says so
-    /// ("or one of the 7 short steps before it"); under 50 ms, or in debug mode, never.
+    /// While steps take under 10 us on average, eight are timed together, under 200 ns 32, and the
+    /// report says so ("or one of the 7 short steps before it"); under 50 ms, or in debug mode, never.
     pub fn set_slow_callback_duration(&self, duration: Duration) {
         self.core.slow.set_threshold(duration);
     }

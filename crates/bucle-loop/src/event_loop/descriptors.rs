@@ -134,6 +134,7 @@ impl LoopRef {
     pub fn flush_soon(&self, source: Rc<dyn Source>) {
         if !self.is_closed() {
             self.core.to_flush.borrow_mut().push(source);
+            self.core.at_end.set(true);
         }
     }
 

@@ -19,6 +19,7 @@
 //! 4. `run_ready`: run the entries that stood in the queue when this phase began;
 //! 5. `flush`: what was written piecemeal during the turn leaves together.
 
+mod asking;
 mod builder;
 mod closing;
 mod deadlock;
@@ -46,17 +47,18 @@ use crate::exceptions::ExceptionContext;
 use crate::executor::DefaultExecutor;
 use crate::fds::{FdTable, Source};
 use crate::future_waits::FutureWaits;
-use crate::inbox::{Inbox, Message, RemoteCall};
+use crate::inbox::{Inbox, Message};
 use crate::selector::Event;
 use crate::signals::Signals;
 use crate::sim::SimNetwork;
 use crate::slow::SlowWatch;
-use crate::task::cell::Home;
+use crate::task::cell::{Home, RemoteCall};
 use crate::task::table::TaskTable;
 use crate::task::{Cancelled, Task, TaskError};
 use crate::timers::{Due, TimerQueue};
 use crate::turn_watch::TurnWatch;
 use crate::waits::WaitPlaces;
+use asking::LookFirst;
 use deadlock::DeadlockWatch;
 
 /// How long a callback may run before it is reported (asyncio's `slow_callback_duration`).
@@ -98,17 +100,16 @@ pub(crate) struct Core {
     due: RefCell<Vec<Due>>,
     state: Cell<State>,
     stopping: Cell<bool>,
+    /// Something is to be done at the end of the turn: `to_flush` isn't empty, or the loop stops.
+    at_end: Cell<bool>,
     /// Where tasks wait.
     pub(crate) wait_places: Rc<WaitPlaces>,
     /// And those of them that wait for settable futures.
     pub(crate) future_waits: FutureWaits,
     deadlock: DeadlockWatch,
-    /// What the slow watch read when the system was asked last.
-    asked_at: Cell<u64>,
-    /// It is asked again once so many entries have run since the loop was made.
-    ask_at: Cell<u64>,
     /// How many entries may run between two times; 0: it is asked every turn.
     ask_after: Cell<u64>,
+    look_first: LookFirst,
     /// The simulated world, where the loop lives in one.
     sim: Option<SimNetwork>,
     /// Decides in which order ready tasks run, where that is left to the seed.

@@ -1,10 +1,9 @@
 //! The turn: [`LoopRef::turn`] and its phases, and what is around them.
 
-use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
-use std::time::Duration;
 
+use super::asking::{ASK_AFTER, ASK_AFTER_SHORT};
 use super::debugging::described;
 use super::{Core, LoopRef, State};
 use crate::exceptions::ExceptionContext;
@@ -17,15 +16,6 @@ use crate::sim::SimNetwork;
 use crate::slow::Slow;
 use crate::task::cell::{TaskRef, prefetch_woken};
 use crate::timers::Due;
-
-/// Under `run_forever`, as long as something is ready: how many entries may run between two times
-/// that the system is asked. What waits there waits so much longer at most, if they are short; if
-/// they are not, the clock's tick comes first.
-const ASK_AFTER: u64 = 64;
-
-/// The same while they are so short that the slow watch times them together: a tenth of a
-/// millisecond at most.
-const ASK_AFTER_SHORT: u64 = 512;
 
 /// How many timers that are due are taken at once: so many tasks are asked for from memory before the
 /// first is woken.
@@ -49,16 +39,45 @@ impl LoopRef {
     #[track_caller]
     pub fn run_forever(&self) {
         let _entered = self.enter();
-        if self.core.sim.is_none() {
-            self.core.ask_after.set(ASK_AFTER);
+        let core = &*self.core;
+        if core.sim.is_none() {
+            core.ask_after.set(ASK_AFTER);
+            core.slow.start(true);
         }
         loop {
-            self.turn();
-            if self.core.stopping.get() {
-                self.core.stopping.set(false);
+            if !self.run_short_turn() {
+                self.turn();
+            } else if core.at_end.get() {
+                self.flush();
+            }
+            if core.at_end.get() && core.stopping.replace(false) {
                 break;
             }
         }
+        self.end_group_of_steps();
+    }
+
+    /// A turn with few entries and nothing else, as most are: it finds so by one look at each thing
+    /// that a turn may have to do. False if there is more, and nothing was done. Only under
+    /// `run_forever`; the turn's end is left to the caller.
+    #[inline(always)]
+    fn run_short_turn(&self) -> bool {
+        let core = &*self.core;
+        let count = core.ready.len();
+        // One comparison for none and for many. What has arrived was put there by a turn that ran it
+        // too, and events are left by asking the system only.
+        if count.wrapping_sub(1) >= ASK_AFTER as usize
+            || !self.asked_lately()
+            || core.inbox.has_pending()
+            || core.timers.len() != 0
+            || core.ready.rest() != 0
+        {
+            return false;
+        }
+        core.counters.turns.add(1);
+        self.run_entries(count);
+        core.counters.ran.add(count as u64);
+        true
     }
 
     /// Makes this loop the running one of its thread for as long as the returned guard lives: for
@@ -112,8 +131,9 @@ impl LoopRef {
     ///
     /// Under [`run_forever`](LoopRef::run_forever) the system is not even asked where something is
     /// ready and it was asked a moment ago: fewer than 64 entries of the ready queue (512 as long as
-    /// they take under 200 ns each) and not one tick of the system's clock (a few milliseconds)
-    /// before. Asking costs more than ten short steps of a task do.
+    /// they take under 200 ns each; the events that it gave then don't count, and as many may follow
+    /// them) and not one tick of the system's clock (a few milliseconds) before. Asking costs more
+    /// than ten short steps of a task do.
     #[inline]
     pub fn select(&self) {
         // Here, so that an embedder's turns count too.
@@ -121,91 +141,6 @@ impl LoopRef {
         if self.core.ready.is_empty() || !self.asked_lately() {
             self.ask();
         }
-    }
-
-    #[inline(never)]
-    fn ask(&self) {
-        let core = &*self.core;
-        if let Some(slow) = core.slow.check_begun() {
-            self.report_slow("step", None, None, slow);
-        }
-        self.turn_ended();
-        let mut timeout = self.timeout();
-        if timeout != Some(Duration::ZERO) {
-            timeout = self.before_sleep(timeout);
-        }
-        let asleep = timeout != Some(Duration::ZERO);
-        if asleep && !core.inbox.prepare_sleep() {
-            timeout = Some(Duration::ZERO);
-        }
-        let result = match !asleep && self.knows_nothing_to_ask() {
-            true => Ok(()),
-            false => {
-                core.counters.selects.add(1);
-                core.fds
-                    .borrow_mut()
-                    .selector
-                    .select(timeout, &mut core.events.borrow_mut())
-            }
-        };
-        if asleep {
-            core.inbox.awake();
-        }
-        self.turn_begun();
-        core.slow.start(asleep);
-        core.asked_at.set(core.slow.last_reading());
-        core.ask_at.set(match core.ask_after.get() {
-            0 => 0,
-            ASK_AFTER if core.slow.finds_steps_short() => core.counters.ran.get() + ASK_AFTER_SHORT,
-            after => core.counters.ran.get() + after,
-        });
-        match result {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::Deadlock => self.end_simulated(),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => self.end_endless(),
-            Err(error) => self.call_exception_handler(ExceptionContext::new(
-                "selector",
-                format!("waiting for events failed: {error}"),
-            )),
-        }
-    }
-
-    /// Whether the system has nothing to say while the loop is awake: no descriptor is watched but
-    /// the one that ends its sleep. (An embedder's turns ask all the same, as who takes them may
-    /// want to see that they do.)
-    fn knows_nothing_to_ask(&self) -> bool {
-        self.core.ask_after.get() != 0 && self.watched_fds() == 0
-    }
-
-    #[inline]
-    fn asked_lately(&self) -> bool {
-        let core = &*self.core;
-        core.counters.ran.get() < core.ask_at.get()
-            && core.asked_at.get() == core.slow.last_reading()
-    }
-
-    /// Has the next turn ask the system, whatever it has ready.
-    pub(crate) fn ask_next_turn(&self) {
-        self.core.ask_at.set(0);
-    }
-
-    /// How long `select` may wait.
-    pub(super) fn timeout(&self) -> Option<Duration> {
-        let core = &*self.core;
-        if !core.ready.is_empty()
-            || core.stopping.get()
-            || core.inbox.has_pending()
-            || !core.to_flush.borrow().is_empty()
-        {
-            return Some(Duration::ZERO);
-        }
-        // Nobody sleeps in the simulated world, so it jumps to where the timer is.
-        let wake_at = match &core.sim {
-            None => core.timers.wake_at(),
-            Some(_) => core.timers.next_deadline(),
-        };
-        wake_at.map(|deadline| Duration::from_nanos(deadline.saturating_sub(core.clock.now())))
     }
 
     /// Phase 2: puts what `select` saw, and what other threads sent, into the ready queue.
@@ -233,9 +168,9 @@ impl LoopRef {
                 match message {
                     Message::Task(task) => task.wake_from_inbox(),
                     // A trace says where each came from.
-                    Message::Call(callback, location) if core.sim.is_some() => core
-                        .ready
-                        .push(Entry::Callback(HandleCell::new(callback, location))),
+                    Message::Call(callback, location) if core.sim.is_some() => core.ready.push(
+                        Entry::Callback(HandleCell::new(Box::new(|| callback.run()), location)),
+                    ),
                     Message::Call(callback, location) => {
                         core.calls.borrow_mut().push_back((callback, location));
                         core.ready.push(Entry::Call);
@@ -331,7 +266,7 @@ impl LoopRef {
     }
 
     /// Runs so many entries, or what there is.
-    #[inline]
+    #[inline(always)]
     fn run_entries(&self, count: usize) {
         for _ in 0..count {
             match self.core.ready.pop() {
@@ -383,7 +318,7 @@ impl LoopRef {
         // It was cut before, for this.
         let arrived = core.ready.rest() != 0 && core.ready.len_arrived() != 0;
         arrived
-            || core.asked_at.get() != core.slow.last_reading()
+            || core.slow.ask_at.get() == 0
             || core.timers.len() != 0 && core.timers.may_be_due(core.clock.now())
     }
 
@@ -452,7 +387,7 @@ impl LoopRef {
     /// Phase 5: lets the sources that asked for it write what they gathered during the turn.
     #[inline]
     pub fn flush(&self) {
-        if !self.core.to_flush.borrow().is_empty() {
+        if self.core.at_end.get() {
             self.flush_sources();
         }
     }
@@ -469,6 +404,7 @@ impl LoopRef {
         let mut place = core.to_flush.borrow_mut();
         if place.is_empty() {
             *place = sources;
+            core.at_end.set(core.stopping.get());
         }
     }
 
@@ -510,7 +446,7 @@ impl LoopRef {
     fn run_call(&self) {
         let call = self.core.calls.borrow_mut().pop_front();
         if let Some((callback, location)) = call {
-            self.run_action(callback, location);
+            self.run_action(|| callback.run(), location);
         }
     }
 
@@ -615,6 +551,7 @@ impl LoopRef {
     /// next one if the loop is not running.
     pub fn stop(&self) {
         self.core.stopping.set(true);
+        self.core.at_end.set(true);
     }
 
     /// Whether the loop is running now.
@@ -642,6 +579,6 @@ impl Drop for Entered {
     fn drop(&mut self) {
         self.core.state.set(State::Idle);
         self.core.ask_after.set(0);
-        self.core.ask_at.set(0);
+        self.core.slow.ask_at.set(0);
     }
 }

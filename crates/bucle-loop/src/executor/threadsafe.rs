@@ -6,6 +6,7 @@ use std::panic::Location;
 use crate::concurrent::{self, FutureError, Promise, Rejected};
 use crate::inbox::Message;
 use crate::running::with_running_loop;
+use crate::task::cell::RemoteCall;
 use crate::task::{Cancelled, TaskError};
 use crate::{LoopRef, Remote};
 
@@ -62,7 +63,7 @@ where
     };
     if let Err(message) = remote
         .inbox
-        .push(remote.id, Message::Call(Box::new(start), location))
+        .push(remote.id, Message::Call(RemoteCall::new(start), location))
     {
         drop(message);
         let (promise, refused) = Promise::new();

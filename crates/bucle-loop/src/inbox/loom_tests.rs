@@ -1,5 +1,6 @@
 //! The inbox under loom: see `task/cell/loom_tests.rs`.
 
+use crate::task::cell::RemoteCall;
 use loom::sync::atomic::{AtomicBool, AtomicUsize};
 use loom::sync::{Arc, Notify};
 use loom::thread;
@@ -15,7 +16,7 @@ fn model(body: impl Fn() + Send + Sync + 'static) {
 }
 
 fn call(body: impl FnOnce() + Send + 'static) -> Message {
-    Message::Call(Box::new(body), Location::caller())
+    Message::Call(RemoteCall::new(body), Location::caller())
 }
 
 fn run(messages: Vec<Message>) -> usize {
@@ -23,7 +24,7 @@ fn run(messages: Vec<Message>) -> usize {
     for message in messages {
         match message {
             Message::Task(task) => task.wake_from_inbox(),
-            Message::Call(call, _) => call(),
+            Message::Call(call, _) => call.run(),
         }
     }
     count

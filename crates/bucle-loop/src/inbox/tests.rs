@@ -1,5 +1,6 @@
 //! One thread's view of an inbox, and a crowd of pushers; what interleaves is in `loom_tests`.
 
+use crate::task::cell::RemoteCall;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::mpsc;
@@ -27,14 +28,14 @@ fn acquire() -> (u64, &'static Inbox, Arc<AtomicUsize>) {
 }
 
 fn call(body: impl FnOnce() + Send + 'static) -> Message {
-    Message::Call(Box::new(body), Location::caller())
+    Message::Call(RemoteCall::new(body), Location::caller())
 }
 
 fn run(messages: &mut Vec<Message>) {
     for message in messages.drain(..) {
         match message {
             Message::Task(task) => task.wake_from_inbox(),
-            Message::Call(call, _) => call(),
+            Message::Call(call, _) => call.run(),
         }
     }
 }
@@ -77,7 +78,11 @@ fn drain_adds_to_what_is_there() {
 fn a_call_says_where_it_came_from() {
     let (id, inbox, _) = acquire();
     let here = Location::caller();
-    assert!(inbox.push(id, Message::Call(Box::new(|| ()), here)).is_ok());
+    assert!(
+        inbox
+            .push(id, Message::Call(RemoteCall::new(|| ()), here))
+            .is_ok()
+    );
     let mut messages = inbox.close(id);
     assert!(matches!(messages.pop(), Some(Message::Call(_, there)) if there == here));
 }

@@ -41,6 +41,7 @@
 //! ```
 #![allow(unsafe_code)]
 
+mod call;
 mod count;
 mod current;
 mod home;
@@ -66,6 +67,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
+pub(crate) use call::RemoteCall;
 pub(crate) use current::CurrentTask;
 pub(crate) use home::Home;
 pub(crate) use join::JoinRef;

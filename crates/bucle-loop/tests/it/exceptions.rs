@@ -5,7 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bucle_loop::{ContextVar, EventLoop, Interest, Readiness, Source, all_tasks, spawn_named};
+use bucle_loop::{
+    ContextVar, EventLoop, Interest, Readiness, Source, all_tasks, spawn_named, yield_now,
+};
 
 use crate::{WATCHDOG, drive, new_loop, quiet_panic, turns, within};
 
@@ -200,6 +202,24 @@ fn child_with_the_default_handlers() {
             bucle_loop::sleep(Duration::from_millis(1)).await;
         })
         .unwrap();
+}
+
+/// Short steps are timed in groups; a run that ends in the midst of one looks at what has run of it.
+#[test]
+fn a_slow_step_that_is_the_last_of_a_run_is_reported() {
+    let event_loop = EventLoop::new().unwrap();
+    event_loop.set_slow_callback_handler(|_| ());
+    event_loop
+        .run_until_complete(async {
+            // Some ticks of the system's clock, so that the steps are found to be short.
+            let began = std::time::Instant::now();
+            while began.elapsed() < Duration::from_millis(30) {
+                yield_now().await;
+            }
+            std::thread::sleep(Duration::from_millis(150));
+        })
+        .unwrap();
+    assert_ne!(event_loop.counters().slow_callbacks, 0);
 }
 
 #[test]

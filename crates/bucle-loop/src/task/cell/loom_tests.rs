@@ -59,7 +59,7 @@ impl Owner {
         for message in messages {
             match message {
                 Message::Task(task) => task.wake_from_inbox(),
-                Message::Call(call, _) => call(),
+                Message::Call(call, _) => call.run(),
             }
         }
         while let Some(Entry::Task(task)) = self.ready.pop() {

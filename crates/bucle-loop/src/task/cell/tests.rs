@@ -50,7 +50,7 @@ impl Bench {
             for message in messages {
                 match message {
                     Message::Task(task) => task.wake_from_inbox(),
-                    Message::Call(call, _) => call(),
+                    Message::Call(call, _) => call.run(),
                 }
             }
             let Some(Entry::Task(task)) = self.ready.pop() else {
