@@ -36,7 +36,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Serve a folder of files over HTTP.
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Measure: the machine, the loop, a server, executors.
     #[cfg(all(feature = "bench", target_os = "linux"))]
     Bench(bench::Bench),

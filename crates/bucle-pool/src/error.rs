@@ -161,7 +161,7 @@ impl fmt::Display for Failure {
             self.pid
         )?;
         match &self.cause {
-            Cause::Died => f.write_str("its worker died")?,
+            Cause::Died => f.write_str("its process died")?,
             Cause::DeadlineExceeded(deadline) => {
                 write!(f, "it ran for longer than its deadline of {deadline:?}")?;
             }
@@ -178,7 +178,7 @@ impl fmt::Display for Failure {
             )?,
             Cause::Cancelled(reason) => write!(f, "it was cancelled: {reason}")?,
             Cause::Shutdown => f.write_str("the pool was shut down")?,
-            Cause::BrokeProtocol(what) => write!(f, "its worker broke the protocol: {what}")?,
+            Cause::BrokeProtocol(what) => write!(f, "its process broke the protocol: {what}")?,
         }
         match self.status {
             Some(status) => write!(f, " ({status})")?,

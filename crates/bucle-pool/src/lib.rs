@@ -38,6 +38,7 @@
 //! | `ring`, `frame`, `board` | the shared memory of a worker and its pool: two rings, started marks | |
 //! | `worker` | the role of a pool's worker | `run(side, nice)` |
 //! | `pool` | the executor, on the loop | |
+//! | `hand` | processes by hand, pipes, queues, shared memory | `travel::take_reason`, `run` |
 //! | `blocking` | the pool in a thread of its own, for programs without a loop | |
 //! | `error` | how a task can end without an output | |
 //!
@@ -51,6 +52,7 @@ mod board;
 mod error;
 mod frame;
 mod function;
+mod hand;
 mod payload;
 mod pool;
 mod ring;
@@ -63,6 +65,10 @@ pub use board::LONGEST_INLINE;
 pub use bucle_sys::plain::Plain;
 pub use error::{BrokenProcessPool, Cause, Failure, ProcessError, ProcessPanic, Rejected};
 pub use function::ProcessFunction;
+pub use hand::{
+    ChannelError, LockError, Nothing, Pipe, Process, Queue, Semaphore, SemaphorePermit,
+    SharedGuard, SharedMemory,
+};
 pub use payload::{NotDecoded, NotEncoded};
 pub use pool::{
     AsCompleted, KILL_AFTER, LastExit, MEMORY_LOOK, Map, OutputLine, OutputStream, PoolStatus,

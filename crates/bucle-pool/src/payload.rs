@@ -18,6 +18,7 @@ use bucle_sys::plain::{self, Plain};
 use serde::Serialize;
 use serde::de::Deserialize;
 
+use crate::hand::travel::take_reason;
 use crate::shared::{Lent, Piece, Shared};
 
 /// What slices are aligned to, in bytes.
@@ -54,7 +55,7 @@ impl<'a> Writer<'a> {
         let head = std::mem::take(&mut self.head);
         self.head = postcard::to_extend(value, head).map_err(|error| NotEncoded {
             what: std::any::type_name::<T>(),
-            why: error.to_string(),
+            why: take_reason().unwrap_or_else(|| error.to_string()),
         })?;
         Ok(())
     }
@@ -192,7 +193,7 @@ impl<'a> Reader<'a> {
     pub fn value<T: Deserialize<'a>>(&mut self) -> Result<T, NotDecoded> {
         let taken = postcard::take_from_bytes(self.head).map_err(|error| NotDecoded {
             what: std::any::type_name::<T>(),
-            why: error.to_string(),
+            why: take_reason().unwrap_or_else(|| error.to_string()),
         });
         let (value, rest) = taken?;
         self.head = rest;

@@ -17,7 +17,7 @@ use rustix::net::{
 pub const MAX_MESSAGE: usize = 32 * 1024;
 
 /// The most descriptors in one message; the kernel takes 253.
-pub const MAX_FDS: usize = 16;
+pub const MAX_FDS: usize = 128;
 
 /// What was received.
 #[derive(Debug)]
@@ -77,16 +77,29 @@ pub fn send(channel: impl AsFd, message: &[u8], fds: &[BorrowedFd<'_>]) -> io::R
 /// # Errors
 /// As [`send`], but for `WouldBlock`.
 pub fn send_blocking(channel: impl AsFd, message: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
-    use rustix::event::{PollFd, PollFlags, poll};
     loop {
         match send(&channel, message, fds) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let mut room = [PollFd::new(&channel, PollFlags::OUT)];
-                retry_on_intr(|| poll(&mut room, None))?;
-            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait_ready(&channel, true)?,
             result => return result,
         }
     }
+}
+
+/// Blocks the thread until there is something to receive, or, with `to_send`, room to send; the end
+/// of the other side counts as both.
+///
+/// # Errors
+/// The system's.
+pub fn wait_ready(channel: impl AsFd, to_send: bool) -> io::Result<()> {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let what = if to_send {
+        PollFlags::OUT
+    } else {
+        PollFlags::IN
+    };
+    let mut fds = [PollFd::new(&channel, what)];
+    retry_on_intr(|| poll(&mut fds, None))?;
+    Ok(())
 }
 
 /// Receives one message into `buffer`, without blocking.

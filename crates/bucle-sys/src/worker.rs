@@ -114,6 +114,12 @@ pub fn nice(increment: i32) -> io::Result<()> {
     Ok(())
 }
 
+/// The name under which the system lists this process, cut to 15 bytes.
+pub fn set_process_name(name: &str) {
+    // Of the main thread, whichever this one is. It is for people alone.
+    let _ = std::fs::write("/proc/self/comm", &name[..name.floor_char_boundary(15)]);
+}
+
 /// How much processor time this process has used.
 pub fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);

@@ -46,7 +46,8 @@ pub use bucle_loop::*;
 pub use bucle_macros::{main, process, test};
 /// Transports, protocols and streams over TCP and Unix sockets.
 pub use bucle_net as net;
-/// Functions run in other processes: the process pool, its errors, [`process::init`].
+/// Functions run in other processes: the process pool and its errors, [`Process`](process::Process) and
+/// what processes have in common by hand, [`process::init`].
 #[cfg(target_os = "linux")]
 pub use bucle_pool as process;
 #[cfg(target_os = "linux")]

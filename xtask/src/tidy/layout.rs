@@ -8,7 +8,7 @@ use super::{Finding, Tree};
 pub(super) const LONGEST: usize = 800;
 
 /// The functions whose name in asyncio (`get_mut`: in the standard library) begins with `get_`, as ours does.
-const GET: [&str; 19] = [
+const GET: [&str; 20] = [
     "get_buffer",
     "get_context",
     "get_coro",
@@ -20,6 +20,7 @@ const GET: [&str; 19] = [
     "get_loop",
     "get_mut",
     "get_name",
+    "get_blocking",
     "get_nowait",
     "get_pid",
     "get_pipe_transport",

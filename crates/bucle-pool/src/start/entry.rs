@@ -12,6 +12,7 @@ use bucle_sys::worker as sys;
 use super::hello::{BuildMismatch, Hello, Message, Role};
 use super::{TEST_ENTRIES, VARIABLE};
 use crate::function::build_id;
+use crate::hand;
 use crate::worker;
 
 /// The exit code of a child that could not begin.
@@ -115,6 +116,7 @@ fn begin(parent: u32) -> io::Result<std::convert::Infallible> {
     let side = ChildSide { channel, fds };
     match hello.role {
         Role::Worker { nice } => worker::run(side, nice),
+        Role::Process { function, head } => hand::run(side, function, head),
     }
 }
 

@@ -14,6 +14,13 @@ pub(crate) enum Role {
         /// It makes itself so much nicer than its parent.
         nice: i32,
     },
+    /// One call of a function. Descriptor 0 has the arguments; the others are in them.
+    Process {
+        /// The function's place in the registry.
+        function: u32,
+        /// How long the head of the arguments is.
+        head: u64,
+    },
 }
 
 /// What the parent says first; descriptors come with it, as the role wants them.

@@ -21,7 +21,6 @@ pub(crate) enum Output {
     /// To a pipe, whose other end the [`Child`] has.
     Pipe,
     /// Where the parent's own go.
-    #[expect(dead_code, reason = "for processes started by hand")]
     Inherit,
 }
 

@@ -27,7 +27,7 @@ pub use entry::init;
 pub(crate) use entry::{ChildSide, check_set_up};
 pub use hello::BuildMismatch;
 pub(crate) use hello::{Message, Role};
-pub(crate) use launch::{Child, Launch};
+pub(crate) use launch::{Child, Launch, Output};
 
 /// The variable by which a process knows that it is a child: `parent's pid`. Removed first thing.
 const VARIABLE: &str = "BUCLE_CHILD_OF";

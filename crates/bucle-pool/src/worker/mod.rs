@@ -7,7 +7,7 @@
 
 mod answer;
 mod link;
-mod panics;
+pub(crate) mod panics;
 
 use std::convert::Infallible;
 use std::io;

@@ -20,7 +20,7 @@ thread_local! {
 }
 
 /// Has the place of every panic noted; what the hook before did is done as well.
-pub(super) fn install() {
+pub(crate) fn install() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         let location = info.location().map(ToString::to_string);
@@ -30,7 +30,7 @@ pub(super) fn install() {
 }
 
 /// The report of a panic of this thread that was just caught.
-pub(super) fn taken(payload: &(dyn Any + Send)) -> PanicReport {
+pub(crate) fn taken(payload: &(dyn Any + Send)) -> PanicReport {
     let text = payload.downcast_ref::<&str>().map(ToString::to_string);
     PanicReport {
         message: text

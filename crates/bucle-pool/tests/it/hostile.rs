@@ -15,7 +15,7 @@ use crate::deaths::{failure, one_more};
 use crate::support::{WATCHDOG, pool, run};
 
 /// The descriptors that are sockets: the worker's channel, once for the watcher.
-fn channels() -> Vec<PathBuf> {
+pub(crate) fn channels() -> Vec<PathBuf> {
     let entries = std::fs::read_dir("/proc/self/fd").expect("procfs");
     let paths = entries.flatten().map(|entry| entry.path());
     let is_socket = |path: &PathBuf| {
@@ -38,7 +38,7 @@ fn shut_channel() {
 }
 
 /// A descriptor of this process, by its number: a second one for the same.
-fn borrowed(number: i32) -> std::os::fd::OwnedFd {
+pub(crate) fn borrowed(number: i32) -> std::os::fd::OwnedFd {
     let pidfd = rustix::process::pidfd_open(getpid(), rustix::process::PidfdFlags::empty());
     let pidfd = pidfd.expect("pidfd");
     rustix::process::pidfd_getfd(&pidfd, number, rustix::process::PidfdGetfdFlags::empty())
@@ -109,7 +109,7 @@ fn shout() {
     eprintln!();
 }
 
-fn is_alive(pid: u32) -> bool {
+pub(crate) fn is_alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // A zombie that its new parent has not looked at yet is dead.
     let state = stat
@@ -120,7 +120,7 @@ fn is_alive(pid: u32) -> bool {
 }
 
 #[track_caller]
-fn assert_dies(pid: u32) {
+pub(crate) fn assert_dies(pid: u32) {
     assert_ne!(pid, 0);
     let until = Instant::now() + WATCHDOG;
     while is_alive(pid) {
@@ -217,7 +217,7 @@ fn output_goes_to_the_log_and_nowhere_else() {
 }
 
 /// Where cargo puts the examples that it builds beside these tests.
-fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     let mut path = std::env::current_exe().unwrap();
     path.pop();
     path.pop();
@@ -236,6 +236,12 @@ fn example(name: &str) -> PathBuf {
 
 #[test]
 fn no_worker_outlives_its_parent() {
+    // A child of a worker; a worker that computes, one that is stopped, one that sleeps.
+    assert_ends_with_its_parent(Command::new(example("pool_parent")).arg("orphans"), 4);
+}
+
+/// Starts a parent that prints the pids of its children, kills it, and sees all of them end.
+pub(crate) fn assert_ends_with_its_parent(parent: &mut Command, children: usize) {
     struct KillOnDrop(std::process::Child);
     impl Drop for KillOnDrop {
         fn drop(&mut self) {
@@ -243,13 +249,8 @@ fn no_worker_outlives_its_parent() {
             let _ = self.0.wait();
         }
     }
-    let parent = Command::new(example("pool_parent"))
-        .arg("orphans")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut parent = KillOnDrop(parent);
+    parent.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut parent = KillOnDrop(parent.spawn().unwrap());
     let mut line = String::new();
     let stdout = parent.0.stdout.take().unwrap();
     BufReader::new(stdout).read_line(&mut line).unwrap();
@@ -257,8 +258,7 @@ fn no_worker_outlives_its_parent() {
         .split_ascii_whitespace()
         .map(|pid| pid.parse().unwrap())
         .collect();
-    // A child of a worker; a worker that computes, one that is stopped, one that sleeps.
-    assert!(pids.len() >= 4, "{line}");
+    assert!(pids.len() >= children, "{line}");
     assert!(pids.iter().all(|pid| is_alive(*pid)), "{line}");
     drop(parent);
     for pid in pids {

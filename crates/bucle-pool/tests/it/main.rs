@@ -4,6 +4,7 @@
 mod blocking;
 mod calls;
 mod deaths;
+mod hand;
 mod hostile;
 mod kills;
 mod maps;

@@ -412,3 +412,20 @@ fn deadlock() {
         &["own order: a deadlock", "one order: no deadlock in all"],
     );
 }
+
+#[test]
+fn processes() {
+    let output = run("14_processes");
+    assert_in_order(
+        &output,
+        &[
+            "`one` has ended: Some(0)",
+            "`two` has ended: Some(0)",
+            "counted: [100, 100, 100, 100, 100, 100, 100, 100, 100, 100]",
+            "`get_stuck` says: Some(\"I have the lock\")",
+            "its lock is ours, and we are told; found: 0",
+            "and its pipe: None",
+            "SIGKILL",
+        ],
+    );
+}
