@@ -37,11 +37,9 @@ const EDGES: [(&str, &[&str]); 9] = [
 ];
 
 /// What tests may depend on besides.
-const TEST_EDGES: [(&str, &[&str]); 2] = [
+const TEST_EDGES: [(&str, &[&str]); 1] = [
     // The pool's tests are of functions with the attribute.
     ("bucle-pool", &["bucle-macros"]),
-    // The command's tests speak HTTP to it, and look at it as the system does.
-    ("bucle-cli", &["bucle-http", "bucle-sys"]),
 ];
 
 /// What no manifest here names, and what to use instead.

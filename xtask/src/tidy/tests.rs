@@ -93,15 +93,18 @@ fn a_renamed_dependency_is_known_by_its_package() {
 #[test]
 fn tests_may_have_edges_of_their_own() {
     let tests = package(
-        "bucle-cli",
-        "[dev-dependencies]\nbucle-http.workspace = true\n",
+        "bucle-pool",
+        "[dev-dependencies]\nbucle-macros.workspace = true\n",
     );
-    assert_clean(&[("crates/bucle-cli/Cargo.toml", &tests)]);
-    let code = package("bucle-cli", "[dependencies]\nbucle-http.workspace = true\n");
+    assert_clean(&[("crates/bucle-pool/Cargo.toml", &tests)]);
+    let code = package(
+        "bucle-pool",
+        "[dependencies]\nbucle-macros.workspace = true\n",
+    );
     assert_said(
-        &[("crates/bucle-cli/Cargo.toml", &code)],
-        "crates/bucle-cli/Cargo.toml:13",
-        "on bucle only",
+        &[("crates/bucle-pool/Cargo.toml", &code)],
+        "crates/bucle-pool/Cargo.toml:13",
+        "depends on `bucle-macros`",
     );
 }
 
