@@ -74,6 +74,12 @@ pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// they lie: `&str`, `&[f64]` and slices of other numbers. `String`, `Vec<f64>` and the like are
 /// copied once. Any other `&T` is a reference to what `T` came to in the worker.
 ///
+/// The bytes do not describe themselves (they are postcard's): a `Deserialize` has to read just the
+/// fields that its `Serialize` writes. Plain derives do, with `rename`, `default` or `skip` too.
+/// These do not, and come as an error or, at worst, as another value: `skip_serializing_if`,
+/// `flatten`, enums that are `untagged` or have a `tag`, and `serde_json::Value`. Send such a value
+/// as text: `serde_json::to_string(&value)`.
+///
 /// `submit` takes the arguments as a tuple, a single one as it is, and `()` where there are none. A
 /// function that returns a `Result` gives it as it is. It can't be `async`, generic, a method, or
 /// take `&mut`.

@@ -108,6 +108,7 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
                 answer: &mut dyn #private::Answer,
             ) -> ::core::result::Result<(), #private::CallError> {
                 #(#decode)*
+                reader.finish()?;
                 answer.begin();
                 let output: #output_type = #name(#(#locals),*);
                 answer.end();
@@ -139,6 +140,7 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
                     reader: &mut #private::Reader<'_>,
                 ) -> ::core::result::Result<Self::Output, #private::NotDecoded> {
                     let output: #output_type = #decode_output;
+                    reader.finish()?;
                     ::core::result::Result::Ok(output)
                 }
             }

@@ -200,6 +200,20 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
+    /// Says that all was taken.
+    ///
+    /// # Errors
+    /// If something is left.
+    pub fn finish(&self) -> Result<(), NotDecoded> {
+        match self.head.len() {
+            0 => Ok(()),
+            left => Err(NotDecoded {
+                what: "the payload",
+                why: format!("{left} bytes were left over"),
+            }),
+        }
+    }
+
     /// Takes the next slice.
     ///
     /// # Errors
@@ -307,7 +321,8 @@ impl fmt::Display for NotDecoded {
         write!(
             f,
             "`{}` can't be made of the bytes that came: {}; its `Deserialize` does not read what its \
-             `Serialize` writes, in a format that does not describe itself",
+             `Serialize` writes, in a format that does not describe itself (as with \
+             `skip_serializing_if`, `flatten`, or an untagged enum)",
             self.what, self.why
         )
     }
@@ -339,7 +354,9 @@ mod tests {
         assert_eq!(reader.slice::<f64>().unwrap(), numbers);
         assert_eq!(reader.text().unwrap(), "¡hola!");
         assert_eq!(reader.slice::<u8>().unwrap(), []);
+        assert!(reader.finish().is_err(), "something is left");
         assert_eq!(reader.value::<Option<i64>>().unwrap(), Some(-1));
+        reader.finish().unwrap();
     }
 
     #[test]

@@ -37,6 +37,10 @@ const OVER: u8 = b'o';
 /// needs: with it goes the one item that it had taken and not finished, if any, and one that was on
 /// its way to it goes back to the front.
 ///
+/// Items travel in a format that does not describe itself, as arguments of `#[bucle::process]` do:
+/// plain derives of serde work; `skip_serializing_if`, `flatten`, `untagged` or `tag`, and
+/// `serde_json::Value` don't, and may come as another value.
+///
 /// In a child the methods that end in `_blocking` block the thread; the others are awaited on a
 /// loop. In the process that made it, everything is awaited.
 ///

@@ -80,11 +80,15 @@ impl Blob {
     /// # Errors
     /// What its `Deserialize` says.
     pub(super) fn value<T: DeserializeOwned>(&self) -> Result<T, NotDecoded> {
-        match &self.bytes {
-            // A value of serde's alone asks for no alignment.
-            Bytes::Inline(bytes) => Reader::new(bytes, self.head)?.value(),
-            Bytes::Shared(segment) => Reader::new(self.part(segment), self.head)?.value(),
-        }
+        // A value of serde's alone asks for no alignment.
+        let bytes = match &self.bytes {
+            Bytes::Inline(bytes) => &bytes[..],
+            Bytes::Shared(segment) => self.part(segment),
+        };
+        let mut reader = Reader::new(bytes, self.head)?;
+        let value = reader.value()?;
+        reader.finish()?;
+        Ok(value)
     }
 
     /// Reads what may have slices in it, which are aligned for it.
