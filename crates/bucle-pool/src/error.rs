@@ -133,7 +133,8 @@ pub struct Failure {
     pub cpu_time: Duration,
     /// The most memory, in bytes, that was resident at one time in the worker's life.
     pub peak_resident: u64,
-    /// The last the worker wrote to standard error, at most 4 KiB.
+    /// The last the worker wrote to standard error, at most 4 KiB: what is known to be of tasks
+    /// before this one is left out. What they wrote just before it began may be among it.
     pub stderr: String,
     /// How many workers have ended under this task.
     pub attempts: u32,
@@ -161,7 +162,13 @@ impl fmt::Display for Failure {
             self.pid
         )?;
         match &self.cause {
-            Cause::Died => f.write_str("its process died")?,
+            Cause::Died => match self.exit_code() {
+                Some(code) => write!(
+                    f,
+                    "it ended its process by `exit({code})`, and so never returned"
+                )?,
+                None => f.write_str("its process died")?,
+            },
             Cause::DeadlineExceeded(deadline) => {
                 write!(f, "it ran for longer than its deadline of {deadline:?}")?;
             }
@@ -307,6 +314,11 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
+        let exited = Failure {
+            status: Some(ExitStatus::from_raw(0)),
+            ..failure
+        };
+        assert!(exited.to_string().contains("by `exit(0)`"), "{exited}");
         assert_eq!(Bytes(1023).to_string(), "1023 bytes");
         assert_eq!(Bytes(u64::MAX).to_string(), "16777216.0 TiB");
     }

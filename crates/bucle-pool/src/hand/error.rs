@@ -26,7 +26,9 @@ pub enum ChannelError {
 impl fmt::Display for ChannelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ChannelError::Closed => f.write_str("there is no process at the other side any more"),
+            ChannelError::Closed => f.write_str(
+                "it is closed: the other process has ended or closed its end, or it was shut down",
+            ),
             ChannelError::NotEncoded(error) => error.fmt(f),
             ChannelError::NotDecoded(error) => error.fmt(f),
             ChannelError::Io(error) => error.fmt(f),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::ChannelError;
 use super::travel::{Arrived, Passed, check_leaving};
-use super::wait::{Mode, blocking};
+use super::wait::{Mode, blocking, check_no_loop};
 use super::wire::{Blob, Conn};
 
 const VALUE: u8 = b'V';
@@ -28,6 +28,10 @@ const VALUE: u8 = b'V';
 /// others are awaited, on a loop. A value is received whole or not at all, whenever its sender is
 /// killed. About 200 KiB are on their way at most (longer values lie in memory without a name, and
 /// count little); [`send`](Pipe::send) waits for room.
+///
+/// Values travel in a format that does not describe itself, as arguments of `#[bucle::process]` do:
+/// plain derives of serde work; `skip_serializing_if`, `flatten`, `untagged` or `tag`, and
+/// `serde_json::Value` don't, and may come as another value.
 ///
 /// ```no_run
 /// use bucle_macros::process;
@@ -117,8 +121,9 @@ impl<S: Serialize, R> Pipe<S, R> {
     /// [`send`](Pipe::send) that blocks the thread.
     ///
     /// # Errors
-    /// As [`send`](Pipe::send).
+    /// As [`send`](Pipe::send), and `WouldBlock` in a thread whose loop runs.
     pub fn send_blocking(&self, value: &S) -> Result<(), ChannelError> {
+        check_no_loop()?;
         let blob = Blob::of(value)?;
         match blocking(self.conn.send(Mode::Block, VALUE, 0, &blob))? {
             true => Ok(()),
@@ -141,8 +146,9 @@ impl<S, R: DeserializeOwned> Pipe<S, R> {
     /// [`recv`](Pipe::recv) that blocks the thread.
     ///
     /// # Errors
-    /// As [`recv`](Pipe::recv).
+    /// As [`recv`](Pipe::recv), and `WouldBlock` in a thread whose loop runs.
     pub fn recv_blocking(&self) -> Result<Option<R>, ChannelError> {
+        check_no_loop()?;
         let message = blocking(self.conn.receive(Mode::Block))?;
         Ok(message.map(|message| message.blob.value()).transpose()?)
     }

@@ -32,6 +32,18 @@ pub(super) fn blocking<T>(future: impl Future<Output = io::Result<T>>) -> io::Re
     }
 }
 
+/// # Errors
+/// In a thread whose loop runs: all its tasks would stand still.
+pub(super) fn check_no_loop() -> io::Result<()> {
+    match try_get_running_loop() {
+        None => Ok(()),
+        Some(_) => Err(io::Error::new(
+            io::ErrorKind::WouldBlock,
+            "an event loop runs in this thread, so it must not be blocked: await instead",
+        )),
+    }
+}
+
 /// The loop of this thread.
 ///
 /// # Errors

@@ -141,3 +141,21 @@ fn without_a_loop_it_says_what_to_do() {
     other.send_blocking(&3).unwrap();
     assert_eq!(one.recv_blocking().unwrap(), Some(3));
 }
+
+#[test]
+fn a_loop_is_not_blocked() {
+    let (one, other) = Pipe::<u32>::new().unwrap();
+    run(async move {
+        let sent = one.send_blocking(&3).unwrap_err().to_string();
+        let received = other.recv_blocking().unwrap_err().to_string();
+        for error in [sent, received] {
+            assert!(error.contains("await instead"), "{error}");
+        }
+        one.send(&4).await.unwrap();
+        assert_eq!(
+            other.recv().await.unwrap(),
+            Some(4),
+            "nothing was sent before"
+        );
+    });
+}
