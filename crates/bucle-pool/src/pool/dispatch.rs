@@ -6,6 +6,7 @@
 //! | none is, and there may be more | one is started |
 //! | all are busy | those whose tasks are short are handed some ahead |
 //! | one is idle and nothing waits | what another has not begun is taken back and shared out anew |
+//! | one runs a long task | what it has not begun is taken back, before what was submitted later |
 
 use std::rc::{Rc, Weak};
 use std::sync::atomic::Ordering;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use bucle_loop::Cancelled;
 
+use super::ending::ran_for;
 use super::job::{Initialize, Job, Stage};
 use super::worker::{Phase, Worker};
 use super::{Pool, State};
@@ -23,6 +25,10 @@ use crate::start::{Launch, Role};
 
 /// A worker is handed as many tasks ahead as it will run in about this time.
 const AHEAD: Duration = Duration::from_micros(500);
+
+/// A worker whose task has run for longer keeps nothing ahead: what waits behind it would be overtaken
+/// by all that comes later. For a task as long as this, what is handed ahead saves next to nothing.
+pub(super) const LONG: Duration = Duration::from_millis(5);
 
 /// When a worker that had no room is tried again.
 const RETRY: Duration = Duration::from_millis(1);
@@ -55,6 +61,9 @@ impl Pool {
 
     fn enqueue(&self, job: Rc<dyn Job>) {
         job.base().stage.set(Stage::Queued);
+        let place = self.next_place.get();
+        self.next_place.set(place + 1);
+        job.base().place.set(Some(place));
         self.queue.borrow_mut().push_back(job);
         self.queued.set(self.queued.get() + 1);
     }
@@ -70,14 +79,18 @@ impl Pool {
         }
     }
 
-    /// Puts tasks back to where they came from: before all others, in their order.
+    /// Puts tasks back to where they came from: in the order of submission.
     pub(super) fn requeue(&self, jobs: Vec<Rc<dyn Job>>) {
         let mut queue = self.queue.borrow_mut();
         for job in jobs.into_iter().rev() {
             if job.base().stage.get() != Stage::Done {
                 job.base().stage.set(Stage::Queued);
                 self.queued.set(self.queued.get() + 1);
-                queue.push_front(job);
+                // Near the front, as what was submitted earlier is handed out earlier.
+                let place = job.base().place.get();
+                let later = |other: &Rc<dyn Job>| other.base().place.get() > place;
+                let at = queue.iter().position(later).unwrap_or(queue.len());
+                queue.insert(at, job);
             }
         }
     }
@@ -169,6 +182,9 @@ impl Pool {
                 continue;
             }
             let load = worker.load();
+            if load > 0 && worker.is_long.get() {
+                continue;
+            }
             if best.is_none_or(|(least, _)| load < least) {
                 best = Some((load, worker));
             }
@@ -314,6 +330,8 @@ impl Pool {
 
     fn takes_tasks(self: &Rc<Self>) {
         self.failed_starts.set(0);
+        // It is idle: what others have not begun comes before what waits.
+        self.take_back_behind(Duration::ZERO);
         self.dispatch();
         // Tasks may have been handed to others before it was there.
         self.balance();
@@ -342,6 +360,27 @@ impl Pool {
             // The fullest gets the last of them again, as it is not idle.
             self.requeue(back);
             self.dispatch();
+        }
+    }
+
+    /// Takes back what waits in workers behind a task that has run for longer than `long`.
+    pub(super) fn take_back_behind(self: &Rc<Self>, long: Duration) {
+        let workers = self.workers.borrow();
+        for worker in &*workers {
+            // Alone, or with one that has nothing to do, it is cheap to look.
+            if workers.len() < 2 || worker.load() == 0 || worker.phase.get() != Phase::Ready {
+                continue;
+            }
+            let is_long = worker
+                .board
+                .running()
+                .is_some_and(|running| ran_for(running) > long);
+            if is_long {
+                worker.is_long.set(true);
+                if worker.has_unbegun() {
+                    self.take_back(worker);
+                }
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use bucle_sys::channel::{self, Received};
 use bucle_sys::shared::Segment;
 
 use super::Pool;
+use super::dispatch::LONG;
 use super::job::Output;
 use super::memory::Home;
 use super::output::{OutputLine, OutputStream, Pipe};
@@ -212,6 +213,8 @@ impl Pool {
             worker.tell_of_room();
             worker.tell_unsaid();
             self.after_results(worker);
+            worker.is_long.set(false);
+            self.take_back_behind(LONG);
             self.dispatch();
             if worker.load() == 0 {
                 self.balance();
@@ -385,6 +388,7 @@ impl Pool {
                 None => line.log(),
             }
         };
+        let before = pipe.total();
         let mut open = true;
         self.event_loop.with_read_buffer(|buffer| {
             for _ in 0..times {
@@ -398,6 +402,10 @@ impl Pool {
                 }
             }
         });
+        if stream == OutputStream::Stderr && worker.phase.get() != Phase::Starting {
+            let running = worker.board.running().map(|running| running.task);
+            pipe.seen_running(running, pipe.total().wrapping_sub(before));
+        }
         if !open {
             let registration = {
                 let mut registrations = worker.registrations.borrow_mut();

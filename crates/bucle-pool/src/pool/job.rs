@@ -38,6 +38,8 @@ pub(super) struct Base {
     pub(super) function: u32,
     pub(super) options: TaskOptions,
     pub(super) stage: Cell<Stage>,
+    /// Its place in the order of submission, from when it came into the queue first.
+    pub(super) place: Cell<Option<u64>>,
     /// How many workers have ended under it.
     pub(super) attempts: Cell<u32>,
     /// Nobody waits for it any more, and it is to be ended.
@@ -51,6 +53,7 @@ impl Base {
             function,
             options,
             stage: Cell::new(Stage::Parked),
+            place: Cell::new(None),
             attempts: Cell::new(0),
             cancelled: Cell::new(false),
         }

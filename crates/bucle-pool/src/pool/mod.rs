@@ -105,6 +105,8 @@ pub(super) struct Pool {
     want_idle: RefCell<Vec<Waker>>,
     workers: RefCell<Vec<Rc<Worker>>>,
     next_worker: Cell<u64>,
+    /// The place of the next task in the order of submission.
+    next_place: Cell<u64>,
     /// How many are being started and have no process yet.
     starting: Cell<usize>,
     /// How many have ended without ever being ready, one after the other.
@@ -173,6 +175,7 @@ impl ProcessPoolExecutor {
             want_idle: RefCell::default(),
             workers: RefCell::default(),
             next_worker: Cell::new(1),
+            next_place: Cell::new(0),
             starting: Cell::new(0),
             failed_starts: Cell::new(0),
             restarts: Cell::new(0),

@@ -58,6 +58,9 @@ pub(super) struct Pipe {
     /// The beginning of a line whose end has not come.
     partial: Vec<u8>,
     tail: VecDeque<u8>,
+    total: usize,
+    /// The task that the tail is of, if one runs.
+    tail_of: Option<u64>,
 }
 
 impl Pipe {
@@ -68,6 +71,8 @@ impl Pipe {
             stream,
             partial: Vec::new(),
             tail: VecDeque::new(),
+            total: 0,
+            tail_of: None,
         })
     }
 
@@ -99,6 +104,7 @@ impl Pipe {
     }
 
     fn add(&mut self, mut bytes: &[u8], take: &mut dyn FnMut(OutputStream, &str)) {
+        self.total = self.total.wrapping_add(bytes.len());
         if self.stream == OutputStream::Stderr {
             self.tail
                 .extend(&bytes[bytes.len().saturating_sub(STDERR_TAIL)..]);
@@ -130,6 +136,24 @@ impl Pipe {
         self.tail.clear();
     }
 
+    /// Forgets the tail but for its last `fresh` bytes if they were read since another task than
+    /// `running` was seen to run; all of it if none runs. `running` has to be looked up after they
+    /// were read: so nothing of the task that runs is lost.
+    pub(super) fn seen_running(&mut self, running: Option<u64>, fresh: usize) {
+        let before = match running {
+            None => self.tail.len(),
+            Some(_) if self.tail_of == running => 0,
+            Some(_) => self.tail.len().saturating_sub(fresh),
+        };
+        self.tail.drain(..before);
+        self.tail_of = running;
+    }
+
+    /// How many bytes came by it in all.
+    pub(super) fn total(&self) -> usize {
+        self.total
+    }
+
     /// The last that came by it; of standard error only.
     pub(super) fn tail(&self) -> String {
         let (front, back) = self.tail.as_slices();
@@ -140,6 +164,22 @@ impl Pipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_tail_is_of_the_task_that_runs() {
+        let (read, _write) = io::pipe().unwrap();
+        let mut pipe = Pipe::new(read.into(), OutputStream::Stderr).unwrap();
+        pipe.add(b"first\n", &mut |_, _| {});
+        pipe.seen_running(Some(1), 6);
+        pipe.add(b"more\n", &mut |_, _| {});
+        pipe.seen_running(Some(1), 5);
+        assert_eq!(pipe.tail(), "first\nmore\n");
+        pipe.add(b"second\n", &mut |_, _| {});
+        pipe.seen_running(Some(2), 7);
+        assert_eq!((pipe.tail().as_str(), pipe.total()), ("second\n", 18));
+        pipe.seen_running(None, 0);
+        assert_eq!(pipe.tail(), "");
+    }
 
     #[test]
     fn lines_and_the_tail() {

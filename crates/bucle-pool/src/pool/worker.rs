@@ -54,6 +54,8 @@ pub(super) struct Worker {
     pub(super) sent: RefCell<VecDeque<Sent>>,
     next_task: Cell<u64>,
     pub(super) phase: Cell<Phase>,
+    /// It was seen to run a long task, and has given no result since: nothing is handed ahead.
+    pub(super) is_long: Cell<bool>,
     /// Why it is dying.
     pub(super) cause: RefCell<Option<Cause>>,
     pub(super) total_sent: Cell<u64>,
@@ -98,6 +100,7 @@ impl Worker {
             sent: RefCell::default(),
             next_task: Cell::new(0),
             phase: Cell::new(Phase::Starting),
+            is_long: Cell::new(false),
             cause: RefCell::new(None),
             total_sent: Cell::new(0),
             tasks_done: Cell::new(0),

@@ -251,3 +251,58 @@ fn without_a_loop_there_is_no_pool() {
     let error = ProcessPoolExecutor::new().unwrap_err();
     assert!(error.to_string().contains("no event loop"), "{error}");
 }
+
+#[process(crate = bucle_pool)]
+fn pause(milliseconds: u64) {
+    std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+}
+
+#[test]
+fn what_waits_behind_a_long_task_is_not_overtaken() {
+    run(async {
+        for both_there in [false, true] {
+            let pool = pool(2);
+            pool.submit(pause, 0).await.unwrap();
+            if both_there {
+                let (one, other) = (pool.submit(pause, 200), pool.submit(pause, 200));
+                one.await.unwrap();
+                other.await.unwrap();
+            }
+            let long = pool.submit(pause, 2000);
+            let early = pool.submit(pause, 5);
+            let busy = pool.submit(pause, 10);
+            let late: Vec<_> = (0..100).map(|_| pool.submit(pause, 10)).collect();
+            early.await.unwrap();
+            busy.await.unwrap();
+            assert!(!long.done(), "it waited for the long one");
+            let over = late.iter().filter(|late| late.done()).count();
+            assert!(over < 50, "{over} later ones were before it");
+            drop(late);
+            long.cancel("the test is over");
+        }
+    });
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind")]
+enum Tagged {
+    Number { number: u32 },
+}
+
+#[process(crate = bucle_pool)]
+fn tagged(tagged: Tagged) -> u32 {
+    let Tagged::Number { number } = tagged;
+    number
+}
+
+#[test]
+fn what_asks_the_format_what_comes_is_an_error() {
+    run(async {
+        let pool = pool(1);
+        let error = pool.submit(tagged, Tagged::Number { number: 3 }).await;
+        let Err(error @ ProcessError::NotDecoded(_)) = error else {
+            panic!("{error:?}");
+        };
+        assert!(error.to_string().contains("`flatten`"), "{error}");
+    });
+}

@@ -221,3 +221,31 @@ fn nothing_is_left_of_a_pool() {
         assert_eq!(children, 0);
     });
 }
+
+#[process(crate = bucle_pool)]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+#[test]
+fn a_failure_shows_no_standard_error_of_tasks_before_it() {
+    let lines = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let seen = lines.clone();
+    run(async move {
+        let pool = bucle_pool::ProcessPoolExecutor::builder()
+            .max_workers(1)
+            .on_output(move |_| {
+                seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            })
+            .build()
+            .unwrap();
+        pool.submit(say, "of another").await.unwrap();
+        while lines.load(std::sync::atomic::Ordering::Relaxed) == 0 {
+            bucle_loop::sleep(Duration::from_millis(1)).await;
+        }
+        let failed = failure(pool.submit(kill_self, 9).await);
+        assert_eq!(failed.stderr, "goodbye by 9\n");
+        let failed = failure(pool.submit(exit, 0).await);
+        assert!(failed.to_string().contains("`exit(0)`"), "{failed}");
+    });
+}
