@@ -11,7 +11,7 @@
 use std::rc::{Rc, Weak};
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bucle_loop::Cancelled;
 
@@ -28,7 +28,10 @@ const AHEAD: Duration = Duration::from_micros(500);
 
 /// A worker whose task has run for longer keeps nothing ahead: what waits behind it would be overtaken
 /// by all that comes later. For a task as long as this, what is handed ahead saves next to nothing.
-pub(super) const LONG: Duration = Duration::from_millis(5);
+const LONG: Duration = Duration::from_millis(5);
+
+/// How often it is looked for long tasks, at most: each look costs the workers a cache line.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// When a worker that had no room is tried again.
 const RETRY: Duration = Duration::from_millis(1);
@@ -363,8 +366,17 @@ impl Pool {
         }
     }
 
+    /// Takes back what waits in workers behind a long task, from time to time.
+    pub(super) fn take_back_behind_long(self: &Rc<Self>) {
+        let now = Instant::now();
+        if now - self.looked_for_long.get() >= LOOK {
+            self.looked_for_long.set(now);
+            self.take_back_behind(LONG);
+        }
+    }
+
     /// Takes back what waits in workers behind a task that has run for longer than `long`.
-    pub(super) fn take_back_behind(self: &Rc<Self>, long: Duration) {
+    fn take_back_behind(self: &Rc<Self>, long: Duration) {
         let workers = self.workers.borrow();
         for worker in &*workers {
             // Alone, or with one that has nothing to do, it is cheap to look.

@@ -10,7 +10,6 @@ use bucle_sys::process::{SIGKILL, SIGTERM, Usage};
 use bucle_sys::worker as sys;
 
 use super::Pool;
-use super::dispatch::LONG;
 use super::job::Job;
 use super::output::OutputStream;
 use super::status::LastExit;
@@ -190,7 +189,7 @@ impl Pool {
         drop(worker.child.take());
         self.settle(worker, status, usage);
         self.count_death(worker, status);
-        self.take_back_behind(LONG);
+        self.take_back_behind_long();
         self.dispatch();
         self.balance();
         self.tell_idle();

@@ -9,7 +9,6 @@ use bucle_sys::channel::{self, Received};
 use bucle_sys::shared::Segment;
 
 use super::Pool;
-use super::dispatch::LONG;
 use super::job::Output;
 use super::memory::Home;
 use super::output::{OutputLine, OutputStream, Pipe};
@@ -214,7 +213,7 @@ impl Pool {
             worker.tell_unsaid();
             self.after_results(worker);
             worker.is_long.set(false);
-            self.take_back_behind(LONG);
+            self.take_back_behind_long();
             self.dispatch();
             if worker.load() == 0 {
                 self.balance();

@@ -44,6 +44,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::rc::{Rc, Weak};
 use std::task::Waker;
+use std::time::Instant;
 
 use bucle_loop::{LoopRef, Remote};
 
@@ -107,6 +108,8 @@ pub(super) struct Pool {
     next_worker: Cell<u64>,
     /// The place of the next task in the order of submission.
     next_place: Cell<u64>,
+    /// When it was last looked for tasks that run long.
+    looked_for_long: Cell<Instant>,
     /// How many are being started and have no process yet.
     starting: Cell<usize>,
     /// How many have ended without ever being ready, one after the other.
@@ -176,6 +179,7 @@ impl ProcessPoolExecutor {
             workers: RefCell::default(),
             next_worker: Cell::new(1),
             next_place: Cell::new(0),
+            looked_for_long: Cell::new(Instant::now()),
             starting: Cell::new(0),
             failed_starts: Cell::new(0),
             restarts: Cell::new(0),
