@@ -387,6 +387,64 @@ fn wrong_answers_are_counted() {
     assert!(number(&errors["status 500, not 200"]) > 0.0, "{errors:?}");
 }
 
+/// A server that answers every 10 ms on one connection, `answers` times, and then is gone.
+fn dying(answers: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        // The first connection is the one that asks what the answer is.
+        for most in [1, answers] {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut input = [0; 4096];
+            for _ in 0..most {
+                if !stream.read(&mut input).is_ok_and(|length| length > 0) {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                stream.write_all(answer).unwrap();
+            }
+            if most == answers {
+                // A request is under way when it dies.
+                let _ = stream.read(&mut input);
+            }
+        }
+    });
+    url
+}
+
+#[test]
+fn a_server_that_dies_was_the_limit() {
+    let url = dying(20);
+    let arguments = [
+        "bench",
+        "http",
+        &url,
+        "-c",
+        "1",
+        "-d",
+        "2s",
+        "--warm-up",
+        "1ms",
+        "--rounds",
+        "1",
+        "--timeout",
+        "2",
+        "--json",
+    ];
+    let output = run(&arguments);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("1 never answered"), "{errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["failures"].to_string().contains("1 never answered"));
+    let result = &report["results"][0];
+    assert_eq!(result["unanswered"], 1, "{result}");
+    assert_eq!(result["limit"]["name"], "server", "{result}");
+    // It waited for what was left of the 2 s, not only until its connection broke.
+    assert!(number(&result["latency"]["max"]) > 200e6, "{result}");
+}
+
 #[test]
 fn plots_are_drawn() {
     let folder = tempfile::tempdir().unwrap();
@@ -469,7 +527,17 @@ fn what_is_wrong_is_one_line() {
         (&["bench", "os", "--rounds", "0"], 2, &["--rounds"]),
         (&["bench", "os", "--plot", "x.png"], 2, &["--plot", ".svg"]),
         (&["bench", "os", "--only", "nonsense"], 1, &["nonsense"]),
-        (&["bench", "http"], 2, &["URL"]),
+        (&["bench", "http"], 2, &["URL", "bucle bench http --help"]),
+        (
+            &["bench", "http", "http://x/", "-d", "1d"],
+            2,
+            &["500ms, 10s"],
+        ),
+        (
+            &["bench", "http", "http://127.0.0.1:1/", "--pid", "999999999"],
+            1,
+            &["--pid", "999999999"],
+        ),
         (&["bench", "http", "localhost:80"], 2, &["http://"]),
         (
             &["bench", "http", "http://127.0.0.1:1/"],
@@ -527,6 +595,8 @@ fn what_is_wrong_is_one_line() {
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
         assert_eq!(errors.lines().count(), 1, "{arguments:?}: {errors}");
+        // It was refused before anything was measured.
+        assert_eq!(output.stdout, b"", "{arguments:?}");
         for word in words {
             assert!(
                 errors.contains(word),
