@@ -110,7 +110,8 @@ pub(crate) struct Http {
     ca: Option<std::path::PathBuf>,
 
     /// The server's process, for its CPU time; found by itself if it is on this machine.
-    #[arg(long, value_name = "PID")]
+    // Linux has no process with a number above that (PID_MAX_LIMIT), and 0 would be this one.
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..1 << 22))]
     pid: Option<u32>,
 
     #[command(flatten)]
@@ -164,7 +165,7 @@ impl Http {
             ));
         }
         if let Some(pid) = self.pid {
-            account::cpu(pid).map_err(|error| format!("--pid: {error}"))?;
+            account::cpu(pid).map_err(|_| format!("--pid {pid}: there is no such process"))?;
         }
         let wanted = u64::from(self.connections) + 64;
         let limit = super::machine::raise_open_files(wanted);
