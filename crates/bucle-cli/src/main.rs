@@ -99,7 +99,10 @@ fn one_line(error: &clap::Error, of_bench: bool) -> String {
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
         .map(|line| line.trim_start_matches("error: "))
-        .collect::<Vec<_>>();
+        .collect::<Vec<_>>()
+        .join("; ")
+        // A list follows.
+        .replace(":; ", ": ");
     let command = if of_bench { "bench" } else { "serve" };
-    format!("{}; see: bucle {command} --help", said.join("; "))
+    format!("{said}; see: bucle {command} --help")
 }
