@@ -90,6 +90,8 @@ struct Rare {
     allowed: u64,
     /// Whom it is for, as a proxy has told it.
     announced: Option<Rc<Address>>,
+    /// What was queued when the connection was lost.
+    unsent: u64,
 }
 
 impl Default for Rare {
@@ -101,6 +103,7 @@ impl Default for Rare {
             drained: Waiters::default(),
             allowed: 0,
             announced: None,
+            unsent: 0,
         }
     }
 }
@@ -437,6 +440,9 @@ impl dyn Endpoint {
         state.set(LOST | CLOSING);
         state.clear(BLOCKED);
         let queue = state.queue.take();
+        if let Some(queue) = &queue {
+            state.with_rare(|rare| rare.unsent = queue.size());
+        }
         if let Some(socket) = &*state.socket.borrow() {
             socket.deregister(&state.event_loop);
         }

@@ -122,6 +122,16 @@ impl Record {
         self.sent = sent;
     }
 
+    /// So much more of a body that comes by and by was sent.
+    pub(crate) fn sent_more(&mut self, sent: u64) {
+        self.sent = self.sent.saturating_add(sent);
+    }
+
+    /// So much of it never left.
+    pub(crate) fn unsent(&mut self, unsent: u64) {
+        self.sent = self.sent.saturating_sub(unsent);
+    }
+
     /// Ends it; false if it was not under way.
     pub(crate) fn end(&mut self) -> bool {
         std::mem::take(&mut self.under_way)

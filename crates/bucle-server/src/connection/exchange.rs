@@ -346,6 +346,7 @@ impl<H: Handler> Connection<H> {
     pub(super) fn begin_record(&self, head: Option<&RequestHead>) {
         let now = self.worker.event_loop.time();
         self.with_exchange(|exchange| {
+            self.log(exchange);
             let record = exchange.log.get_or_insert_with(|| {
                 // The system is asked once a connection.
                 let peer = self.with_transport(Transport::peer_address).flatten();
@@ -356,15 +357,27 @@ impl<H: Handler> Connection<H> {
         });
     }
 
-    /// Writes the line of an exchange that is over, and keeps the record for the next one.
+    /// Writes the line of an exchange that is over, and keeps the record for the next one. While
+    /// much of the answer waits for the client the line does too: how much will leave isn't known.
     fn keep_record(&self, mut exchange: Box<Exchange>) {
-        self.log(&mut exchange);
+        if !self.any(flag::BLOCKED) {
+            self.log(&mut exchange);
+        }
         if exchange.log.is_some() {
             *exchange = Exchange {
                 log: exchange.log.take(),
                 ..Exchange::default()
             };
             self.exchange.replace(Some(exchange));
+        }
+    }
+
+    /// The client has read: writes the line that waited for that.
+    pub(super) fn log_what_has_left(&self) {
+        if self.phase.get() != Phase::Exchange
+            && let Some(exchange) = &mut *self.exchange.borrow_mut()
+        {
+            self.log(exchange);
         }
     }
 
