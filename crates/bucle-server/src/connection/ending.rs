@@ -92,7 +92,7 @@ impl<H: Handler> Connection<H> {
                 self.set(flag::HEAD);
             }
             if self.worker.log.is_some() {
-                self.begin_record(None);
+                self.begin_record(Err(input));
             }
         }
         self.clear(flag::KEEP_ALIVE | flag::EXPECTS_CONTINUE | flag::CONTINUE_DUE);

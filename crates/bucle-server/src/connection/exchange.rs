@@ -76,7 +76,7 @@ impl<H: Handler> Connection<H> {
         }
         self.flags.set(flags);
         if worker.log.is_some() {
-            self.begin_record(Some(&head));
+            self.begin_record(Ok(&head));
         }
         let body = (!whole).then(|| {
             let owner: Weak<Self> = Rc::downgrade(self);
@@ -342,8 +342,8 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    /// Begins a line of the log: for a request, or for what could not be read as one.
-    pub(super) fn begin_record(&self, head: Option<&RequestHead>) {
+    /// Begins a line of the log: for a request, or for what came and could not be read as one.
+    pub(super) fn begin_record(&self, request: Result<&RequestHead, &[u8]>) {
         let now = self.worker.event_loop.time();
         self.with_exchange(|exchange| {
             self.log(exchange);
@@ -353,7 +353,7 @@ impl<H: Handler> Connection<H> {
                 let client = self.with_transport(Transport::client_address).flatten();
                 Box::new(Record::new(peer, client, now))
             });
-            record.begin(head, now, &self.worker.heads);
+            record.begin(request, now, &self.worker.heads);
         });
     }
 
