@@ -92,6 +92,8 @@ struct Rare {
     announced: Option<Rc<Address>>,
     /// What was queued when the connection was lost.
     unsent: u64,
+    /// `connection_lost` is being called.
+    ending: bool,
 }
 
 impl Default for Rare {
@@ -104,6 +106,7 @@ impl Default for Rare {
             allowed: 0,
             announced: None,
             unsent: 0,
+            ending: false,
         }
     }
 }
@@ -570,6 +573,9 @@ impl Ending {
             let event_loop = self.0.state().event_loop.clone();
             event_loop.call_soon(move || self.run(error));
             return;
+        }
+        if let Some(rare) = &mut *self.0.state().rare.borrow_mut() {
+            rare.ending = true;
         }
         self.0.call("connection_lost", |protocol| {
             protocol.connection_lost(error);

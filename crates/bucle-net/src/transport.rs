@@ -206,8 +206,8 @@ impl Transport {
         self.carrier.is_reading()
     }
 
-    /// Bytes that are queued, those of files included. From the loss of the connection until
-    /// [`Protocol::connection_lost`] has returned: those that were, and never left.
+    /// Bytes that are queued, those of files included. In [`Protocol::connection_lost`]: those that
+    /// were, and never left.
     pub fn get_write_buffer_size(&self) -> usize {
         self.carrier.write_buffer_size()
     }

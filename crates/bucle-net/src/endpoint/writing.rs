@@ -377,7 +377,7 @@ impl dyn Endpoint {
     pub(crate) fn write_buffer_size(&self) -> usize {
         let state = self.state();
         let size = match &*state.rare.borrow() {
-            Some(rare) if state.any(LOST) && !state.any(ENDED) => rare.unsent,
+            Some(rare) if rare.ending => rare.unsent,
             _ => state.queued(),
         };
         usize::try_from(size).unwrap_or(usize::MAX)
