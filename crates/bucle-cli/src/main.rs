@@ -20,7 +20,7 @@ mod units;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// A wrong command line.
 const USAGE: u8 = 2;
@@ -54,10 +54,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            let of_bench = std::env::args_os()
-                .nth(1)
-                .is_some_and(|word| word == "bench");
-            tell(&one_line(&error, of_bench));
+            tell(&one_line(&error, &named_command()));
             return ExitCode::from(USAGE);
         }
     };
@@ -80,14 +77,28 @@ fn tell(message: &str) {
     let _ = writeln!(std::io::stderr(), "error: {message}");
 }
 
+/// The command that the command line names, as far as there is such a one: `bucle bench http`.
+fn named_command() -> String {
+    let commands = Arguments::command();
+    let (mut command, mut name) = (&commands, commands.get_name().to_owned());
+    for word in std::env::args_os().skip(1) {
+        let Some(found) = command.find_subcommand(&word) else {
+            break;
+        };
+        command = found;
+        name = format!("{name} {}", found.get_name());
+    }
+    name
+}
+
 /// What clap has to say, on one line: what is wrong, what was meant perhaps, where to read on.
-fn one_line(error: &clap::Error, of_bench: bool) -> String {
+fn one_line(error: &clap::Error, command: &str) -> String {
     use clap::error::ErrorKind;
     if matches!(
         error.kind(),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     ) {
-        if of_bench {
+        if command == "bucle bench" {
             return "no benchmark was named, such as os or http; see: bucle bench --help".into();
         }
         return "no command was given; to serve a folder: bucle serve DIR".into();
@@ -103,6 +114,5 @@ fn one_line(error: &clap::Error, of_bench: bool) -> String {
         .join("; ")
         // A list follows.
         .replace(":; ", ": ");
-    let command = if of_bench { "bench" } else { "serve" };
-    format!("{said}; see: bucle {command} --help")
+    format!("{said}; see: {command} --help")
 }

@@ -56,6 +56,14 @@ impl Bench {
         if let What::Child(child) = self.what {
             return child.run();
         }
+        match &self.what {
+            What::Os(os) => os.output.check()?,
+            What::Connections(connections) => connections.output.check()?,
+            What::Http(http) => http.output.check()?,
+            What::Executors(executors) => executors.output.check()?,
+            What::Pool(pool) => pool.output.check()?,
+            What::Child(_) => {}
+        }
         stop::install().map_err(|error| format!("can't catch signals: {error}"))?;
         match self.what {
             What::Os(os) => os.run(),
@@ -68,10 +76,10 @@ impl Bench {
     }
 }
 
-/// A number of seconds above 0 and below a day.
+/// A time above 0 and of a day at most, in seconds; written as `bucle serve` takes it.
 fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(seconds) if seconds > 0.0 && seconds <= 86_400.0 => Ok(seconds),
-        _ => Err("it must be a number of seconds above 0, such as 10 or 0.5".into()),
+    match crate::units::time(text)?.0.as_secs_f64() {
+        seconds if seconds <= 86_400.0 => Ok(seconds),
+        _ => Err("it must be 24h at most".into()),
     }
 }

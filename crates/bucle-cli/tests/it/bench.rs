@@ -2,7 +2,7 @@
 //! sense. Nothing here depends on how fast the machine is.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -387,6 +387,63 @@ fn wrong_answers_are_counted() {
     assert!(number(&errors["status 500, not 200"]) > 0.0, "{errors:?}");
 }
 
+/// A server that answers every 10 ms on one connection, `answers` times, and then is gone.
+fn dying(answers: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut input = [0; 4096];
+        let mut answer = |stream: &mut TcpStream, times: usize| {
+            for _ in 0..times {
+                assert!(stream.read(&mut input).unwrap() > 0);
+                std::thread::sleep(Duration::from_millis(10));
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                stream.write_all(answer).unwrap();
+            }
+        };
+        // The first connection is the one that asks what the answer is.
+        answer(&mut listener.accept().unwrap().0, 1);
+        let (mut stream, _) = listener.accept().unwrap();
+        drop(listener);
+        answer(&mut stream, answers);
+        // A request is under way when it dies.
+        assert!(stream.read(&mut input).unwrap() > 0);
+    });
+    url
+}
+
+#[test]
+fn a_server_that_dies_was_the_limit() {
+    let url = dying(20);
+    let arguments = [
+        "bench",
+        "http",
+        &url,
+        "-c",
+        "1",
+        "-d",
+        "2s",
+        "--warm-up",
+        "1ms",
+        "--rounds",
+        "1",
+        "--timeout",
+        "2",
+        "--json",
+    ];
+    let output = run(&arguments);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("1 never answered"), "{errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["failures"].to_string().contains("1 never answered"));
+    let result = &report["results"][0];
+    assert_eq!(result["unanswered"], 1, "{result}");
+    assert_eq!(result["limit"]["name"], "server", "{result}");
+    // It waited for what was left of the 2 s, not only until its connection broke.
+    assert!(number(&result["latency"]["max"]) > 200e6, "{result}");
+}
+
 #[test]
 fn plots_are_drawn() {
     let folder = tempfile::tempdir().unwrap();
@@ -410,6 +467,29 @@ fn plots_are_drawn() {
         );
         assert!(drawn.contains("add-contended") && drawn.trim_end().ends_with('>'));
     }
+}
+
+#[test]
+fn figures_are_printed_even_if_the_plot_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    // It can be opened, and no byte fits in.
+    let file = folder.path().join("plot.svg");
+    std::os::unix::fs::symlink("/dev/full", &file).unwrap();
+    let file = file.to_str().unwrap();
+    let output = run(&[
+        "bench",
+        "os",
+        "--quick",
+        "--only",
+        "add-alone",
+        "--plot",
+        file,
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.contains("add-alone"), "{table}");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("plot.svg"), "{errors}");
 }
 
 /// Whether a process has a handler for SIGINT.
@@ -458,6 +538,59 @@ fn a_signal_ends_it_with_what_was_measured() {
 }
 
 #[test]
+fn what_a_signal_cuts_off_is_no_failure_of_the_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (stalled, stalls) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // The first connection asks what the answer is; the other one is left waiting at its 20th
+        // request, until the client goes.
+        for answers in [1, 19] {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut input = [0; 4096];
+            for _ in 0..answers {
+                assert!(stream.read(&mut input).unwrap() > 0);
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                stream.write_all(answer).unwrap();
+            }
+            if answers > 1 {
+                assert!(stream.read(&mut input).unwrap() > 0);
+                stalled.send(()).unwrap();
+                let _ = stream.read(&mut input);
+            }
+        }
+    });
+    let child = bucle()
+        .args([
+            "bench", "http", &url, "-c", "1", "--rate", "100", "-d", "10m",
+        ])
+        .args([
+            "--warm-up",
+            "1ms",
+            "--rounds",
+            "1",
+            "--timeout",
+            "10m",
+            "--json",
+        ])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    stalls.recv_timeout(Duration::from_secs(60)).unwrap();
+    kill_process(Pid::from_raw(child.id() as i32).unwrap(), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let result = &report["results"][0];
+    assert!(number(&result["cut_off"]) >= 1.0, "{result}");
+    assert_eq!(result["unanswered"], 0, "{result}");
+    assert_eq!(report["failures"], serde_json::json!([]));
+}
+
+#[test]
 fn what_is_wrong_is_one_line() {
     for (arguments, code, words) in [
         (&["bench"][..], 2, &["bucle bench --help"][..]),
@@ -469,7 +602,17 @@ fn what_is_wrong_is_one_line() {
         (&["bench", "os", "--rounds", "0"], 2, &["--rounds"]),
         (&["bench", "os", "--plot", "x.png"], 2, &["--plot", ".svg"]),
         (&["bench", "os", "--only", "nonsense"], 1, &["nonsense"]),
-        (&["bench", "http"], 2, &["URL"]),
+        (&["bench", "http"], 2, &["URL", "bucle bench http --help"]),
+        (
+            &["bench", "http", "http://x/", "-d", "1d"],
+            2,
+            &["500ms, 10s"],
+        ),
+        (
+            &["bench", "http", "http://127.0.0.1:1/", "--pid", "4194303"],
+            1,
+            &["--pid 4194303", "no such process"],
+        ),
         (&["bench", "http", "localhost:80"], 2, &["http://"]),
         (
             &["bench", "http", "http://127.0.0.1:1/"],
@@ -527,6 +670,8 @@ fn what_is_wrong_is_one_line() {
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
         assert_eq!(errors.lines().count(), 1, "{arguments:?}: {errors}");
+        // It was refused before anything was measured.
+        assert_eq!(output.stdout, b"", "{arguments:?}");
         for word in words {
             assert!(
                 errors.contains(word),

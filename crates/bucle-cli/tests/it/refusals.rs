@@ -105,7 +105,7 @@ fn a_wrong_command_line() {
             &["--min-receive-rate", "second", "or off"],
         ),
         (&["serve", folder, "more"], &["more"]),
-        (&["bogus"], &["bogus"]),
+        (&["srve"], &["srve", "see: bucle --help"]),
         (&[], &["bucle serve DIR"]),
     ] {
         assert_refused(arguments, 2, words);

@@ -38,8 +38,8 @@ pub(crate) struct Connections {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     busy: Option<u32>,
 
-    /// How long each part takes, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = super::seconds, allow_negative_numbers = true)]
+    /// How long each part takes, as in 2, 500ms or 1m.
+    #[arg(long, value_name = "TIME", default_value_t = 3.0, value_parser = super::seconds, allow_negative_numbers = true)]
     seconds: f64,
 
     /// How often both are measured.
@@ -47,7 +47,7 @@ pub(crate) struct Connections {
     rounds: Option<u32>,
 
     #[command(flatten)]
-    output: Output,
+    pub(super) output: Output,
 }
 
 /// What is measured of a server, in the order of the table.
@@ -139,6 +139,12 @@ impl Connections {
             "connections",
             json!({ "connections": asked, "busy": busy, "seconds": seconds, "rounds": rounds, "quick": quick }),
         );
+        if asked < self.connections {
+            report.note(format!(
+                "--quick holds {asked} connections, not {}",
+                self.connections
+            ));
+        }
         if fit < asked as usize {
             report.note(format!(
                 "the limit on open files, {limit}, leaves room for {fit} connections, not {asked}; raise it with `ulimit -n`"

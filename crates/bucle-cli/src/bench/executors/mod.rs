@@ -49,8 +49,8 @@ pub(crate) struct Executors {
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
     terms: u32,
 
-    /// How long a task waits that stands for I/O, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.1, value_parser = super::seconds, allow_negative_numbers = true)]
+    /// How long a task waits that stands for I/O, as in 2, 500ms or 1m.
+    #[arg(long, value_name = "TIME", default_value_t = 0.1, value_parser = super::seconds, allow_negative_numbers = true)]
     wait: f64,
 
     /// Rows and columns of the matrices that a task multiplies.
@@ -66,7 +66,7 @@ pub(crate) struct Executors {
     no_python: bool,
 
     #[command(flatten)]
-    output: Output,
+    pub(super) output: Output,
 }
 
 /// One work, run one way by so many workers.
@@ -122,6 +122,12 @@ impl Executors {
                 "quick": quick,
             }),
         );
+        if let Some(most) = workers.last().filter(|most| **most > self.tasks as usize) {
+            report.note(format!(
+                "of {most} workers only {} had something to do, there being as many tasks: see --tasks",
+                self.tasks
+            ));
+        }
         let mut entries = Vec::new();
         for work in &works {
             for (way, workers) in Way::all(&workers) {

@@ -23,6 +23,9 @@ pub(super) struct Connection {
     transport: RefCell<Option<Transport>>,
     /// Requests without an answer, the oldest first.
     pub(super) pending: RefCell<VecDeque<Pending>>,
+    /// When the requests were due that were lost with a connection. Who waits for their answers waits
+    /// until there is a connection again, or to the end.
+    pub(super) lost: RefCell<Vec<u64>>,
     /// Counts the connections that there were in this place.
     pub(super) generation: Cell<u64>,
     /// Its server took too long, which is known already.
@@ -136,10 +139,10 @@ impl Client {
         let mut tally = self.load.tally.borrow_mut();
         match (expected.status, expected.length) {
             (Some(wanted), _) if wanted != status => {
-                tally.error(format!("status {status}, not {wanted}"));
+                tally.wrong(format!("status {status}, not {wanted}"));
             }
             (_, Some(wanted)) if wanted != length => {
-                tally.error(format!("a body of {length} bytes, not {wanted}"));
+                tally.wrong(format!("a body of {length} bytes, not {wanted}"));
             }
             _ => {
                 if was_due {
@@ -158,6 +161,7 @@ impl Protocol for Client {
     fn connection_made(&mut self, transport: Transport) {
         self.connection.transport.replace(Some(transport));
         self.connection.given_up.set(false);
+        self.load.count_lost(&self.connection);
         self.load.refill(&self.connection, self.load.plan.pipeline);
     }
 
@@ -215,13 +219,12 @@ impl Protocol for Client {
         }
         let pending = connection.pending.take();
         {
-            let now = self.load.now();
             let mut tally = self.load.tally.borrow_mut();
             let counted = pending
                 .iter()
                 .filter(|pending| self.load.counts(pending.due));
             for pending in counted {
-                tally.not_answered(pending.due, now);
+                connection.lost.borrow_mut().push(pending.due);
                 if !connection.given_up.get() {
                     tally.error(match &error {
                         Some(error) => format!("the connection broke: {error}"),

@@ -19,6 +19,8 @@ const TAKEN: f64 = 0.9;
 /// Who was the limit, and the figures that say so.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Limit {
+    /// Requests failed: the other figures are of what it still answered.
+    Failed { how: String },
     /// Nothing can be said.
     Unknown,
     /// The generator's threads had no CPU time left.
@@ -36,6 +38,9 @@ pub(crate) enum Limit {
 
 /// Judges a load.
 pub(crate) fn of(tally: &Tally, plan: &Plan) -> Limit {
+    if let Some(how) = tally.failures() {
+        return Limit::Failed { how };
+    }
     let Some(in_flight) = tally.in_flight() else {
         return Limit::Unknown;
     };
@@ -72,7 +77,7 @@ impl Limit {
             Limit::Rate { .. } => "rate",
             Limit::Connections { .. } => "number of connections",
             Limit::Machine { .. } => "machine",
-            Limit::Server { .. } => "server",
+            Limit::Server { .. } | Limit::Failed { .. } => "server",
         }
     }
 
@@ -80,6 +85,9 @@ impl Limit {
     pub(crate) fn explain(&self) -> String {
         let percent = |share: f64| format!("{:.0} %", share * 100.0);
         match self {
+            Limit::Failed { how } => {
+                format!("{how}; the figures are of what it did answer")
+            }
             Limit::Unknown => "nothing was answered".into(),
             Limit::Generator { busy, waited } => format!(
                 "its threads were on a CPU {} of the time and waited for one {}: the server may be \
@@ -145,6 +153,12 @@ mod tests {
         let mut busy_server = tally(900, ms(8), 0.4, 0.0);
         busy_server.server_cpu = Some(0.99);
         assert_eq!(of(&busy_server, &open).name(), "server");
+        let mut failing = tally(900, ms(8), 0.95, 0.0);
+        failing.idle = Some(0.01);
+        failing.not_answered(0, 1);
+        let limit = of(&failing, &closed);
+        assert_eq!(limit.name(), "server");
+        assert!(limit.explain().contains("1 never answered"));
         let mut crowded = tally(900, ms(8), 0.4, 0.0);
         crowded.idle = Some(0.01);
         assert_eq!(of(&crowded, &closed).name(), "machine");

@@ -430,22 +430,31 @@ impl Load {
         }
     }
 
-    /// Everything that is still under way was not answered.
+    /// The requests that were lost with a connection have waited until now, and in vain.
+    pub(super) fn count_lost(&self, connection: &Connection) {
+        let now = self.now();
+        let mut tally = self.tally.borrow_mut();
+        for due in connection.lost.take() {
+            tally.not_answered(due, now);
+        }
+    }
+
+    /// Everything that is still under way was not answered, unless a signal came before it could.
     fn end(&self) {
         self.phase.set(Phase::Over);
         let now = self.now();
         let connections = self.connections.take();
-        let mut tally = self.tally.borrow_mut();
-        for due in self.backlog.take() {
-            if self.counts(due) {
-                tally.not_answered(due, now);
-            }
-        }
+        let mut waiting = Vec::from(self.backlog.take());
         for connection in &connections {
-            for pending in connection.pending.take() {
-                if self.counts(pending.due) {
-                    tally.not_answered(pending.due, now);
-                }
+            self.count_lost(connection);
+            waiting.extend(connection.pending.take().iter().map(|pending| pending.due));
+        }
+        let mut tally = self.tally.borrow_mut();
+        for due in waiting.into_iter().filter(|due| self.counts(*due)) {
+            if stop::asked() {
+                tally.cut_off(due, now);
+            } else {
+                tally.not_answered(due, now);
             }
         }
         drop(tally);

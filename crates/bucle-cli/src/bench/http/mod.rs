@@ -64,12 +64,12 @@ pub(crate) struct Http {
     #[arg(long, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
     rate: Option<f64>,
 
-    /// How long each round measures, in seconds.
-    #[arg(long, short, value_name = "SECONDS", default_value_t = 5.0, value_parser = super::seconds, allow_negative_numbers = true)]
+    /// How long each round measures, as in 2, 500ms or 1m.
+    #[arg(long, short, value_name = "TIME", default_value_t = 5.0, value_parser = super::seconds, allow_negative_numbers = true)]
     duration: f64,
 
-    /// How long the load is on before each round measures, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.5, value_parser = super::seconds, allow_negative_numbers = true)]
+    /// How long the load is on before each round measures, as in 2, 500ms or 1m.
+    #[arg(long, value_name = "TIME", default_value_t = 0.5, value_parser = super::seconds, allow_negative_numbers = true)]
     warm_up: f64,
 
     /// How many rounds, for each URL.
@@ -80,8 +80,8 @@ pub(crate) struct Http {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
 
-    /// How long an answer may take, in seconds, before its connection is given up.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = super::seconds, allow_negative_numbers = true)]
+    /// How long an answer may take, before its connection is given up, as in 2, 500ms or 1m.
+    #[arg(long, value_name = "TIME", default_value_t = 10.0, value_parser = super::seconds, allow_negative_numbers = true)]
     timeout: f64,
 
     /// The method of the requests.
@@ -110,11 +110,12 @@ pub(crate) struct Http {
     ca: Option<std::path::PathBuf>,
 
     /// The server's process, for its CPU time; found by itself if it is on this machine.
-    #[arg(long, value_name = "PID")]
+    // Linux has no process with a number above that (PID_MAX_LIMIT), and 0 would be this one.
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..1 << 22))]
     pid: Option<u32>,
 
     #[command(flatten)]
-    output: Output,
+    pub(super) output: Output,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -162,6 +163,9 @@ impl Http {
                 "--threads {} is more than --connections {}; each thread needs one at least",
                 self.threads, self.connections
             ));
+        }
+        if let Some(pid) = self.pid {
+            account::cpu(pid).map_err(|_| format!("--pid {pid}: there is no such process"))?;
         }
         let wanted = u64::from(self.connections) + 64;
         let limit = super::machine::raise_open_files(wanted);
@@ -240,9 +244,13 @@ impl Http {
         }
         fill(&mut report, &subjects);
         let silent = subjects.iter().all(|subject| subject.received() == 0);
+        let failed = report.failures.join("; ");
         report.deliver(&self.output)?;
         if silent && !stop::asked() {
             return Err("no right answer came".into());
+        }
+        if !failed.is_empty() {
+            return Err(failed);
         }
         Ok(())
     }
@@ -391,6 +399,12 @@ fn fill(report: &mut Report, subjects: &[Subjected]) {
         if total.unanswered > 0 {
             report.note(format!("{url}: {} requests were never answered; they count as having taken as long as was waited", total.unanswered));
         }
+        if total.cut_off > 0 {
+            report.note(format!("{url}: {} requests were under way when the signal came; they count as having taken as long as was waited", total.cut_off));
+        }
+        if let Some(failures) = total.failures() {
+            report.failures.push(format!("{url}: {failures}"));
+        }
         if total.reopened > 0 {
             report.note(format!("{url}: {} connections were closed by the server between two requests, and made again", total.reopened));
         }
@@ -409,6 +423,8 @@ fn fill(report: &mut Report, subjects: &[Subjected]) {
             "errors": total.errors,
             "reopened": total.reopened,
             "unanswered": total.unanswered,
+            "wrong": total.wrong,
+            "cut_off": total.cut_off,
             "latency": QUANTILES.map(|(name, quantile)| (name, total.latency(quantile))).into_iter().collect::<std::collections::BTreeMap<_, _>>(),
             "limit": { "name": verdict.name(), "why": verdict.explain() },
         }));

@@ -31,6 +31,10 @@ pub(crate) struct Tally {
     pub(crate) reopened: u64,
     /// Requests that were due and never answered.
     pub(crate) unanswered: u64,
+    /// Answers with another status or length than they should have.
+    pub(crate) wrong: u64,
+    /// Requests that a signal cut off while they waited for their answers.
+    pub(crate) cut_off: u64,
     /// CPU time of the generator's threads, and how long they waited for a CPU.
     pub(crate) cpu: Duration,
     pub(crate) waited: Duration,
@@ -58,6 +62,8 @@ impl Default for Tally {
             errors: BTreeMap::new(),
             reopened: 0,
             unanswered: 0,
+            wrong: 0,
+            cut_off: 0,
             cpu: Duration::ZERO,
             waited: Duration::ZERO,
             thread_time: Duration::ZERO,
@@ -94,6 +100,33 @@ impl Tally {
     pub(crate) fn not_answered(&mut self, due: u64, now: u64) {
         self.unanswered += 1;
         record(&mut self.latency, now.saturating_sub(due));
+    }
+
+    /// A signal came before the answer could, which says nothing against the server. That it took
+    /// so long at least is kept.
+    pub(crate) fn cut_off(&mut self, due: u64, now: u64) {
+        self.cut_off += 1;
+        record(&mut self.latency, now.saturating_sub(due));
+    }
+
+    /// An answer came that is not what it should be.
+    pub(crate) fn wrong(&mut self, what: impl Into<String>) {
+        self.wrong += 1;
+        self.error(what);
+    }
+
+    /// What failed, in a sentence; none if nothing did.
+    pub(crate) fn failures(&self) -> Option<String> {
+        let failed = self.unanswered + self.wrong;
+        if failed > 0 {
+            let all = self.answers + failed + self.cut_off;
+            return Some(format!(
+                "{failed} of {all} requests failed: {} never answered, {} answered wrongly",
+                self.unanswered, self.wrong
+            ));
+        }
+        let errors: u64 = self.errors.values().sum();
+        (errors > 0).then(|| format!("every request was answered, but {errors} errors came up"))
     }
 
     /// Something went wrong.
@@ -136,6 +169,8 @@ impl Tally {
         }
         self.reopened += other.reopened;
         self.unanswered += other.unanswered;
+        self.wrong += other.wrong;
+        self.cut_off += other.cut_off;
         self.cpu += other.cpu;
         self.waited += other.waited;
         self.thread_time += other.thread_time;

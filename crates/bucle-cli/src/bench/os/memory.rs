@@ -97,14 +97,16 @@ const SIZES: [(&str, usize); 4] = [
 
 fn latencies(effort: Effort) -> impl Iterator<Item = Probe> {
     SIZES.into_iter().map(move |(name, size)| {
-        let size = size.min(working_set(effort));
-        let figure = time(
-            name,
-            format!(
-                "a load that depends on the one before, within {} KiB",
-                size >> 10
-            ),
+        let named = size;
+        let size = named.min(working_set(effort));
+        let mut what = format!(
+            "a load that depends on the one before, within {} KiB",
+            size >> 10
         );
+        if size < named {
+            what.push_str(&format!(" (not {}, being --quick)", named >> 10));
+        }
+        let figure = time(name, what);
         let loads = effort.times(400_000);
         // Made at the first sample, and kept: making it takes longer than walking it.
         let mut chain: Option<Pages> = None;

@@ -43,7 +43,7 @@ pub(crate) struct Os {
     only: Vec<String>,
 
     #[command(flatten)]
-    output: Output,
+    pub(super) output: Output,
 }
 
 impl Os {

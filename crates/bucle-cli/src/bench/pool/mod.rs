@@ -45,7 +45,7 @@ pub(crate) struct Pool {
     rounds: Option<u32>,
 
     #[command(flatten)]
-    output: Output,
+    pub(super) output: Output,
 }
 
 /// What is measured.

@@ -9,6 +9,7 @@ mod axis;
 mod chart;
 mod page;
 
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -37,6 +38,29 @@ pub(crate) struct Output {
     /// Few and short rounds: shows that everything works, proves nothing.
     #[arg(long)]
     pub(crate) quick: bool,
+}
+
+impl Output {
+    /// Whether what is asked for can be written, which is better known before anything is measured.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let Some(path) = &self.plot else {
+            return Ok(());
+        };
+        let existed = path.exists();
+        // A file that is there stays as it is, until there are plots to put into it.
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .and_then(|_| if existed { Ok(()) } else { fs::remove_file(path) })
+            .map_err(|error| {
+                format!(
+                    "--plot {}: it can't be written: {error}; name a file in a folder that is there",
+                    path.display()
+                )
+            })
+    }
 }
 
 fn plot_file(text: &str) -> Result<PathBuf, String> {
@@ -116,6 +140,8 @@ pub(crate) struct Report {
     pub(crate) settings: Value,
     /// False if a signal ended it before its time.
     pub(crate) complete: bool,
+    /// What went wrong and makes the figures doubtful; stands above them.
+    pub(crate) failures: Vec<String>,
     pub(crate) results: Value,
     /// What a reader has to know to take the figures right.
     pub(crate) notes: Vec<String>,
@@ -134,6 +160,7 @@ impl Report {
             machine: Machine::look(),
             settings,
             complete: true,
+            failures: Vec::new(),
             results: Value::Null,
             notes: Vec::new(),
             tables: Vec::new(),
@@ -161,12 +188,19 @@ impl Report {
                 self.machine.load
             ));
         }
+        // Whatever becomes of the plots: what was measured is not lost.
+        let printed = self.publish(output.json);
         if let Some(path) = &output.plot {
             page::write(path, &self)?;
         }
+        printed
+    }
+
+    /// Prints it to standard output.
+    fn publish(&self, as_json: bool) -> Result<(), String> {
         let mut out = io::stdout().lock();
-        let printed = if output.json {
-            serde_json::to_writer_pretty(&mut out, &self)
+        let printed = if as_json {
+            serde_json::to_writer_pretty(&mut out, self)
                 .map_err(io::Error::from)
                 .and_then(|()| writeln!(out))
         } else {
@@ -185,6 +219,9 @@ impl Report {
 
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}\n{}\n", self.heading(), self.machine.line())?;
+        for failure in &self.failures {
+            writeln!(out, "FAILED: {failure}\n")?;
+        }
         for table in self.tables.iter().filter(|table| !table.rows.is_empty()) {
             table.print(out)?;
         }

@@ -60,11 +60,14 @@ fn html(report: &Report, picture: &str) -> String {
         escaped(&report.heading()),
         escaped(&report.machine.line()),
     );
+    for failure in &report.failures {
+        // Writing to a String does not fail.
+        let _ = writeln!(page, "<p><b>Failed: {}</b></p>", escaped(failure));
+    }
     for table in report.tables.iter().filter(|table| !table.rows.is_empty()) {
         table_rows(&mut page, table);
     }
     for note in &report.notes {
-        // Writing to a String does not fail.
         let _ = writeln!(page, "<p>Note: {}</p>", escaped(note));
     }
     page.push_str(picture);
