@@ -110,6 +110,9 @@ fn one_line(error: &clap::Error, command: &str) -> String {
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
         .map(|line| line.trim_start_matches("error: "))
-        .collect::<Vec<_>>();
-    format!("{}; see: {command} --help", said.join("; "))
+        .collect::<Vec<_>>()
+        .join("; ")
+        // A list follows.
+        .replace(":; ", ": ");
+    format!("{said}; see: {command} --help")
 }

@@ -135,10 +135,15 @@ const PLAIN: &str = "http://";
 
 /// An address, checked here so that the flag is named when it is none.
 fn address(text: &str) -> Result<String, String> {
-    match text.strip_prefix(PLAIN).unwrap_or(text).to_addresses() {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(error.to_string()),
+    let bare = text.strip_prefix(PLAIN).unwrap_or(text);
+    if let Some(rest) = bare.strip_prefix("https://") {
+        return Err(format!(
+            "an address is given without https://; write {rest}, which speaks HTTPS with \
+             --tls-cert and --tls-key, or --tls-self-signed"
+        ));
     }
+    checked(bare)?;
+    Ok(text.to_owned())
 }
 
 /// The same, of which a port alone is one of this machine's own.
@@ -147,8 +152,38 @@ fn admin_address(text: &str) -> Result<String, String> {
     if port.parse::<u16>().is_ok() {
         return Ok(format!("127.0.0.1:{port}"));
     }
+    if port.contains([':', '/']) {
+        checked(text)?;
+        return Ok(text.to_owned());
+    }
+    let why = if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) {
+        "is out of range, ports go from 0 to 65535"
+    } else {
+        "is no port"
+    };
+    Err(format!(
+        "`{port}` {why}; write PORT (of 127.0.0.1), such as 9090, ADDRESS:PORT, or unix:PATH"
+    ))
+}
+
+/// What can be listened at, or what would be right instead.
+fn checked(text: &str) -> Result<(), String> {
+    if let Some(port) = text.strip_prefix(':')
+        && port.parse::<u16>().is_ok()
+    {
+        return Err(format!(
+            "it names no address; write 127.0.0.1:{port} to be reached from this machine alone, or \
+             0.0.0.0:{port} and [::]:{port} from others too"
+        ));
+    }
+    if let Some((scheme, _)) = text.split_once("://") {
+        return Err(format!(
+            "an address is given without {scheme}://; write ADDRESS:PORT, such as 127.0.0.1:8080, \
+             or unix:PATH"
+        ));
+    }
     match text.to_addresses() {
-        Ok(_) => Ok(text.to_owned()),
+        Ok(_) => Ok(()),
         Err(error) => Err(error.to_string()),
     }
 }

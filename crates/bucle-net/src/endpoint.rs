@@ -90,6 +90,10 @@ struct Rare {
     allowed: u64,
     /// Whom it is for, as a proxy has told it.
     announced: Option<Rc<Address>>,
+    /// What was queued when the connection was lost.
+    unsent: u64,
+    /// `connection_lost` is being called.
+    ending: bool,
 }
 
 impl Default for Rare {
@@ -101,6 +105,8 @@ impl Default for Rare {
             drained: Waiters::default(),
             allowed: 0,
             announced: None,
+            unsent: 0,
+            ending: false,
         }
     }
 }
@@ -437,6 +443,9 @@ impl dyn Endpoint {
         state.set(LOST | CLOSING);
         state.clear(BLOCKED);
         let queue = state.queue.take();
+        if let Some(queue) = &queue {
+            state.with_rare(|rare| rare.unsent = queue.size());
+        }
         if let Some(socket) = &*state.socket.borrow() {
             socket.deregister(&state.event_loop);
         }
@@ -564,6 +573,9 @@ impl Ending {
             let event_loop = self.0.state().event_loop.clone();
             event_loop.call_soon(move || self.run(error));
             return;
+        }
+        if let Some(rare) = &mut *self.0.state().rare.borrow_mut() {
+            rare.ending = true;
         }
         self.0.call("connection_lost", |protocol| {
             protocol.connection_lost(error);

@@ -206,7 +206,8 @@ impl Transport {
         self.carrier.is_reading()
     }
 
-    /// Bytes that are queued, those of files included.
+    /// Bytes that are queued, those of files included. In [`Protocol::connection_lost`]: those that
+    /// were, and never left.
     pub fn get_write_buffer_size(&self) -> usize {
         self.carrier.write_buffer_size()
     }

@@ -33,6 +33,9 @@ pub const LOG_BUFFER: usize = 1024 * 1024;
 /// one of them.
 const GATHER: Duration = Duration::from_millis(10);
 
+/// How much is told of the line of a request that could not be read, in bytes.
+const LINE: usize = 1024;
+
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -58,7 +61,8 @@ pub(crate) struct Record {
     under_way: bool,
     /// Whether the request could be read.
     readable: bool,
-    /// Method, target, version, referer and user agent, one behind the other.
+    /// Method, target, version, referer and user agent, one behind the other; or, of what could not
+    /// be read, its first line.
     text: Vec<u8>,
     ends: [usize; 5],
     status: u16,
@@ -82,22 +86,34 @@ impl Record {
         }
     }
 
-    /// Begins with a request, or with what could not be read as one.
-    pub(crate) fn begin(&mut self, head: Option<&RequestHead>, now: Instant, pool: &HeadPool) {
+    /// Begins with a request, or with what came and could not be read as one.
+    pub(crate) fn begin(
+        &mut self,
+        request: Result<&RequestHead, &[u8]>,
+        now: Instant,
+        pool: &HeadPool,
+    ) {
         let connected = self.connected.as_ref();
-        self.client = match head {
-            Some(head) => pool.client(connected, head),
-            None => connected
+        self.client = match request {
+            Ok(head) => pool.client(connected, head),
+            Err(_) => connected
                 .and_then(Address::as_tcp)
                 .map(|address| address.ip().to_canonical()),
         };
         self.started = now;
         self.under_way = true;
-        self.readable = head.is_some();
+        self.readable = request.is_ok();
         self.text.clear();
         self.ends = [0; 5];
         (self.status, self.sent) = (0, 0);
-        let Some(head) = head else { return };
+        let head = match request {
+            Ok(head) => head,
+            Err(input) => {
+                self.text.extend_from_slice(first_line(input));
+                self.ends = [self.text.len(); 5];
+                return;
+            }
+        };
         let parts = [
             head.method_str().as_bytes(),
             head.target().as_bytes(),
@@ -122,6 +138,16 @@ impl Record {
         self.sent = sent;
     }
 
+    /// So much more of a body that comes by and by was sent.
+    pub(crate) fn sent_more(&mut self, sent: u64) {
+        self.sent = self.sent.saturating_add(sent);
+    }
+
+    /// So much of it never left.
+    pub(crate) fn unsent(&mut self, unsent: u64) {
+        self.sent = self.sent.saturating_sub(unsent);
+    }
+
     /// Ends it; false if it was not under way.
     pub(crate) fn end(&mut self) -> bool {
         std::mem::take(&mut self.under_way)
@@ -138,7 +164,7 @@ impl Record {
             None => out.push(b'-'),
         }
         write!(out, " - - [{}] \"", date.common())?;
-        if !self.readable {
+        if !self.readable && self.text.is_empty() {
             out.push(b'-');
         }
         for number in 0..3 {
@@ -172,9 +198,14 @@ impl Record {
             None => out.extend_from_slice(b",\"client\":null"),
         }
         let names = ["method", "target", "version", "referer", "user_agent"];
+        if !self.readable && !self.text.is_empty() {
+            out.extend_from_slice(b",\"line\":");
+            push_json(out, &self.text);
+        }
         for (number, name) in names.into_iter().enumerate() {
             write!(out, ",\"{name}\":")?;
             match self.part(number) {
+                _ if !self.readable => out.extend_from_slice(b"null"),
                 b"" => out.extend_from_slice(b"null"),
                 part => push_json(out, part),
             }
@@ -186,6 +217,15 @@ impl Record {
             ",\"status\":{status},\"bytes\":{sent},\"microseconds\":{took}}}"
         )
     }
+}
+
+/// The line that a request began with, as far as it came, and not more than [`LINE`] of it.
+fn first_line(input: &[u8]) -> &[u8] {
+    let is_end = |byte: &u8| b"\r\n".contains(byte);
+    let start = input.iter().position(|byte| !is_end(byte));
+    let line = &input[start.unwrap_or(input.len())..];
+    let line = &line[..line.len().min(LINE)];
+    &line[..line.iter().position(is_end).unwrap_or(line.len())]
 }
 
 /// Text between quotes; what could end them or the line is written as `\xHH`, as nginx does.
@@ -488,7 +528,7 @@ mod tests {
         let peer = Address::Tcp("192.0.2.7:5000".parse().unwrap());
         let now = Instant::now();
         let mut record = Record::new(Some(peer.clone()), Some(peer), now);
-        record.begin(Some(&head), now, &pool());
+        record.begin(Ok(&head), now, &pool());
         record.answered(200, 12);
         record
     }
@@ -515,12 +555,28 @@ mod tests {
         );
         let mut unreadable = record;
         unreadable.connected = Some(Address::Unix(None));
-        unreadable.begin(None, Instant::now(), &pool());
+        unreadable.begin(Err(b""), Instant::now(), &pool());
         unreadable.answered(400, 3);
         assert_eq!(
             combined(&unreadable),
             "- - - [06/Nov/1994:08:49:37 +0000] \"-\" 400 3 \"-\" \"-\"\n"
         );
+        for (input, line) in [
+            (
+                &b"\r\nGET /\"\x07 HTTP/9.9\r\nHost: x\r\n"[..],
+                "GET /\\x22\\x07 HTTP/9.9",
+            ),
+            (b"GET /ha", "GET /ha"),
+            (b"\r\n", "-"),
+            (&[b'a'; 2 * LINE], &"a".repeat(LINE)),
+        ] {
+            unreadable.begin(Err(input), Instant::now(), &pool());
+            let told = combined(&unreadable);
+            assert!(
+                told.contains(&format!("+0000] \"{line}\" 0 0 \"-\" \"-\"\n")),
+                "{told}"
+            );
+        }
     }
 
     #[test]

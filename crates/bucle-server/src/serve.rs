@@ -395,7 +395,7 @@ impl Bound {
 
     /// Serves until SIGINT or SIGTERM: then it takes no more connections, finishes the answers
     /// that are under way, within [`Options::drain_timeout`], and returns. A second signal cuts
-    /// short.
+    /// short. SIGHUP has the certificate's files read again, and does nothing without any.
     ///
     /// `make_handler` is called once on each worker's loop; the calling thread has one of them.
     ///
@@ -453,17 +453,20 @@ impl Bound {
                 let stop = stop.clone();
                 event_loop.add_signal_handler(signal, move || stop.raise_more())?;
             }
-            if let Some(certificate) = certificate {
+            if let Some(certificate) = &certificate {
                 event_loop
                     .spawn_named("certificate", certificate.clone().watch())
                     .detach();
-                event_loop.add_signal_handler(SIGHUP, move || {
+            }
+            // Without a certificate there is nothing to read again, and no reason to die of it.
+            event_loop.add_signal_handler(SIGHUP, move || {
+                if let Some(certificate) = &certificate {
                     let renewal = certificate.clone().renew(false);
                     get_running_loop()
                         .spawn_named("certificate", renewal)
                         .detach();
-                })?;
-            }
+                }
+            })?;
             if let Some(ready) = ready
                 && failure.is_none()
             {

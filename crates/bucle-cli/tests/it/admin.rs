@@ -76,6 +76,43 @@ fn a_load_balancer_is_told_while_what_is_under_way_is_finished() {
     assert!(!socket.exists());
 }
 
+/// A download that its client leaves is not told of as a whole one, neither counted nor logged.
+#[test]
+fn an_answer_that_was_cut_is_told_of() {
+    const LARGE: u64 = 30_000_000;
+    let folder = site();
+    let arguments = ["--listen", "127.0.0.1:0", "--admin", "0"];
+    let mut serving = Serving::start(folder.path(), &arguments);
+    let admin = admin_address(&mut serving);
+    let cut = || {
+        let page = get(TcpStream::connect(&admin).unwrap(), "/metrics");
+        value(&page, "bucle_http_answers_cut_total")
+    };
+    assert!(serving.get("/large").len() as u64 > LARGE);
+    let mut leaves = serving.connect();
+    leaves
+        .write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    leaves.read_exact(&mut [0; 1000]).unwrap();
+    assert_eq!(cut(), 0.0);
+    drop(leaves);
+    let began = Instant::now();
+    while cut() < 1.0 {
+        assert!(began.elapsed() < WATCHDOG);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    serving.signal(Signal::TERM);
+    assert!(serving.wait().success(), "{}", serving.errors());
+    let lines: Vec<_> = (&mut serving.output).lines().map(Result::unwrap).collect();
+    let sent: Vec<u64> = lines
+        .iter()
+        .map(|line| line.split(' ').nth(9).unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(sent.len(), 2, "{lines:?}");
+    assert_eq!(sent[0], LARGE);
+    assert!((1..LARGE).contains(&sent[1]), "{lines:?}");
+}
+
 #[test]
 fn an_address_that_can_t_be_had_is_an_error() {
     let folder = site();

@@ -44,6 +44,30 @@ fn a_wrong_command_line() {
         ),
         (&["serve", folder, "--listen"], &["--listen"]),
         (
+            &["serve", folder, "--listen", "https://127.0.0.1:8443"],
+            &["--listen", "write 127.0.0.1:8443", "--tls-cert"],
+        ),
+        (
+            &["serve", folder, "--listen", "ftp://127.0.0.1:21"],
+            &["without ftp://", "ADDRESS:PORT"],
+        ),
+        (
+            &["serve", folder, "--listen", ":8080"],
+            &["write 127.0.0.1:8080", "0.0.0.0:8080"],
+        ),
+        (
+            &["serve", folder, "--admin", "99999"],
+            &["--admin", "out of range", "PORT (of 127.0.0.1)"],
+        ),
+        (
+            &["serve", folder, "--admin", "foo"],
+            &["`foo` is no port", "PORT (of 127.0.0.1)", "unix:PATH"],
+        ),
+        (
+            &["serve", folder, "--proxy-protocol"],
+            &["not provided: --trusted-proxy <CIDR>; see"],
+        ),
+        (
             &["serve", folder, "--access-log", "xml"],
             &["combined", "json"],
         ),

@@ -122,12 +122,13 @@ fn every_request_is_logged_in_its_format() {
                     assert!(line.contains(&format!("\"status\":{status},")), "{line}");
                 }
                 assert!(lines[1].contains("\"target\":\"/missing\""));
+                assert!(lines[2].contains("\"line\":\"nonsense\",\"method\":null"));
             }
             _ => {
                 assert_eq!(lines.len(), 3, "{lines:?}");
                 assert!(lines[1].starts_with("127.0.0.1 - - ["), "{}", lines[1]);
                 assert!(lines[1].contains("\"GET /missing HTTP/1.1\" 404 "));
-                assert!(lines[2].contains("\"-\" 400 "), "{}", lines[2]);
+                assert!(lines[2].contains("\"nonsense\" 400 "), "{}", lines[2]);
             }
         }
     }

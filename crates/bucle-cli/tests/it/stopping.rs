@@ -35,6 +35,19 @@ fn a_signal_finishes_what_is_under_way_and_exits_0() {
     }
 }
 
+/// What has nothing to read again does not die of being asked to.
+#[test]
+fn a_hangup_without_a_certificate_changes_nothing() {
+    let site = site();
+    let mut serving = Serving::start(site.path(), &["--listen", "127.0.0.1:0"]);
+    for _ in 0..3 {
+        serving.signal(Signal::HUP);
+        assert!(serving.get("/").contains("<p>hello"));
+    }
+    serving.signal(Signal::TERM);
+    assert!(serving.wait().success(), "{}", serving.errors());
+}
+
 #[test]
 fn a_second_signal_or_the_deadline_cuts() {
     let site = site();

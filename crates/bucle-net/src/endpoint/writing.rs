@@ -375,7 +375,12 @@ impl dyn Endpoint {
     }
 
     pub(crate) fn write_buffer_size(&self) -> usize {
-        usize::try_from(self.state().queued()).unwrap_or(usize::MAX)
+        let state = self.state();
+        let size = match &*state.rare.borrow() {
+            Some(rare) if rare.ending => rare.unsent,
+            _ => state.queued(),
+        };
+        usize::try_from(size).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn write_buffer_limits(&self) -> (usize, usize) {

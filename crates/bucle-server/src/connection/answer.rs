@@ -165,6 +165,7 @@ impl<H: Handler> Connection<H> {
         chunked: bool,
         trailers: Option<Trailers>,
     ) {
+        self.record(|record| record.sent(0));
         let connection = self.clone();
         let task = self
             .worker
@@ -200,6 +201,7 @@ impl<H: Handler> Connection<H> {
     }
 
     pub(super) fn send_piece(self: &Rc<Self>, piece: Bytes, chunked: bool) {
+        self.record(|record| record.sent_more(piece.len() as u64));
         self.with_transport(|transport| {
             if chunked {
                 let mut frame = Vec::with_capacity(18);

@@ -82,6 +82,7 @@ impl<H: Handler> Protocol for Driver<H> {
     fn resume_writing(&mut self) {
         let connection = &self.0;
         connection.clear(flag::BLOCKED);
+        connection.log_what_has_left();
         let drained = match &mut *connection.exchange.borrow_mut() {
             Some(exchange) => exchange.drained.take(),
             None => None,

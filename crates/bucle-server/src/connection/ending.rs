@@ -92,7 +92,7 @@ impl<H: Handler> Connection<H> {
                 self.set(flag::HEAD);
             }
             if self.worker.log.is_some() {
-                self.begin_record(None);
+                self.begin_record(Err(input));
             }
         }
         self.clear(flag::KEEP_ALIVE | flag::EXPECTS_CONTINUE | flag::CONTINUE_DUE);
@@ -186,10 +186,21 @@ impl<H: Handler> Connection<H> {
         let before = self.phase.replace(Phase::Closed);
         if before == Phase::Exchange && !self.any(flag::BEGUN) {
             self.worker.tally.abandoned.add(1);
+        } else if before != Phase::Upgraded
+            && (self.any(flag::BLOCKED) || self.any(flag::BEGUN) && !self.any(flag::ANSWERED))
+        {
+            // Once: this is called again when the protocol is dropped.
+            self.clear(flag::BLOCKED);
+            self.set(flag::ANSWERED);
+            self.worker.tally.cut.add(1);
         }
         self.stop_exchange(BodyError::Incomplete);
         let exchange = self.exchange.take();
         if let Some(mut exchange) = exchange {
+            if let Some(record) = &mut exchange.log {
+                let unsent = self.with_transport(Transport::get_write_buffer_size);
+                record.unsent(unsent.unwrap_or(0) as u64);
+            }
             self.log(&mut exchange);
         }
         self.carry.take();

@@ -76,7 +76,7 @@ impl<H: Handler> Connection<H> {
         }
         self.flags.set(flags);
         if worker.log.is_some() {
-            self.begin_record(Some(&head));
+            self.begin_record(Ok(&head));
         }
         let body = (!whole).then(|| {
             let owner: Weak<Self> = Rc::downgrade(self);
@@ -342,29 +342,42 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    /// Begins a line of the log: for a request, or for what could not be read as one.
-    pub(super) fn begin_record(&self, head: Option<&RequestHead>) {
+    /// Begins a line of the log: for a request, or for what came and could not be read as one.
+    pub(super) fn begin_record(&self, request: Result<&RequestHead, &[u8]>) {
         let now = self.worker.event_loop.time();
         self.with_exchange(|exchange| {
+            self.log(exchange);
             let record = exchange.log.get_or_insert_with(|| {
                 // The system is asked once a connection.
                 let peer = self.with_transport(Transport::peer_address).flatten();
                 let client = self.with_transport(Transport::client_address).flatten();
                 Box::new(Record::new(peer, client, now))
             });
-            record.begin(head, now, &self.worker.heads);
+            record.begin(request, now, &self.worker.heads);
         });
     }
 
-    /// Writes the line of an exchange that is over, and keeps the record for the next one.
+    /// Writes the line of an exchange that is over, and keeps the record for the next one. While
+    /// much of the answer waits for the client the line does too: how much will leave isn't known.
     fn keep_record(&self, mut exchange: Box<Exchange>) {
-        self.log(&mut exchange);
+        if !self.any(flag::BLOCKED) {
+            self.log(&mut exchange);
+        }
         if exchange.log.is_some() {
             *exchange = Exchange {
                 log: exchange.log.take(),
                 ..Exchange::default()
             };
             self.exchange.replace(Some(exchange));
+        }
+    }
+
+    /// The client has read: writes the line that waited for that.
+    pub(super) fn log_what_has_left(&self) {
+        if self.phase.get() != Phase::Exchange
+            && let Some(exchange) = &mut *self.exchange.borrow_mut()
+        {
+            self.log(exchange);
         }
     }
 

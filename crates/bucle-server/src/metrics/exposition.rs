@@ -82,6 +82,11 @@ impl Scrape {
             self.sum(|tally| tally.abandoned.get()),
         )?;
         page.counter(
+            "bucle_http_answers_cut",
+            "Answers that were begun, and cut before all of them had left",
+            self.sum(|tally| tally.cut.get()),
+        )?;
+        page.counter(
             "bucle_http_parse_errors",
             "Requests that were refused because they could not be read, or went over a limit of the \
              parser",

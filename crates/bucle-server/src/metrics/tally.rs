@@ -77,6 +77,8 @@ pub(crate) struct Tally {
     answers: [[Count; CLASSES]; METHODS.len()],
     /// Requests whose client was gone before they were answered.
     pub(crate) abandoned: Count,
+    /// Answers that had begun to leave and did not all leave.
+    pub(crate) cut: Count,
     /// Requests that could not be read.
     pub(crate) unreadable: Count,
     pub(crate) panics: Count,
