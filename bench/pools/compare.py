@@ -32,8 +32,8 @@ CASES = {
     "payload": ("64 MiB there and a new one back, ms", 12, 3, ["bucle", *OTHERS], 1e6),
     "payload-copied": ("the same, ours as a Vec of the caller's own, ms", 12, 3, ["bucle"], 1e6),
     "payload-in": ("64 MiB there, ms (bare: memcpy)", 20, 0, ["bare", "bucle"], 1e6),
-    "work-10ms": ("a task of 10 ms, two workers, ms (bare: two pinned processes)", 100, 0, ["bare", "bucle", "procspawn"], 1e6),
-    "work-100us": ("a task of 100 us, two workers, us (bare: two pinned processes)", 10_000, 0, ["bare", "bucle", "procspawn"], 1e3),
+    "work-10ms": ("a task of 10 ms, two workers, ms (bare: two pinned processes)", 100, 0, ["bare", "bucle"], 1e6),
+    "work-100us": ("a task of 100 us, two workers, us (bare: two pinned processes)", 10_000, 0, ["bare", "bucle"], 1e3),
 }
 
 # case, than whom, and how many times bucle's figure theirs must be at least.

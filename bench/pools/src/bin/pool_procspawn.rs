@@ -5,7 +5,7 @@ use std::error::Error;
 use std::thread;
 use std::time::Instant;
 
-use bench_pools::{Asked, OUTSTANDING, PAUSE, PAYLOAD, each, median, renew, tell, work};
+use bench_pools::{Asked, OUTSTANDING, PAUSE, PAYLOAD, each, median, renew, tell};
 use procspawn::Pool;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -26,7 +26,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     for _ in 0..workers * 20 {
         procspawn::spawn!(in pool, () || ()).join()?;
     }
-    let steps = asked.steps;
     match &*asked.case {
         "trip" | "trip-asleep" => {
             let mut times = Vec::with_capacity(count);
@@ -53,14 +52,6 @@ fn main() -> Result<(), Box<dyn Error>> {
                 outstanding.push_back(procspawn::spawn!(in pool, (number => n) || n));
             }
             for task in outstanding {
-                task.join()?;
-            }
-            tell(each(begun.elapsed(), count));
-        }
-        "work" => {
-            let begun = Instant::now();
-            let tasks = (0..count).map(|_| procspawn::spawn!(in pool, (steps => s) || work(s)));
-            for task in tasks.collect::<Vec<_>>() {
                 task.join()?;
             }
             tell(each(begun.elapsed(), count));
