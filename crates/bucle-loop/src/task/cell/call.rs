@@ -17,8 +17,14 @@ pub(crate) struct RemoteCall {
 }
 
 /// What can be done with a closure in its place, which holds nothing afterwards.
+///
+/// # Safety
+/// Both want a place that holds a closure of the type they were made for, and whose caller has it
+/// alone and doesn't use it again.
 struct Kind {
+    // SAFETY: for the caller to show, as said above.
     run: unsafe fn(*mut Place),
+    // SAFETY: as above.
     drop: unsafe fn(*mut Place),
 }
 
