@@ -8,6 +8,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::num::NonZeroU32;
 use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
@@ -159,6 +160,14 @@ impl FdEntry {
         generation: 0,
         interest: Interest::NONE,
     };
+
+    /// Begins the next owner's generation. None is 0, so that a registration has room to spare for
+    /// there being none.
+    fn next_generation(&mut self) -> NonZeroU32 {
+        let next = NonZeroU32::new(self.generation.wrapping_add(1)).unwrap_or(NonZeroU32::MIN);
+        self.generation = next.get();
+        next
+    }
 }
 
 /// What the selector stores with a descriptor and gives back with its events.
@@ -312,11 +321,10 @@ impl FdTable {
         fd: Pollable<'_>,
         interest: Interest,
         source: Rc<dyn Source>,
-    ) -> Result<(u32, Removed), Refused> {
+    ) -> Result<(NonZeroU32, Removed), Refused> {
         let number = fd.number();
         let entry = self.entry(number);
-        entry.generation = entry.generation.wrapping_add(1);
-        let generation = entry.generation;
+        let generation = entry.next_generation();
         let old = std::mem::replace(&mut entry.kind, Kind::Source(source));
         entry.interest = interest;
         if matches!(old, Kind::Free) {
@@ -324,7 +332,7 @@ impl FdTable {
         }
         let removed = Removed::kind(old);
         if interest != Interest::NONE
-            && let Err(error) = self.selector.add(fd, token(number, generation), interest)
+            && let Err(error) = self.selector.add(fd, token(number, generation.get()), interest)
         {
             let entry = self.entry(number);
             let source = Removed::kind(std::mem::take(&mut entry.kind));
@@ -376,7 +384,7 @@ impl FdTable {
 
     fn free(&mut self, fd: Pollable<'_>) -> Removed {
         let entry = self.entry(fd.number());
-        entry.generation = entry.generation.wrapping_add(1);
+        entry.next_generation();
         let kind = std::mem::take(&mut entry.kind);
         if std::mem::replace(&mut entry.interest, Interest::NONE) != Interest::NONE {
             // It may have been closed already, in which case the system has forgotten it.
@@ -412,7 +420,7 @@ impl FdTable {
             }
             Kind::Callbacks(callbacks) => callbacks,
             Kind::Free => {
-                entry.generation = entry.generation.wrapping_add(1);
+                entry.next_generation();
                 entry.kind = Kind::Callbacks(Box::default());
                 self.watched += 1;
                 match &mut self.entries[number as usize].kind {
@@ -487,7 +495,7 @@ impl FdTable {
             .iter_mut()
             .filter(|entry| !matches!(entry.kind, Kind::Free))
             .map(|entry| {
-                entry.generation = entry.generation.wrapping_add(1);
+                entry.next_generation();
                 entry.interest = Interest::NONE;
                 Removed::kind(std::mem::take(&mut entry.kind))
             })
@@ -514,13 +522,13 @@ fn describe(error: io::Error, fd: i32) -> io::Error {
 /// Dropping it instead leaves the source in the loop's table until the loop closes.
 #[derive(Debug)]
 pub struct Registration {
-    pub(crate) generation: u32,
+    pub(crate) generation: NonZeroU32,
 }
 
 impl Registration {
     /// The generation of this ownership: it tells two owners of one descriptor number apart.
     pub fn generation(&self) -> u32 {
-        self.generation
+        self.generation.get()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The readiness transport: a socket, a protocol, and what is between them.
 //!
-//! One allocation a connection holds all of it ([`Connection`]); the rest of the crate sees it as
+//! One allocation a connection holds all of it: a [`Connection`] its protocol as well, an
+//! [`Embedded`](crate::Embedded) a protocol that is shared. The rest of the crate sees either as
 //! `dyn Endpoint`, and users as a [`Transport`](crate::Transport). What only few connections need
 //! (other water marks, another protocol) is in [`Rare`]; a write queue exists only while something
 //! is queued. The state:
@@ -22,7 +23,9 @@
 //! | `REPLACED` | by `set_protocol` | never |
 //! | `OFFERING` | by `offer_reads`: the protocol is asked whether it reads by itself | never |
 //! | `METERED` | by `limit_sending`: no more leaves than was allowed | never |
+//! | `LET_GO` | when an embedded protocol was told that it is called no more | never |
 
+mod embedded;
 mod face;
 mod reading;
 mod writing;
@@ -45,6 +48,8 @@ use crate::traffic::Traffic;
 use crate::transport::{HIGH_WATER, LOW_WATER, SEND_LIMIT, Transport};
 use crate::waiters::Waiters;
 use crate::write_queue::WriteQueue;
+pub use embedded::{Embedded, EmbeddedProtocol};
+pub(crate) use embedded::{around, embedded};
 
 const CLOSING: u16 = 1 << 0;
 const LOST: u16 = 1 << 1;
@@ -61,18 +66,19 @@ const IN_CALLBACK: u16 = 1 << 11;
 const REPLACED: u16 = 1 << 12;
 const OFFERING: u16 = 1 << 13;
 const METERED: u16 = 1 << 14;
+const LET_GO: u16 = 1 << 15;
 
 /// All of a connection but its protocol.
 pub(crate) struct State {
     event_loop: LoopRef,
-    /// The connection itself, for what it gives to the loop.
-    this: Weak<dyn Endpoint>,
     /// `None` once closed.
     socket: RefCell<Option<Socket>>,
-    queue: RefCell<Option<Box<WriteQueue>>>,
-    rare: RefCell<Option<Box<Rare>>>,
-    /// The server it came in by, and its place there.
-    member: Cell<Option<(Rc<Group>, u32)>>,
+    queue: Cell<Option<Box<WriteQueue>>>,
+    rare: Cell<Option<Box<Rare>>>,
+    /// The server it came in by.
+    group: Cell<Option<Rc<Group>>>,
+    /// Its place there.
+    key: Cell<u32>,
     flags: Cell<u16>,
     /// The turn in which something was sent last, cut to 32 bits, and how much.
     turn: Cell<u32>,
@@ -84,6 +90,8 @@ struct Rare {
     high: usize,
     low: usize,
     protocol: Option<Rc<RefCell<Box<dyn Protocol>>>>,
+    /// Of an embedded protocol that is not on a socket itself: what its bytes go by.
+    below: Option<Transport>,
     /// Who waits for the queue to be empty.
     drained: Waiters,
     /// How many bytes may still be sent, where that is metered.
@@ -102,6 +110,7 @@ impl Default for Rare {
             high: HIGH_WATER,
             low: LOW_WATER,
             protocol: None,
+            below: None,
             drained: Waiters::default(),
             allowed: 0,
             announced: None,
@@ -113,35 +122,23 @@ impl Default for Rare {
 
 /// A connection: one allocation.
 pub(crate) struct Connection<P> {
+    /// Itself, for what it gives to the loop.
+    this: Weak<Connection<P>>,
     state: State,
     protocol: RefCell<Option<P>>,
 }
 
 /// A connection, whatever its protocol.
-pub(crate) trait Endpoint: Source {
+pub(crate) trait Endpoint: Source + 'static {
     fn state(&self) -> &State;
-    fn protocol(&self) -> &RefCell<dyn Slot>;
+    /// Itself, to be held.
+    fn this(&self) -> Option<Rc<dyn Endpoint>>;
+    /// Calls `body` with the protocol it was made with, unless that is gone, or runs just now.
+    fn with_protocol(&self, body: &mut dyn FnMut(&mut dyn Protocol));
+    /// Lets go of that protocol; if it runs just now, it goes with the connection.
+    fn drop_protocol(&self);
     /// The same, as a transport sees it.
     fn carrier(self: Rc<Self>) -> Rc<dyn Carrier>;
-}
-
-/// The place of a protocol, empty after its end.
-pub(crate) trait Slot {
-    fn get(&mut self) -> Option<&mut dyn Protocol>;
-    fn clear(&mut self);
-}
-
-impl<P: Protocol> Slot for Option<P> {
-    fn get(&mut self) -> Option<&mut dyn Protocol> {
-        match self {
-            Some(protocol) => Some(protocol),
-            None => None,
-        }
-    }
-
-    fn clear(&mut self) {
-        *self = None;
-    }
 }
 
 impl<P: Protocol> Endpoint for Connection<P> {
@@ -150,9 +147,24 @@ impl<P: Protocol> Endpoint for Connection<P> {
         &self.state
     }
 
+    fn this(&self) -> Option<Rc<dyn Endpoint>> {
+        Some(self.this.upgrade()?)
+    }
+
     #[inline]
-    fn protocol(&self) -> &RefCell<dyn Slot> {
-        &self.protocol
+    fn with_protocol(&self, body: &mut dyn FnMut(&mut dyn Protocol)) {
+        if let Ok(mut slot) = self.protocol.try_borrow_mut()
+            && let Some(protocol) = &mut *slot
+        {
+            body(protocol);
+        }
+    }
+
+    fn drop_protocol(&self) {
+        // It is borrowed only where a callback of it closed the loop.
+        if let Ok(mut slot) = self.protocol.try_borrow_mut() {
+            *slot = None;
+        }
     }
 
     fn carrier(self: Rc<Self>) -> Rc<dyn Carrier> {
@@ -188,23 +200,28 @@ pub(crate) fn connection<P: Protocol>(
     socket: Socket,
     protocol: P,
 ) -> Rc<dyn Endpoint> {
-    Rc::new_cyclic(|this: &Weak<Connection<P>>| Connection {
-        state: State {
-            event_loop: event_loop.clone(),
-            this: this.clone(),
-            socket: RefCell::new(Some(socket)),
-            queue: RefCell::new(None),
-            rare: RefCell::new(None),
-            member: Cell::new(None),
-            flags: Cell::new(0),
-            turn: Cell::new((event_loop.turn_number() as u32).wrapping_sub(1)),
-            sent: Cell::new(0),
-        },
+    Rc::new_cyclic(|this| Connection {
+        this: this.clone(),
+        state: State::new(event_loop, Some(socket)),
         protocol: RefCell::new(Some(protocol)),
     })
 }
 
 impl State {
+    fn new(event_loop: &LoopRef, socket: Option<Socket>) -> State {
+        State {
+            event_loop: event_loop.clone(),
+            socket: RefCell::new(socket),
+            queue: Cell::new(None),
+            rare: Cell::new(None),
+            group: Cell::new(None),
+            key: Cell::new(0),
+            flags: Cell::new(0),
+            turn: Cell::new((event_loop.turn_number() as u32).wrapping_sub(1)),
+            sent: Cell::new(0),
+        }
+    }
+
     #[inline]
     fn any(&self, flags: u16) -> bool {
         self.flags.get() & flags != 0
@@ -236,11 +253,32 @@ impl State {
     }
 
     fn queued(&self) -> u64 {
-        self.queue.borrow().as_ref().map_or(0, |queue| queue.size())
+        self.with_queue(|queue| queue.size()).unwrap_or(0)
     }
 
+    #[inline]
+    fn has_queue(&self) -> bool {
+        let queue = self.queue.take();
+        let is_some = queue.is_some();
+        self.queue.set(queue);
+        is_some
+    }
+
+    /// Lends the queue, if there is one. Nobody else's code may run in `body`.
+    #[inline]
+    fn with_queue<R>(&self, body: impl FnOnce(&mut WriteQueue) -> R) -> Option<R> {
+        let mut queue = self.queue.take()?;
+        let value = body(&mut queue);
+        let meanwhile = self.queue.replace(Some(queue));
+        debug_assert!(meanwhile.is_none(), "the queue was used while it was lent");
+        Some(value)
+    }
+
+    /// The same, with a queue made for it if there is none.
     fn enqueue(&self, body: impl FnOnce(&mut WriteQueue)) {
-        body(self.queue.borrow_mut().get_or_insert_default());
+        let queue = self.queue.take().unwrap_or_default();
+        self.queue.set(Some(queue));
+        self.with_queue(body);
     }
 
     /// How much of this turn's share is left to send.
@@ -261,7 +299,7 @@ impl State {
     /// How many bytes may still be sent, where that is metered.
     #[cold]
     fn allowed(&self) -> u64 {
-        self.rare.borrow().as_ref().map_or(0, |rare| rare.allowed)
+        self.if_rare(|rare| rare.allowed).unwrap_or(0)
     }
 
     /// Whether nothing may be sent until it is allowed.
@@ -289,13 +327,13 @@ impl State {
     /// Lends what its server counts, if it does.
     #[inline]
     fn with_traffic(&self, body: impl FnOnce(&Traffic)) {
-        let member = self.member.take();
-        if let Some((group, _)) = &member
+        let group = self.group.take();
+        if let Some(group) = &group
             && let Some(traffic) = &group.traffic
         {
             body(traffic);
         }
-        self.member.set(member);
+        self.group.set(group);
     }
 
     /// Whether a write may go to the socket at once: nothing waits before it, and nothing was sent
@@ -303,19 +341,30 @@ impl State {
     #[inline]
     fn sends_at_once(&self) -> bool {
         self.turn.get() != self.event_loop.turn_number() as u32
-            && self.queue.borrow().is_none()
+            && !self.has_queue()
             && !self.any(METERED)
     }
 
+    /// Lends what is rare, made for it if there is none. Nobody else's code may run in `body`.
     fn with_rare<R>(&self, body: impl FnOnce(&mut Rare) -> R) -> R {
-        body(self.rare.borrow_mut().get_or_insert_default())
+        let mut rare = self.rare.take().unwrap_or_default();
+        let value = body(&mut rare);
+        let meanwhile = self.rare.replace(Some(rare));
+        debug_assert!(meanwhile.is_none(), "it was used while it was lent");
+        value
+    }
+
+    /// The same, if there is any.
+    #[inline]
+    fn if_rare<R>(&self, body: impl FnOnce(&mut Rare) -> R) -> Option<R> {
+        let rare = self.rare.take()?;
+        self.rare.set(Some(rare));
+        Some(self.with_rare(body))
     }
 
     fn limits(&self) -> (usize, usize) {
-        match &*self.rare.borrow() {
-            Some(rare) => (rare.high, rare.low),
-            None => (HIGH_WATER, LOW_WATER),
-        }
+        self.if_rare(|rare| (rare.high, rare.low))
+            .unwrap_or((HIGH_WATER, LOW_WATER))
     }
 }
 
@@ -324,7 +373,8 @@ impl dyn Endpoint {
     /// Makes it a connection of a server, which will close it by `face`.
     pub(crate) fn join(&self, group: &Rc<Group>, face: Weak<dyn Carrier>) {
         let key = group.join(face);
-        self.state().member.set(Some((group.clone(), key)));
+        self.state().key.set(key);
+        self.state().group.set(Some(group.clone()));
     }
 
     /// Tells the protocol, and starts reading.
@@ -359,7 +409,9 @@ impl dyn Endpoint {
             }))
         } else {
             catch_unwind(AssertUnwindSafe(|| {
-                self.protocol().borrow_mut().get().map(body)
+                let (mut body, mut value) = (Some(body), None);
+                self.with_protocol(&mut |protocol| value = body.take().map(|body| body(protocol)));
+                value
             }))
         };
         state.clear(IN_CALLBACK);
@@ -400,7 +452,7 @@ impl dyn Endpoint {
         }
         state.set(CLOSING);
         // Else it ends when the queue has drained.
-        if state.queue.borrow().is_none() {
+        if !state.has_queue() {
             self.lose(None);
         }
     }
@@ -450,7 +502,7 @@ impl dyn Endpoint {
             socket.deregister(&state.event_loop);
         }
         drop(queue);
-        if let Some(this) = state.this.upgrade() {
+        if let Some(this) = self.this() {
             let ending = Ending(this);
             state.event_loop.call_soon(move || ending.run(error));
         }
@@ -489,18 +541,18 @@ impl dyn Endpoint {
         if let Some(rare) = rare {
             rare.drained.wake();
         }
-        if let Some((group, key)) = state.member.take() {
-            group.leave(key);
+        if let Some(group) = state.group.take() {
+            group.leave(state.key.get());
         }
     }
 
     fn show_as(&self, face: Weak<dyn Carrier>) {
         let state = self.state();
-        let member = state.member.take();
-        if let Some((group, key)) = &member {
-            group.replace(*key, face);
+        let group = state.group.take();
+        if let Some(group) = &group {
+            group.replace(state.key.get(), face);
         }
-        state.member.set(member);
+        state.group.set(group);
     }
 
     pub(crate) fn set_protocol(&self, protocol: Box<dyn Protocol>) {
@@ -537,28 +589,16 @@ impl dyn Endpoint {
 
     /// Tells of the tasks that wait. A protocol that runs just now is left out.
     fn tell_waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {
-        let rare = self.state().rare.borrow();
-        let rare = rare.as_deref();
-        if let Some(rare) = rare {
+        let replaced = self.state().if_rare(|rare| {
             rare.drained.each(|waker| tell(waker, Interest::WRITE));
-        }
-        if let Some(protocol) = rare.and_then(|rare| rare.protocol.clone()) {
+            rare.protocol.clone()
+        });
+        if let Some(protocol) = replaced.flatten() {
             if let Ok(protocol) = protocol.try_borrow() {
                 protocol.waiting(tell);
             }
-        } else if let Ok(mut slot) = self.protocol().try_borrow_mut()
-            && let Some(protocol) = slot.get()
-        {
-            protocol.waiting(tell);
-        }
-    }
-
-    /// Drops the protocol that the connection was made with.
-    fn drop_protocol(&self) {
-        // It is borrowed only where a callback of it closed the loop; it goes with the connection
-        // then.
-        if let Ok(mut slot) = self.protocol().try_borrow_mut() {
-            slot.clear();
+        } else {
+            self.with_protocol(&mut |protocol| protocol.waiting(tell));
         }
     }
 }
@@ -574,9 +614,7 @@ impl Ending {
             event_loop.call_soon(move || self.run(error));
             return;
         }
-        if let Some(rare) = &mut *self.0.state().rare.borrow_mut() {
-            rare.ending = true;
-        }
+        self.0.state().if_rare(|rare| rare.ending = true);
         self.0.call("connection_lost", |protocol| {
             protocol.connection_lost(error);
         });

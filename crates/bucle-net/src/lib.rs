@@ -44,7 +44,8 @@
 //!
 //! # What a connection costs
 //!
-//! One allocation holds the transport and its protocol; reading goes through the loop's one shared
+//! One allocation holds the transport and its protocol, also one that tasks share
+//! ([`EmbeddedProtocol`]); reading goes through the loop's one shared
 //! buffer; a write queue exists only while something is queued. A request that is answered from
 //! [`Protocol::data_received`] with one [`Transport::write`] costs one `recv` and one `send`.
 //!
@@ -101,6 +102,7 @@ mod write_queue;
 
 pub use address::{Address, Target, ToAddresses};
 pub use connect::{ConnectOptions, create_connection, create_connection_with};
+pub use endpoint::{Embedded, EmbeddedProtocol};
 pub use happy_eyeballs::HAPPY_EYEBALLS_DELAY;
 pub use pipe::{connect_read_pipe, connect_write_pipe};
 pub use protocol::Protocol;
@@ -108,8 +110,9 @@ pub use proxy::{PROXY_HEADER, PROXY_TIMEOUT, ProxyProtocol};
 pub use resolve::{getaddrinfo, getnameinfo};
 pub use sendfile::sendfile;
 pub use server::{
-    Incoming, Server, ServerOptions, create_server, create_server_admitting, create_server_from,
-    create_server_from_admitting, create_server_from_with,
+    Incoming, Server, ServerOptions, create_embedded_server, create_embedded_server_from,
+    create_server, create_server_admitting, create_server_from, create_server_from_admitting,
+    create_server_from_with,
 };
 pub use stream::{
     DEFAULT_LIMIT, ReadError, StreamProtocol, StreamReader, StreamWriter, open_connection,

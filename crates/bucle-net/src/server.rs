@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bucle_loop::{ExceptionContext, LoopRef, get_running_loop};
 
-use crate::endpoint;
+use crate::endpoint::{self, EmbeddedProtocol, Endpoint};
 use crate::group::Group;
 use crate::layer::AcceptLayer;
 use crate::listener::{Listener, Made, MakeConnection};
@@ -198,9 +198,39 @@ where
     P: Protocol,
     F: FnMut(&Incoming<'_>) -> Option<P> + 'static,
 {
+    let make_connection = make_connection(&options, Of(factory));
+    bind(address, options, make_connection)
+}
+
+/// [`create_server_admitting`] with [embedded](EmbeddedProtocol) protocols.
+///
+/// # Errors
+/// As [`create_server`].
+///
+/// # Panics
+/// If no loop is running in this thread.
+#[track_caller]
+pub fn create_embedded_server<P, F>(
+    address: impl ToAddresses,
+    options: ServerOptions,
+    factory: F,
+) -> io::Result<Server>
+where
+    P: EmbeddedProtocol,
+    F: FnMut(&Incoming<'_>) -> Option<P> + 'static,
+{
+    let make_connection = make_connection(&options, OfEmbedded(factory));
+    bind(address, options, make_connection)
+}
+
+#[track_caller]
+fn bind(
+    address: impl ToAddresses,
+    options: ServerOptions,
+    make_connection: MakeConnection,
+) -> io::Result<Server> {
     let event_loop = get_running_loop();
     let mut server = Server::new(&event_loop, &options);
-    let make_connection = make_connection(&options, factory);
     let mut passed_over = None;
     for mut address in address.to_addresses()? {
         server.share_port(&mut address);
@@ -287,8 +317,38 @@ where
     P: Protocol,
     F: FnMut(&Incoming<'_>) -> Option<P> + 'static,
 {
+    let make_connection = make_connection(&options, Of(factory));
+    adopt(sockets, options, make_connection)
+}
+
+/// [`create_server_from_admitting`] with [embedded](EmbeddedProtocol) protocols.
+///
+/// # Errors
+/// As [`create_server`].
+///
+/// # Panics
+/// If no loop is running in this thread.
+#[track_caller]
+pub fn create_embedded_server_from<P, F>(
+    sockets: Vec<OwnedFd>,
+    options: ServerOptions,
+    factory: F,
+) -> io::Result<Server>
+where
+    P: EmbeddedProtocol,
+    F: FnMut(&Incoming<'_>) -> Option<P> + 'static,
+{
+    let make_connection = make_connection(&options, OfEmbedded(factory));
+    adopt(sockets, options, make_connection)
+}
+
+#[track_caller]
+fn adopt(
+    sockets: Vec<OwnedFd>,
+    options: ServerOptions,
+    make_connection: MakeConnection,
+) -> io::Result<Server> {
     let server = Server::new(&get_running_loop(), &options);
-    let make_connection = make_connection(&options, factory);
     for socket in sockets {
         let socket = Socket::from_listening(socket)?;
         let listener = Listener::new(&server.group, socket, make_connection.clone(), None);
@@ -300,26 +360,76 @@ where
     Ok(server)
 }
 
-fn make_connection<P: Protocol>(
-    options: &ServerOptions,
-    mut factory: impl FnMut(&Incoming<'_>) -> Option<P> + 'static,
-) -> MakeConnection {
+/// Makes protocols, of either kind.
+trait Factory: 'static {
+    type Made;
+
+    fn make(&mut self, incoming: &Incoming<'_>) -> Option<Self::Made>;
+    /// A connection of what was made.
+    fn connect(event_loop: &LoopRef, socket: Socket, made: Self::Made) -> Rc<dyn Endpoint>;
+    /// The same for a layer.
+    fn boxed(event_loop: &LoopRef, made: Self::Made) -> Box<dyn Protocol>;
+}
+
+/// A factory of protocols.
+struct Of<F>(F);
+
+/// A factory of embedded protocols.
+struct OfEmbedded<F>(F);
+
+impl<P: Protocol, F: FnMut(&Incoming<'_>) -> Option<P> + 'static> Factory for Of<F> {
+    type Made = P;
+
+    fn make(&mut self, incoming: &Incoming<'_>) -> Option<P> {
+        self.0(incoming)
+    }
+
+    fn connect(event_loop: &LoopRef, socket: Socket, made: P) -> Rc<dyn Endpoint> {
+        endpoint::connection(event_loop, socket, made)
+    }
+
+    fn boxed(_: &LoopRef, made: P) -> Box<dyn Protocol> {
+        Box::new(made)
+    }
+}
+
+impl<P, F> Factory for OfEmbedded<F>
+where
+    P: EmbeddedProtocol,
+    F: FnMut(&Incoming<'_>) -> Option<P> + 'static,
+{
+    type Made = P;
+
+    fn make(&mut self, incoming: &Incoming<'_>) -> Option<P> {
+        self.0(incoming)
+    }
+
+    fn connect(event_loop: &LoopRef, socket: Socket, made: P) -> Rc<dyn Endpoint> {
+        endpoint::embedded(event_loop, socket, made)
+    }
+
+    fn boxed(event_loop: &LoopRef, made: P) -> Box<dyn Protocol> {
+        Box::new(endpoint::around(event_loop, made))
+    }
+}
+
+fn make_connection<F: Factory>(options: &ServerOptions, mut factory: F) -> MakeConnection {
     let (layer, proxies) = (options.layer.clone(), options.proxy_protocol.clone());
     if layer.is_none() && proxies.is_none() {
         return Rc::new(RefCell::new(move |event_loop: &LoopRef, socket| {
-            let Some(protocol) = factory(&Incoming(&socket)) else {
+            let Some(protocol) = factory.make(&Incoming(&socket)) else {
                 return Ok(None);
             };
-            let connection = endpoint::connection(event_loop, socket, protocol);
+            let connection = F::connect(event_loop, socket, protocol);
             let face = Rc::downgrade(&connection.clone().carrier());
             Ok(Some(Made { connection, face }))
         }));
     }
     Rc::new(RefCell::new(move |event_loop: &LoopRef, socket| {
-        let Some(protocol) = factory(&Incoming(&socket)) else {
+        let Some(protocol) = factory.make(&Incoming(&socket)) else {
             return Ok(None);
         };
-        let mut protocol: Box<dyn Protocol> = Box::new(protocol);
+        let mut protocol = F::boxed(event_loop, protocol);
         let mut face = None;
         if let Some(layer) = &layer {
             let layered = layer.accept(event_loop, protocol)?;

@@ -12,6 +12,7 @@ mod simulated;
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
+use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
@@ -26,26 +27,72 @@ use simulated::Simulated;
 /// A stream socket, connected or listening; or one end of a pipe.
 pub(crate) struct Socket {
     kind: Kind,
+}
+
+/// All connections have room for any of these, so those that are rare are boxed.
+enum Kind {
+    System(Watched<OwnedFd>),
+    Pipe(Box<Watched<PipeEnd>>),
+    Simulated(Box<Watched<Simulated>>),
+}
+
+/// With its registration, which takes four bytes here and would take eight beside them.
+struct Watched<T> {
+    inner: T,
     registration: Cell<Option<Registration>>,
 }
 
-enum Kind {
-    System(OwnedFd),
-    Pipe(PipeEnd),
-    /// Boxed: it is the rare one, and every connection has room for either.
-    Simulated(Box<Simulated>),
+impl<T> Watched<T> {
+    fn new(inner: T) -> Watched<T> {
+        Watched {
+            inner,
+            registration: Cell::new(None),
+        }
+    }
+}
+
+impl<T> Deref for Watched<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+impl<T: AsFd> AsFd for Watched<T> {
+    #[inline]
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner.as_fd()
+    }
 }
 
 impl Socket {
-    fn new(kind: Kind) -> Socket {
+    fn system(fd: OwnedFd) -> Socket {
         Socket {
-            kind,
-            registration: Cell::new(None),
+            kind: Kind::System(Watched::new(fd)),
+        }
+    }
+
+    fn pipe(end: PipeEnd) -> Socket {
+        Socket {
+            kind: Kind::Pipe(Box::new(Watched::new(end))),
         }
     }
 
     fn simulated(socket: Simulated) -> Socket {
-        Socket::new(Kind::Simulated(Box::new(socket)))
+        Socket {
+            kind: Kind::Simulated(Box::new(Watched::new(socket))),
+        }
+    }
+
+    #[inline]
+    fn registration(&self) -> &Cell<Option<Registration>> {
+        match &self.kind {
+            Kind::System(fd) => &fd.registration,
+            Kind::Pipe(end) => &end.registration,
+            Kind::Simulated(socket) => &socket.registration,
+        }
     }
 
     /// A socket that is bound to `address` and doesn't listen yet. A Unix socket nobody listens at
@@ -63,7 +110,7 @@ impl Socket {
             Address::Unix(Some(path)) => unix::bind(path),
             Address::Unix(None) => Err(io::ErrorKind::InvalidInput.into()),
         }
-        .map(|fd| Socket::new(Kind::System(fd)))
+        .map(Socket::system)
     }
 
     /// What [`bind`](Socket::bind) left in the file system, to be removed at the end.
@@ -83,24 +130,24 @@ impl Socket {
             ));
         }
         sys::set_nonblocking(&fd)?;
-        Ok(Socket::new(Kind::System(fd)))
+        Ok(Socket::system(fd))
     }
 
     /// A connected stream socket that comes from elsewhere.
     pub(crate) fn from_connected(fd: OwnedFd) -> io::Result<Socket> {
         sys::peer_address(&fd)?;
         sys::set_nonblocking(&fd)?;
-        Ok(Socket::new(Kind::System(fd)))
+        Ok(Socket::system(fd))
     }
 
     /// The end of a pipe that is read, or anything else that is read like one.
     pub(crate) fn from_read_end(fd: OwnedFd) -> io::Result<Socket> {
-        PipeEnd::for_reading(fd).map(|end| Socket::new(Kind::Pipe(end)))
+        PipeEnd::for_reading(fd).map(Socket::pipe)
     }
 
     /// The end of a pipe that is written, or anything else that is written like one.
     pub(crate) fn from_write_end(fd: OwnedFd) -> io::Result<Socket> {
-        PipeEnd::for_writing(fd).map(|end| Socket::new(Kind::Pipe(end)))
+        PipeEnd::for_writing(fd).map(Socket::pipe)
     }
 
     /// Starts a connection; it stands, or has failed, once the socket is writable: see
@@ -114,7 +161,7 @@ impl Socket {
             Address::Unix(Some(path)) => sys::connect_unix(path),
             Address::Unix(None) => Err(io::ErrorKind::InvalidInput.into()),
         }
-        .map(|fd| Socket::new(Kind::System(fd)))
+        .map(Socket::system)
     }
 
     pub(crate) fn listen(&self, backlog: i32) -> io::Result<()> {
@@ -127,7 +174,7 @@ impl Socket {
 
     pub(crate) fn accept(&self) -> io::Result<Socket> {
         match &self.kind {
-            Kind::System(fd) => sys::accept(fd).map(|fd| Socket::new(Kind::System(fd))),
+            Kind::System(fd) => sys::accept(fd).map(Socket::system),
             Kind::Pipe(_) => Err(no_socket()),
             Kind::Simulated(socket) => socket.accept().map(Socket::simulated),
         }
@@ -249,18 +296,18 @@ impl Socket {
     ) -> io::Result<()> {
         let registration =
             event_loop.register(self.pollable(), self.of_interest(interest), source)?;
-        self.registration.set(Some(registration));
+        self.registration().set(Some(registration));
         Ok(())
     }
 
     /// Does nothing before [`register`](Socket::register).
     pub(crate) fn set_interest(&self, event_loop: &LoopRef, interest: Interest) -> io::Result<()> {
-        let Some(registration) = self.registration.take() else {
+        let Some(registration) = self.registration().take() else {
             return Ok(());
         };
         let result =
             event_loop.set_interest(self.pollable(), &registration, self.of_interest(interest));
-        self.registration.set(Some(registration));
+        self.registration().set(Some(registration));
         result
     }
 
@@ -272,7 +319,7 @@ impl Socket {
     }
 
     pub(crate) fn deregister(&self, event_loop: &LoopRef) {
-        if let Some(registration) = self.registration.take() {
+        if let Some(registration) = self.registration().take() {
             event_loop.deregister(self.pollable(), registration);
         }
     }

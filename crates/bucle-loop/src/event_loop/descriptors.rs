@@ -115,7 +115,7 @@ impl LoopRef {
         self.core
             .fds
             .borrow_mut()
-            .set_interest(fd.as_pollable(), registration.generation, interest)
+            .set_interest(fd.as_pollable(), registration.generation.get(), interest)
     }
 
     /// Ends a registration, before its descriptor is closed. Events of it that are still on their
@@ -125,7 +125,7 @@ impl LoopRef {
             .core
             .fds
             .borrow_mut()
-            .deregister(fd.as_pollable(), registration.generation);
+            .deregister(fd.as_pollable(), registration.generation.get());
         drop(removed);
     }
 

@@ -9,21 +9,26 @@ use std::task::Waker;
 use bucle_loop::LoopRef;
 use bytes::Bytes;
 
-use super::{Connection, Endpoint};
+use super::Endpoint;
 use crate::Address;
 use crate::carrier::Carrier;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
 use crate::waiters::Seat;
 
-impl<P: Protocol> Connection<P> {
+impl<T: Endpoint> Shared for T {
     #[inline]
     fn shared(&self) -> &(dyn Endpoint + 'static) {
         self
     }
 }
 
-impl<P: Protocol> Carrier for Connection<P> {
+/// A connection without its type.
+trait Shared {
+    fn shared(&self) -> &(dyn Endpoint + 'static);
+}
+
+impl<T: Endpoint> Carrier for T {
     fn write(&self, bytes: &[u8]) {
         self.shared().write(bytes);
     }
@@ -130,8 +135,8 @@ impl<P: Protocol> Carrier for Connection<P> {
     }
 
     fn announced(&self) -> Option<Rc<Address>> {
-        let rare = self.shared().state().rare.borrow();
-        rare.as_ref()?.announced.clone()
+        let state = self.shared().state();
+        state.if_rare(|rare| rare.announced.clone())?
     }
 
     fn announce(&self, client: Rc<Address>) {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::socket::Sink;
 use crate::transport::SEND_LIMIT;
-use crate::waiters::{Seat, Waiters};
+use crate::waiters::Seat;
 use crate::write_queue::{FileRange, Progress};
 
 impl dyn Endpoint {
@@ -217,7 +217,7 @@ impl dyn Endpoint {
         let state = self.state();
         if !state.any(BLOCKED | FLUSHING | LOST)
             && !state.is_held_back()
-            && let Some(this) = state.this.upgrade()
+            && let Some(this) = self.this()
         {
             state.set(FLUSHING);
             state.event_loop.flush_soon(this);
@@ -237,20 +237,14 @@ impl dyn Endpoint {
         let state = self.state();
         let budget = state.budget();
         let (sent, result) = {
-            let mut queue = state.queue.borrow_mut();
             let socket = state.socket.borrow();
-            match (&mut *queue, &*socket) {
-                (Some(queue), Some(socket)) => queue.send(socket, budget),
-                _ => (0, Ok(Progress::Drained)),
-            }
+            let sent = socket
+                .as_ref()
+                .and_then(|socket| state.with_queue(|queue| queue.send(socket, budget)));
+            sent.unwrap_or((0, Ok(Progress::Drained)))
         };
-        loop {
-            let mut queue = state.queue.borrow_mut();
-            let discarded = queue.as_mut().and_then(|queue| queue.discard());
-            drop(queue);
-            if discarded.is_none() {
-                break;
-            }
+        while let Some(Some(discarded)) = state.with_queue(|queue| queue.discard()) {
+            drop(discarded);
         }
         if sent > 0 {
             state.note_sent(sent);
@@ -282,13 +276,12 @@ impl dyn Endpoint {
             state.clear(BLOCKED);
             self.update_interest();
         }
-        let waiters = match &mut *state.rare.borrow_mut() {
-            Some(rare) => std::mem::take(&mut rare.drained),
-            None => Waiters::default(),
-        };
-        waiters.wake();
+        let waiters = state.if_rare(|rare| std::mem::take(&mut rare.drained));
+        if let Some(waiters) = waiters {
+            waiters.wake();
+        }
         self.check_low_water();
-        if state.queue.borrow().is_none() && !state.any(LOST) {
+        if !state.has_queue() && !state.any(LOST) {
             if state.any(CLOSING) {
                 self.lose(None);
             } else if state.any(EOF_WANTED) {
@@ -347,7 +340,7 @@ impl dyn Endpoint {
         if !self.is_two_way() {
             return self.close();
         }
-        if state.queue.borrow().is_none() {
+        if !state.has_queue() {
             self.shutdown();
         }
     }
@@ -369,17 +362,15 @@ impl dyn Endpoint {
             let allowed = rare.allowed.saturating_add(bytes);
             rare.allowed = allowed.min(most.max(rare.allowed));
         });
-        if state.queue.borrow().is_some() {
+        if state.has_queue() {
             self.flush_later();
         }
     }
 
     pub(crate) fn write_buffer_size(&self) -> usize {
         let state = self.state();
-        let size = match &*state.rare.borrow() {
-            Some(rare) if rare.ending => rare.unsent,
-            _ => state.queued(),
-        };
+        let unsent = state.if_rare(|rare| rare.ending.then_some(rare.unsent));
+        let size = unsent.flatten().unwrap_or_else(|| state.queued());
         usize::try_from(size).unwrap_or(usize::MAX)
     }
 
@@ -405,7 +396,7 @@ impl dyn Endpoint {
     /// connection ends.
     pub(crate) fn is_drained(&self, seat: &mut Seat, waker: &Waker) -> bool {
         let state = self.state();
-        if state.any(LOST) || state.queue.borrow().is_none() {
+        if state.any(LOST) || !state.has_queue() {
             return true;
         }
         seat.sit(waker);
