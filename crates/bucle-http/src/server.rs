@@ -108,6 +108,16 @@ impl ServerConnection {
         };
     }
 
+    /// Whether nothing of a request has come yet, so that a new one may take its place: who has many
+    /// connections at rest need not keep this for each.
+    #[inline]
+    pub fn is_new(&self) -> bool {
+        match &self.state {
+            State::Head(scan) => scan.is_fresh() && self.empty_lines == 0,
+            _ => false,
+        }
+    }
+
     /// Whether it is between two requests: the client may close the connection here without cutting
     /// one off. A head that has begun to come counts as a request.
     pub fn is_idle(&self) -> bool {

@@ -332,7 +332,9 @@ impl FdTable {
         }
         let removed = Removed::kind(old);
         if interest != Interest::NONE
-            && let Err(error) = self.selector.add(fd, token(number, generation.get()), interest)
+            && let Err(error) = self
+                .selector
+                .add(fd, token(number, generation.get()), interest)
         {
             let entry = self.entry(number);
             let source = Removed::kind(std::mem::take(&mut entry.kind));

@@ -15,14 +15,14 @@ use std::time::Duration;
 use bucle_loop::{CancelOnDrop, get_running_loop, sleep, timeout, yield_now};
 use bucle_net::tls::ServerContext;
 use bucle_net::{
-    Address, Incoming, ProxyProtocol, ServerOptions, ToAddresses, Traffic, Transport,
-    create_server_admitting, create_server_from_admitting,
+    Address, Embedded, Incoming, ProxyProtocol, ServerOptions, ToAddresses, Traffic,
+    create_embedded_server, create_embedded_server_from,
 };
 
 use crate::Request;
 use crate::access_log::{AccessLog, LogWriter};
 use crate::admission::Census;
-use crate::connection::Driver;
+use crate::connection::Inner;
 use crate::handler::Handler;
 use crate::metrics::{Metrics, Serving, Tally};
 use crate::options::Options;
@@ -146,7 +146,7 @@ impl<H: Handler> Connections for Worker<H> {
     }
 
     fn connected(self: Rc<Self>, socket: OwnedFd) -> io::Result<()> {
-        Transport::from_connected(socket, Driver::new(&self)).map(drop)
+        Embedded::from_connected(socket, Inner::new(&self)).map(drop)
     }
 
     fn keep_none(&self) {
@@ -235,8 +235,8 @@ impl Server {
             }
             let options = common.listener(options);
             let (worker, secure) = (worker.clone(), options.is_tls());
-            let admit = move |incoming: &Incoming<'_>| Driver::admit(&worker, incoming, secure);
-            listeners.push(create_server_admitting(addresses, options, admit)?);
+            let admit = move |incoming: &Incoming<'_>| Inner::admit(&worker, incoming, secure);
+            listeners.push(create_embedded_server(addresses, options, admit)?);
         }
         let mut server = Server::from(listeners, worker, counting.metrics);
         server.log = writer;
@@ -280,8 +280,8 @@ impl Server {
             let options = common.listener(options);
             let sockets = sockets.into_iter().map(|(socket, _)| socket).collect();
             let (worker, secure) = (worker.clone(), options.is_tls());
-            let admit = move |incoming: &Incoming<'_>| Driver::admit(&worker, incoming, secure);
-            create_server_from_admitting(sockets, options, admit)
+            let admit = move |incoming: &Incoming<'_>| Inner::admit(&worker, incoming, secure);
+            create_embedded_server_from(sockets, options, admit)
         };
         let (secure, plain): (Vec<_>, _) = sockets.into_iter().partition(|(_, secure)| *secure);
         let mut listeners = vec![serve(plain, options_of_servers())?];

@@ -14,7 +14,7 @@ use slab::Slab;
 
 use crate::access_log::AccessLog;
 use crate::admission::{Census, Full, Ticket};
-use crate::connection::{Connection, Patience};
+use crate::connection::{Connection, Patience, Work};
 use crate::date::{self, DateCache};
 use crate::handler::Handler;
 use crate::metrics::Tally;
@@ -26,6 +26,9 @@ const KEPT_OUT: usize = 256 * 1024;
 
 /// More handler slots than these are not kept.
 const KEPT_SLOTS: usize = 64;
+
+/// More of what connections need while something is under way is not kept.
+const KEPT_WORKS: usize = 64;
 
 /// How many connections are told at a time that there is no room for them; any more are closed.
 const TURNED_AWAY: u32 = 64;
@@ -54,7 +57,8 @@ pub(crate) struct Worker<H: Handler> {
     /// Answers are gathered here before they are written.
     pub(crate) out: Cell<Vec<u8>>,
     slots: RefCell<Vec<Slot<H::Future>>>,
-    connections: RefCell<Slab<Rc<Connection<H>>>>,
+    works: RefCell<Vec<Box<Work>>>,
+    connections: RefCell<Slab<Connection<H>>>,
     /// The number of the current tick; it wraps around.
     now: Cell<u32>,
     /// Where connections are counted, if their number is limited; it is shared with other threads.
@@ -94,6 +98,7 @@ impl<H: Handler> Worker<H> {
             heads: Rc::new(heads),
             out: Cell::default(),
             slots: RefCell::default(),
+            works: RefCell::default(),
             connections: RefCell::default(),
             now: Cell::new(0),
             census: RefCell::default(),
@@ -129,6 +134,20 @@ impl<H: Handler> Worker<H> {
         let mut slots = self.slots.borrow_mut();
         if slots.len() < KEPT_SLOTS {
             slots.push(slot);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn take_work(&self) -> Box<Work> {
+        self.works.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes back what nothing is left in.
+    #[inline]
+    pub(crate) fn give_work(&self, work: Box<Work>) {
+        let mut works = self.works.borrow_mut();
+        if works.len() < KEPT_WORKS {
+            works.push(work);
         }
     }
 
@@ -206,7 +225,7 @@ impl<H: Handler> Worker<H> {
             .call_exception_handler(ExceptionContext::new("http server", message));
     }
 
-    pub(crate) fn add(self: &Rc<Self>, connection: Rc<Connection<H>>) -> u32 {
+    pub(crate) fn add(self: &Rc<Self>, connection: Connection<H>) -> u32 {
         let key = self.connections.borrow_mut().insert(connection);
         self.tally.open.set(self.len() as u64);
         if !self.ticking.replace(true) {
@@ -237,7 +256,7 @@ impl<H: Handler> Worker<H> {
         self.connections.borrow().len()
     }
 
-    fn all(&self) -> Vec<Rc<Connection<H>>> {
+    fn all(&self) -> Vec<Connection<H>> {
         let connections = self.connections.borrow();
         connections.iter().map(|(_, each)| each.clone()).collect()
     }

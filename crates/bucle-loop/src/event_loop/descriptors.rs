@@ -112,10 +112,11 @@ impl LoopRef {
         registration: &Registration,
         interest: Interest,
     ) -> io::Result<()> {
-        self.core
-            .fds
-            .borrow_mut()
-            .set_interest(fd.as_pollable(), registration.generation.get(), interest)
+        self.core.fds.borrow_mut().set_interest(
+            fd.as_pollable(),
+            registration.generation.get(),
+            interest,
+        )
     }
 
     /// Ends a registration, before its descriptor is closed. Events of it that are still on their

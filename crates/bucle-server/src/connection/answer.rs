@@ -11,7 +11,6 @@ use std::task::{Context, Poll};
 
 use bucle_http::StatusCode;
 use bucle_http::encode::write_last_chunk;
-use bucle_net::Transport;
 use bytes::Bytes;
 use futures_core::Stream;
 
@@ -28,7 +27,7 @@ pub(super) const COPY_LIMIT: usize = 16 * 1024;
 impl<H: Handler> Connection<H> {
     /// Writes the answer's head, and as much of its body as is at hand.
     #[inline]
-    pub(super) fn answer(self: &Rc<Self>, mut response: Response, out: &mut Vec<u8>) {
+    pub(super) fn answer(&self, mut response: Response, out: &mut Vec<u8>) {
         if self.any(flag::BEGUN) {
             return;
         }
@@ -100,7 +99,7 @@ impl<H: Handler> Connection<H> {
 
     /// Sends a body; true if a task goes on with it.
     #[inline]
-    fn send(self: &Rc<Self>, content: Content, chunked: bool, out: &mut Vec<u8>) -> bool {
+    fn send(&self, content: Content, chunked: bool, out: &mut Vec<u8>) -> bool {
         match content {
             Content::Empty | Content::Upgrade(_) => {}
             Content::Static(bytes) if bytes.len() <= COPY_LIMIT => out.extend_from_slice(bytes),
@@ -145,7 +144,7 @@ impl<H: Handler> Connection<H> {
     }
 
     pub(super) fn send_file(&self, file: Rc<OwnedFd>, offset: u64, length: u64, out: &mut Vec<u8>) {
-        self.with_transport(|transport| transport.send_file_after(out, file, offset, length));
+        self.transport().send_file_after(out, file, offset, length);
         out.clear();
         self.look_at_queue();
     }
@@ -153,13 +152,13 @@ impl<H: Handler> Connection<H> {
     pub(super) fn send_long(&self, bytes: Bytes, out: &mut Vec<u8>) {
         let head = Bytes::copy_from_slice(out);
         out.clear();
-        self.with_transport(|transport| transport.writelines([head, bytes]));
+        self.transport().writelines([head, bytes]);
         self.look_at_queue();
     }
 
     /// Sends a streamed body from a task of its own.
     fn spawn_stream(
-        self: &Rc<Self>,
+        &self,
         mut stream: Pin<Box<dyn Stream<Item = io::Result<Bytes>>>>,
         length: Option<u64>,
         chunked: bool,
@@ -200,23 +199,22 @@ impl<H: Handler> Connection<H> {
         task.detach();
     }
 
-    pub(super) fn send_piece(self: &Rc<Self>, piece: Bytes, chunked: bool) {
+    pub(super) fn send_piece(&self, piece: Bytes, chunked: bool) {
         self.record(|record| record.sent_more(piece.len() as u64));
-        self.with_transport(|transport| {
-            if chunked {
-                let mut frame = Vec::with_capacity(18);
-                bucle_http::write_chunk_head(&mut frame, piece.len() as u64);
-                transport.writelines([frame.into(), piece, Bytes::from_static(b"\r\n")]);
-            } else {
-                transport.write_bytes(piece);
-            }
-        });
+        if chunked {
+            let mut frame = Vec::with_capacity(18);
+            bucle_http::write_chunk_head(&mut frame, piece.len() as u64);
+            let pieces = [frame.into(), piece, Bytes::from_static(b"\r\n")];
+            self.transport().writelines(pieces);
+        } else {
+            self.transport().write_bytes(piece);
+        }
         self.look_at_queue();
         self.settle();
     }
 
     /// A streamed body has come to its `whole` length or not; `end` is to follow it.
-    pub(super) fn stream_ended(self: &Rc<Self>, whole: bool, end: Option<Vec<u8>>, sent: u64) {
+    pub(super) fn stream_ended(&self, whole: bool, end: Option<Vec<u8>>, sent: u64) {
         self.with_exchange(|exchange| exchange.task = None);
         self.record(|record| record.sent(sent));
         if !whole {
@@ -226,7 +224,7 @@ impl<H: Handler> Connection<H> {
             return;
         }
         if let Some(end) = end {
-            self.with_transport(|transport| transport.write(&end));
+            self.transport().write(&end);
         }
         self.set(flag::ANSWERED);
         self.drive(&[]);
@@ -235,7 +233,7 @@ impl<H: Handler> Connection<H> {
     /// Ready once the client has read most of what was sent; never if it has gone, which ends the
     /// task that waits.
     pub(super) fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.with_transport(Transport::is_closing) == Some(true) {
+        if self.transport().is_closing() {
             return Poll::Pending;
         }
         if !self.any(flag::BLOCKED) {
@@ -248,10 +246,6 @@ impl<H: Handler> Connection<H> {
     }
 
     pub(super) fn record(&self, body: impl FnOnce(&mut crate::access_log::Record)) {
-        if let Some(exchange) = &mut *self.exchange.borrow_mut()
-            && let Some(record) = &mut exchange.log
-        {
-            body(record);
-        }
+        self.if_exchange(|exchange| exchange.log.as_deref_mut().map(body));
     }
 }

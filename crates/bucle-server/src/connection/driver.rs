@@ -1,48 +1,37 @@
-//! [`Driver`]: the transport's callbacks, as the connection takes them.
+//! The transport's callbacks, as the connection takes them.
 
 use std::io;
 use std::rc::Rc;
 
-use bucle_net::{Incoming, Protocol, Transport};
+use bucle_net::{Embedded, EmbeddedProtocol, Incoming};
 
-use super::{Connection, Phase, flag};
+use super::{Connection, Inner, Phase, flag};
 use crate::handler::Handler;
 use crate::worker::{NoRoom, Worker};
 
-/// The protocol of an HTTP connection.
-pub(crate) struct Driver<H: Handler>(Rc<Connection<H>>);
-
-impl<H: Handler> Driver<H> {
-    /// Of a connection that is served in any case.
-    pub(crate) fn new(worker: &Rc<Worker<H>>) -> Driver<H> {
-        Driver(Connection::new(worker.clone()))
-    }
-
-    /// Of a connection that came in, if there is room for it or for telling that there is none.
+impl<H: Handler> Inner<H> {
+    /// A connection that came in, if there is room for it or for telling that there is none.
     /// Over TLS, there is not: the telling would cost more than the serving.
     pub(crate) fn admit(
         worker: &Rc<Worker<H>>,
         incoming: &Incoming<'_>,
         secure: bool,
-    ) -> Option<Driver<H>> {
-        let driver = Driver::new(worker);
+    ) -> Option<Inner<H>> {
+        let connection = Inner::new(worker);
         match worker.admit(incoming) {
-            Ok(ticket) => driver.0.ticket.set(ticket),
-            Err(NoRoom) if !secure && worker.may_turn_away() => driver.0.set(flag::TURNED_AWAY),
+            Ok(ticket) => connection.ticket.set(ticket),
+            Err(NoRoom) if !secure && worker.may_turn_away() => connection.set(flag::TURNED_AWAY),
             Err(NoRoom) => return None,
         }
-        Some(driver)
+        Some(connection)
     }
 }
 
-impl<H: Handler> Protocol for Driver<H> {
-    fn connection_made(&mut self, transport: Transport) {
-        let connection = &self.0;
+impl<H: Handler> EmbeddedProtocol for Inner<H> {
+    fn connection_made(this: Rc<Embedded<Self>>) {
+        let connection = Connection(this);
         if let Some(rate) = connection.worker.options.limit_rate {
-            transport.limit_sending(rate.max(1));
-        }
-        if connection.transport.set(transport).is_err() {
-            return;
+            connection.transport().limit_sending(rate.max(1));
         }
         connection
             .key
@@ -58,47 +47,51 @@ impl<H: Handler> Protocol for Driver<H> {
     }
 
     #[inline]
-    fn data_received(&mut self, data: &[u8]) {
-        self.0.drive(data);
+    fn data_received(this: Rc<Embedded<Self>>, data: &[u8]) {
+        Connection(this).drive(data);
     }
 
-    fn eof_received(&mut self) -> bool {
-        let connection = &self.0;
+    fn eof_received(this: Rc<Embedded<Self>>) -> bool {
+        let connection = Connection(this);
         connection.set(flag::EOF);
         // A client may end its side and still wait for the answers to all that it has asked.
         connection.drive(&[]);
         !matches!(connection.phase.get(), Phase::Lingering | Phase::Closed)
     }
 
-    fn connection_lost(&mut self, _error: Option<io::Error>) {
-        self.0.lost();
+    fn connection_lost(this: Rc<Embedded<Self>>, _error: Option<io::Error>) {
+        Connection(this).lost();
     }
 
-    fn pause_writing(&mut self) {
-        self.0.set(flag::BLOCKED);
-        self.0.settle();
+    fn pause_writing(this: Rc<Embedded<Self>>) {
+        let connection = Connection(this);
+        connection.set(flag::BLOCKED);
+        connection.settle();
     }
 
-    fn resume_writing(&mut self) {
-        let connection = &self.0;
+    fn resume_writing(this: Rc<Embedded<Self>>) {
+        let connection = Connection(this);
         connection.clear(flag::BLOCKED);
         connection.log_what_has_left();
-        let drained = match &mut *connection.exchange.borrow_mut() {
-            Some(exchange) => exchange.drained.take(),
-            None => None,
-        };
-        if let Some(waker) = drained {
+        let drained = connection.if_exchange(|exchange| exchange.drained.take());
+        if let Some(waker) = drained.flatten() {
             waker.wake();
         }
         connection.drive(&[]);
     }
+
+    /// Where the loop is closed, this is all that is told of the end.
+    fn let_go(this: Rc<Embedded<Self>>) {
+        let connection = Connection(this);
+        if connection.phase.get() != Phase::Upgraded {
+            connection.lost();
+        }
+    }
 }
 
-impl<H: Handler> Drop for Driver<H> {
-    /// Where the loop is closed, this is all that is told of the end.
+impl<H: Handler> Drop for Inner<H> {
+    /// The place of one that never was a connection.
     fn drop(&mut self) {
-        if self.0.phase.get() != Phase::Upgraded {
-            self.0.lost();
-        }
+        self.give_back_place();
     }
 }

@@ -1,13 +1,10 @@
 //! How a connection ends: what can't be understood is refused, what takes too long is told so, and
 //! a client that is still sending gets to see the answer before the end.
 
-use std::rc::Rc;
-
 use bucle_http::{Error, StatusCode};
-use bucle_net::Transport;
 
 use super::exchange::too_large;
-use super::{Connection, Phase, flag};
+use super::{Connection, Inner, Phase, flag};
 use crate::Response;
 use crate::body::BodyError;
 use crate::handler::Handler;
@@ -15,14 +12,14 @@ use crate::handler::Handler;
 impl<H: Handler> Connection<H> {
     /// The input is not HTTP, or not as we allow it: says so, and takes no more.
     #[cold]
-    pub(super) fn refuse(self: &Rc<Self>, error: Error, input: &[u8], out: &mut Vec<u8>) {
+    pub(super) fn refuse(&self, error: Error, input: &[u8], out: &mut Vec<u8>) {
         self.worker.tally.unreadable.add(1);
         self.give_up(BodyError::Malformed, refusal(error), input, out);
     }
 
     /// The client has ended its side in the middle of a request.
     #[cold]
-    pub(super) fn cut_short(self: &Rc<Self>, out: &mut Vec<u8>) {
+    pub(super) fn cut_short(&self, out: &mut Vec<u8>) {
         match self.phase.get() {
             // The handler may still have something to say.
             Phase::Exchange => {
@@ -42,33 +39,33 @@ impl<H: Handler> Connection<H> {
 
     /// The body is longer than any may be: 413, unless an answer is out already.
     #[cold]
-    pub(super) fn too_large(self: &Rc<Self>, input: &[u8], out: &mut Vec<u8>) {
+    pub(super) fn too_large(&self, input: &[u8], out: &mut Vec<u8>) {
         self.give_up(BodyError::TooLarge, too_large(), input, out);
     }
 
     /// The client took too long: 408, unless an answer is out already.
     #[cold]
-    pub(super) fn timed_out(self: &Rc<Self>) {
+    pub(super) fn timed_out(&self) {
         self.worker.tally.timeouts.add(1);
         self.give_up_waiting(StatusCode::REQUEST_TIMEOUT);
     }
 
     /// The handler took too long: it is dropped, and the answer is 503.
     #[cold]
-    pub(super) fn handler_timed_out(self: &Rc<Self>) {
+    pub(super) fn handler_timed_out(&self) {
         self.worker.tally.handler_timeouts.add(1);
         self.give_up_waiting(StatusCode::SERVICE_UNAVAILABLE);
     }
 
     /// There are enough connections: says so, whatever the client is about to ask.
     #[cold]
-    pub(super) fn turn_away(self: &Rc<Self>) {
+    pub(super) fn turn_away(&self) {
         self.give_up_waiting(StatusCode::SERVICE_UNAVAILABLE);
     }
 
-    fn give_up_waiting(self: &Rc<Self>, status: StatusCode) {
+    fn give_up_waiting(&self, status: StatusCode) {
         let mut out = Vec::new();
-        let carried = self.carry.take().unwrap_or_default();
+        let carried = self.take_carry();
         let response = Response::error(status);
         self.give_up(BodyError::Incomplete, response, &carried, &mut out);
         self.settle();
@@ -76,13 +73,7 @@ impl<H: Handler> Connection<H> {
 
     /// Ends the connection with `response`, in place of whatever the request under way would have
     /// come to; `input` is what was not used yet.
-    fn give_up(
-        self: &Rc<Self>,
-        error: BodyError,
-        response: Response,
-        input: &[u8],
-        out: &mut Vec<u8>,
-    ) {
+    fn give_up(&self, error: BodyError, response: Response, input: &[u8], out: &mut Vec<u8>) {
         self.stop_exchange(error);
         if self.phase.get() == Phase::Head {
             self.phase.set(Phase::Exchange);
@@ -112,13 +103,15 @@ impl<H: Handler> Connection<H> {
     /// Lets the handler or the streaming task of the request under way go.
     pub(super) fn stop_exchange(&self, error: BodyError) {
         self.finish_body(Err(error));
-        let (task, response, drained) = match &mut *self.exchange.borrow_mut() {
-            Some(exchange) => (
+        let of_exchange = self.if_exchange(|exchange| {
+            (
                 exchange.task.take(),
                 exchange.response.take(),
                 exchange.drained.take(),
-            ),
-            None => return,
+            )
+        });
+        let Some((task, response, drained)) = of_exchange else {
+            return;
         };
         if let Some(task) = task {
             task.cancel("the connection was closed");
@@ -131,31 +124,28 @@ impl<H: Handler> Connection<H> {
     pub(super) fn linger(&self, sending: bool, out: &mut Vec<u8>) {
         self.write_out(out);
         self.phase.set(Phase::Lingering);
-        let eof = self.any(flag::EOF);
-        self.with_transport(|transport| {
-            if sending && !eof {
-                transport.write_eof();
-            } else {
-                transport.close();
-            }
-        });
+        if sending && !self.any(flag::EOF) {
+            self.transport().write_eof();
+        } else {
+            self.transport().close();
+        }
     }
 
     /// Ends once what was written has left.
-    pub(super) fn close(self: &Rc<Self>) {
+    pub(super) fn close(&self) {
         self.phase.set(Phase::Lingering);
-        self.with_transport(Transport::close);
+        self.transport().close();
         self.settle();
     }
 
     /// Ends at once.
     pub(crate) fn abort(&self) {
         self.phase.set(Phase::Closed);
-        self.with_transport(Transport::abort);
+        self.transport().abort();
     }
 
     /// The server is stopping: ends now if no request is under way, else after it.
-    pub(crate) fn drain(self: &Rc<Self>) {
+    pub(crate) fn drain(&self) {
         self.clear(flag::KEEP_ALIVE);
         if self.phase.get() == Phase::Head && self.carried() == 0 {
             self.close();
@@ -166,17 +156,15 @@ impl<H: Handler> Connection<H> {
     }
 
     /// The server has been stopping for a while: ends now unless an answer is under way.
-    pub(crate) fn hurry(self: &Rc<Self>) {
+    pub(crate) fn hurry(&self) {
         match self.phase.get() {
             // Whoever has sent half a head since is told nothing, and may ask elsewhere.
             Phase::Head => {
                 self.phase.set(Phase::Lingering);
-                self.with_transport(Transport::close_now);
+                self.transport().close_now();
                 self.settle();
             }
-            Phase::Lingering => {
-                self.with_transport(Transport::close_now);
-            }
+            Phase::Lingering => self.transport().close_now(),
             Phase::Exchange | Phase::Upgraded | Phase::Closed => {}
         }
     }
@@ -195,24 +183,30 @@ impl<H: Handler> Connection<H> {
             self.worker.tally.cut.add(1);
         }
         self.stop_exchange(BodyError::Incomplete);
-        let exchange = self.exchange.take();
-        if let Some(mut exchange) = exchange {
+        if let Some(mut exchange) = self.take_exchange() {
             if let Some(record) = &mut exchange.log {
-                let unsent = self.with_transport(Transport::get_write_buffer_size);
-                record.unsent(unsent.unwrap_or(0) as u64);
+                record.unsent(self.transport().get_write_buffer_size() as u64);
             }
             self.log(&mut exchange);
         }
-        self.carry.take();
+        let work = self.work.take();
+        drop(work);
+        self.give_back_place();
+        if self.any(flag::LISTED) {
+            self.clear(flag::LISTED);
+            self.worker.remove(self.key.get());
+        }
+    }
+}
+
+impl<H: Handler> Inner<H> {
+    /// Is counted no more, nor as one that is turned away.
+    pub(super) fn give_back_place(&self) {
         if self.any(flag::TURNED_AWAY) {
             self.clear(flag::TURNED_AWAY);
             self.worker.turned_away();
         }
         self.worker.give_back(self.ticket.replace(0));
-        if self.any(flag::LISTED) {
-            self.clear(flag::LISTED);
-            self.worker.remove(self.key.get());
-        }
     }
 }
 

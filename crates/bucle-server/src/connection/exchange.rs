@@ -9,10 +9,10 @@ use std::task::{Context, Poll, Waker};
 
 use bucle_http::{Method, RequestHead, StatusCode, Version};
 use bucle_loop::{ExceptionContext, TaskHandle};
-use bucle_net::Transport;
+use bucle_net::Embedded;
 
 use super::upgrade::Upgrade;
-use super::{Asked, Connection, Phase, Waits, flag};
+use super::{Asked, Connection, Inner, Phase, Waits, flag};
 use crate::access_log::Record;
 use crate::body::{BodyChannel, BodyError, BodyOwner, RequestBody};
 use crate::handler::Handler;
@@ -46,7 +46,7 @@ impl<H: Handler> Connection<H> {
     /// A head was received, which is the `whole` request or not: calls the handler, and answers if
     /// it is ready.
     #[inline]
-    pub(super) fn begin(self: &Rc<Self>, head: Box<RequestHead>, whole: bool, out: &mut Vec<u8>) {
+    pub(super) fn begin(&self, head: Box<RequestHead>, whole: bool, out: &mut Vec<u8>) {
         let worker = &self.worker;
         self.phase.set(Phase::Exchange);
         self.waits.set(Waits::Nobody);
@@ -79,7 +79,7 @@ impl<H: Handler> Connection<H> {
             self.begin_record(Ok(&head));
         }
         let body = (!whole).then(|| {
-            let owner: Weak<Self> = Rc::downgrade(self);
+            let owner: Weak<Embedded<Inner<H>>> = Rc::downgrade(&self.0);
             let body = BodyChannel::new(owner, head.content_length());
             self.with_exchange(|exchange| exchange.body = Some(body.clone()));
             body
@@ -96,7 +96,7 @@ impl<H: Handler> Connection<H> {
             drop(body);
             return self.answer_when_due(too_large(), out);
         }
-        let transport = self.transport.get().cloned();
+        let transport = Some(self.transport());
         let body = RequestBody::new(body);
         let request = Request::new(head, body, worker.heads.clone(), transport);
 
@@ -122,10 +122,10 @@ impl<H: Handler> Connection<H> {
 
     #[cold]
     fn is_secured(&self) -> bool {
-        self.with_transport(|transport| transport.tls_info().is_some()) == Some(true)
+        self.transport().tls_info().is_some()
     }
 
-    fn spawn_handler(self: &Rc<Self>, mut slot: Slot<H::Future>) {
+    fn spawn_handler(&self, mut slot: Slot<H::Future>) {
         let connection = self.clone();
         let task = self
             .worker
@@ -179,7 +179,7 @@ impl<H: Handler> Connection<H> {
 
     /// Answers now, or once the request's body is through.
     #[inline]
-    fn answer_when_due(self: &Rc<Self>, response: Response, out: &mut Vec<u8>) {
+    fn answer_when_due(&self, response: Response, out: &mut Vec<u8>) {
         if response.closes() || self.answer_is_due() {
             self.answer(response, out);
         } else {
@@ -200,27 +200,22 @@ impl<H: Handler> Connection<H> {
     /// The answer that waits, if it is due.
     #[inline]
     pub(super) fn take_response(&self) -> Option<Response> {
-        let exchange = self.exchange.borrow();
-        let closes = exchange.as_ref()?.response.as_ref()?.closes();
-        drop(exchange);
+        let closes = self.if_exchange(|exchange| Some(exchange.response.as_ref()?.closes()))??;
         if !closes && !self.answer_is_due() {
             return None;
         }
-        self.exchange.borrow_mut().as_mut()?.response.take()
+        self.if_exchange(|exchange| exchange.response.take())?
     }
 
     /// Whether an answer waits.
     #[inline]
     pub(super) fn has_response(&self) -> bool {
-        let exchange = self.exchange.borrow();
-        exchange
-            .as_ref()
-            .is_some_and(|exchange| exchange.response.is_some())
+        self.if_exchange(|exchange| exchange.response.is_some()) == Some(true)
     }
 
     /// The body of the request under way, if it has one that is not whole yet.
     fn body(&self) -> Option<Rc<BodyChannel>> {
-        self.exchange.borrow().as_ref()?.body.clone()
+        self.if_exchange(|exchange| exchange.body.clone())?
     }
 
     /// Whether `body`, of which the caller holds one reference, is wanted by the handler.
@@ -234,13 +229,11 @@ impl<H: Handler> Connection<H> {
     }
 
     pub(super) fn body_is_full(&self) -> bool {
-        match &*self.exchange.borrow() {
-            Some(exchange) => exchange
-                .body
-                .as_ref()
-                .is_some_and(|body| body.full() && !body.abandoned()),
-            None => false,
-        }
+        let full = self.if_exchange(|exchange| {
+            let body = exchange.body.as_ref();
+            body.is_some_and(|body| body.full() && !body.abandoned())
+        });
+        full == Some(true)
     }
 
     pub(super) fn body_received(&self, piece: &[u8]) {
@@ -268,8 +261,7 @@ impl<H: Handler> Connection<H> {
 
     /// Whether more of the body came than any may have.
     pub(super) fn body_is_over_limit(&self) -> bool {
-        let exchange = self.exchange.borrow();
-        self.is_over_limit(exchange.as_ref().map(|exchange| exchange.received))
+        self.is_over_limit(self.if_exchange(|exchange| exchange.received))
     }
 
     /// Keeps what came behind the body, if it is wanted.
@@ -306,11 +298,8 @@ impl<H: Handler> Connection<H> {
 
     /// Tells the handler that its body is whole, or that the rest won't come.
     pub(super) fn finish_body(&self, end: Result<(), BodyError>) {
-        let body = match &mut *self.exchange.borrow_mut() {
-            Some(exchange) => exchange.body.take(),
-            None => None,
-        };
-        if let Some(body) = body {
+        let body = self.if_exchange(|exchange| exchange.body.take());
+        if let Some(body) = body.flatten() {
             body.finish(end);
         }
     }
@@ -335,9 +324,8 @@ impl<H: Handler> Connection<H> {
     #[inline]
     pub(super) fn end_exchange(&self) {
         self.phase.set(Phase::Head);
-        self.http.borrow_mut().next_request();
-        let exchange = self.exchange.take();
-        if let Some(exchange) = exchange {
+        self.drop_parser();
+        if let Some(exchange) = self.take_exchange() {
             self.keep_record(exchange);
         }
     }
@@ -349,8 +337,9 @@ impl<H: Handler> Connection<H> {
             self.log(exchange);
             let record = exchange.log.get_or_insert_with(|| {
                 // The system is asked once a connection.
-                let peer = self.with_transport(Transport::peer_address).flatten();
-                let client = self.with_transport(Transport::client_address).flatten();
+                let transport = self.transport();
+                let peer = transport.peer_address();
+                let client = transport.client_address();
                 Box::new(Record::new(peer, client, now))
             });
             record.begin(request, now, &self.worker.heads);
@@ -368,16 +357,14 @@ impl<H: Handler> Connection<H> {
                 log: exchange.log.take(),
                 ..Exchange::default()
             };
-            self.exchange.replace(Some(exchange));
+            self.set_exchange(exchange);
         }
     }
 
     /// The client has read: writes the line that waited for that.
     pub(super) fn log_what_has_left(&self) {
-        if self.phase.get() != Phase::Exchange
-            && let Some(exchange) = &mut *self.exchange.borrow_mut()
-        {
-            self.log(exchange);
+        if self.phase.get() != Phase::Exchange {
+            self.if_exchange(|exchange| self.log(exchange));
         }
     }
 
@@ -410,15 +397,15 @@ fn poll_slot<F: Future<Output: IntoResponse>>(
     }
 }
 
-impl<H: Handler> BodyOwner for Connection<H> {
+impl<H: Handler> BodyOwner for Embedded<Inner<H>> {
     fn body_wanted(self: Rc<Self>) {
         if self.any(flag::EXPECTS_CONTINUE) && !self.any(flag::BEGUN) {
             self.set(flag::CONTINUE_DUE);
         }
-        self.drive(&[]);
+        Connection(self).drive(&[]);
     }
 
     fn body_let_go(self: Rc<Self>) {
-        self.drive(&[]);
+        Connection(self).drive(&[]);
     }
 }

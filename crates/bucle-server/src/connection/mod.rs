@@ -24,6 +24,7 @@
 //! | `ending` | refusals, the end of patience, stopping, lingering |
 //! | `upgrade` | leaving HTTP for another protocol |
 //! | `patience` | what is waited for, and how long |
+//! | `work` | what is held only while something is under way |
 //! | `driver` | the transport's callbacks |
 
 mod answer;
@@ -35,19 +36,20 @@ mod pieces;
 #[cfg(test)]
 mod tests;
 mod upgrade;
+mod work;
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::Cell;
+use std::ops::Deref;
 use std::rc::Rc;
 
-use bucle_http::{Event, Method, ServerConnection};
-use bucle_net::Transport;
+use bucle_http::{Event, Method};
+use bucle_net::{Embedded, Transport};
 
 use crate::handler::Handler;
 use crate::worker::Worker;
-pub(crate) use driver::Driver;
-use exchange::Exchange;
 pub(crate) use patience::Patience;
 use patience::Waits;
+pub(crate) use work::Work;
 
 /// Answers gathered before they are written, in bytes.
 const OUT_LIMIT: usize = 64 * 1024;
@@ -119,23 +121,20 @@ mod flag {
         | CONNECT;
 }
 
-/// A connection, for as long as its transport or a task of its has use for it. All of it is here
-/// but what only an exchange that takes its time needs.
-pub(crate) struct Connection<H: Handler> {
+/// A connection, for as long as the loop or a task of its has use for it: one allocation with that of
+/// the transport. There are many of them at rest, so this is all that one costs then, and small; see
+/// `docs/design/connection-memory.md`.
+pub(crate) struct Connection<H: Handler>(Rc<Embedded<Inner<H>>>);
+
+/// What a connection is.
+pub(crate) struct Inner<H: Handler> {
     worker: Rc<Worker<H>>,
-    transport: OnceCell<Transport>,
-    http: RefCell<ServerConnection>,
-    /// Input that could not be used yet.
-    #[expect(clippy::box_collection, reason = "most connections have none")]
-    carry: Cell<Option<Box<Vec<u8>>>>,
-    exchange: RefCell<Option<Box<Exchange>>>,
+    /// None while nothing is under way.
+    work: Cell<Option<Box<Work>>>,
     /// The place in the worker's table.
     key: Cell<u32>,
     /// The tick at which patience ends.
     deadline: Cell<u32>,
-    /// How much waited for the client when it was looked at last, in
-    /// [`READING_UNIT`](patience::READING_UNIT)s.
-    unread: Cell<u32>,
     /// One more than the number of its [`Ticket`](crate::admission::Ticket) with the worker.
     ticket: Cell<u32>,
     /// How many more requests may be made.
@@ -155,24 +154,37 @@ struct Asked {
     takes_trailers: bool,
 }
 
-impl<H: Handler> Connection<H> {
-    pub(crate) fn new(worker: Rc<Worker<H>>) -> Rc<Connection<H>> {
-        Rc::new(Connection {
+impl<H: Handler> Clone for Connection<H> {
+    #[inline]
+    fn clone(&self) -> Connection<H> {
+        Connection(self.0.clone())
+    }
+}
+
+impl<H: Handler> Deref for Connection<H> {
+    type Target = Inner<H>;
+
+    #[inline]
+    fn deref(&self) -> &Inner<H> {
+        &self.0
+    }
+}
+
+impl<H: Handler> Inner<H> {
+    /// A connection that is served in any case.
+    pub(crate) fn new(worker: &Rc<Worker<H>>) -> Inner<H> {
+        Inner {
             requests_left: Cell::new(worker.options.max_requests.unwrap_or(u32::MAX)),
-            worker,
-            transport: OnceCell::new(),
-            http: RefCell::default(),
-            carry: Cell::new(None),
-            exchange: RefCell::new(None),
+            worker: worker.clone(),
+            work: Cell::new(None),
             key: Cell::new(0),
             deadline: Cell::new(0),
-            unread: Cell::new(patience::UNKNOWN),
             ticket: Cell::new(0),
             flags: Cell::new(0),
             phase: Cell::new(Phase::Head),
             waits: Cell::new(Waits::FirstHead),
             asked: Cell::default(),
-        })
+        }
     }
 
     #[inline]
@@ -189,31 +201,22 @@ impl<H: Handler> Connection<H> {
     fn clear(&self, flags: u16) {
         self.flags.set(self.flags.get() & !flags);
     }
+}
 
-    fn with_exchange<R>(&self, body: impl FnOnce(&mut Exchange) -> R) -> R {
-        body(self.exchange.borrow_mut().get_or_insert_default())
-    }
-
-    /// Does nothing before the connection is made; after its end, the transport does nothing.
+impl<H: Handler> Connection<H> {
+    /// After the connection's end, it does nothing.
     #[inline]
-    fn with_transport<R>(&self, body: impl FnOnce(&Transport) -> R) -> Option<R> {
-        self.transport.get().map(body)
+    fn transport(&self) -> Transport {
+        self.0.transport()
     }
 
     /// Lets so many bytes more of its answers leave, up to `most` at a time.
     pub(crate) fn allow_sending(&self, bytes: u64, most: u64) {
-        self.with_transport(|transport| transport.allow_sending(bytes, most));
-    }
-
-    fn carried(&self) -> usize {
-        let carry = self.carry.take();
-        let length = carry.as_ref().map_or(0, |carry| carry.len());
-        self.carry.set(carry);
-        length
+        self.transport().allow_sending(bytes, most);
     }
 
     /// Takes `input`, and goes as far as it can.
-    fn drive(self: &Rc<Self>, input: &[u8]) {
+    fn drive(&self, input: &[u8]) {
         if self.any(flag::DRIVING) {
             debug_assert!(
                 input.is_empty(),
@@ -224,18 +227,16 @@ impl<H: Handler> Connection<H> {
         }
         self.set(flag::DRIVING);
         let mut out = self.worker.out.take();
-        match self.carry.take() {
-            None => {
-                let used = self.advance(input, &mut out);
-                self.carry_over(&input[used..]);
-            }
-            Some(mut carried) => {
-                carried.extend_from_slice(input);
-                let used = self.advance(&carried, &mut out);
-                if used < carried.len() {
-                    carried.drain(..used);
-                    self.carry.set(Some(carried));
-                }
+        let mut carried = self.take_carry();
+        if carried.is_empty() {
+            let used = self.advance(input, &mut out);
+            self.carry_over(&input[used..]);
+        } else {
+            carried.extend_from_slice(input);
+            let used = self.advance(&carried, &mut out);
+            if used < carried.len() {
+                carried.drain(..used);
+                self.with_work(|work| work.carry = carried);
             }
         }
         self.write_out(&mut out);
@@ -255,14 +256,12 @@ impl<H: Handler> Connection<H> {
         if rest.is_empty() {
             return;
         }
-        let mut carry = self.carry.take().unwrap_or_default();
-        carry.extend_from_slice(rest);
-        self.carry.set(Some(carry));
+        self.with_work(|work| work.carry.extend_from_slice(rest));
     }
 
     /// Goes through `input` as far as it can, and returns how much of it was used; answers are
     /// gathered in `out`.
-    fn advance(self: &Rc<Self>, input: &[u8], out: &mut Vec<u8>) -> usize {
+    fn advance(&self, input: &[u8], out: &mut Vec<u8>) -> usize {
         let mut used = 0;
         loop {
             match self.phase.get() {
@@ -306,10 +305,8 @@ impl<H: Handler> Connection<H> {
             }
             let mut head = self.worker.heads.take();
             let limits = &self.worker.options.limits;
-            let received = self
-                .http
-                .borrow_mut()
-                .receive(&input[used..], &mut head, limits);
+            let mut parser = self.take_parser();
+            let received = parser.receive(&input[used..], &mut head, limits);
             let progress = match received {
                 Ok(progress) => progress,
                 Err(error) => {
@@ -322,12 +319,16 @@ impl<H: Handler> Connection<H> {
             used += progress.consumed;
             if progress.event == Event::Head {
                 let whole = !head.has_body();
-                if whole {
-                    // Its end follows at once, without input.
-                    let _ = self.http.borrow_mut().receive(&[], &mut head, limits);
+                if !whole {
+                    self.keep_parser(parser);
                 }
                 self.begin(head, whole, out);
                 continue;
+            }
+            // Behind its end, nothing is left of a request but whether there may be another, which is
+            // known here.
+            if progress.event != Event::End {
+                self.keep_parser(parser);
             }
             if progress.event == Event::Trailers {
                 self.trailers_received(head);
@@ -352,7 +353,7 @@ impl<H: Handler> Connection<H> {
     #[inline]
     fn write_out(&self, out: &mut Vec<u8>) {
         if !out.is_empty() {
-            self.with_transport(|transport| transport.write(out));
+            self.transport().write(out);
             out.clear();
         }
     }
@@ -360,18 +361,16 @@ impl<H: Handler> Connection<H> {
     /// Takes note when more is queued than the transport likes. It says so itself, but only when
     /// its callback has returned.
     fn look_at_queue(&self) {
-        let over = self.with_transport(|transport| {
-            let (_, high) = transport.get_write_buffer_limits();
-            transport.get_write_buffer_size() > high
-        });
-        if over == Some(true) {
+        let transport = self.transport();
+        let (_, high) = transport.get_write_buffer_limits();
+        if transport.get_write_buffer_size() > high {
             self.set(flag::BLOCKED);
         }
     }
 
     /// After every step: reads or doesn't, and sets the end of its patience.
     #[inline]
-    fn settle(self: &Rc<Self>) {
+    fn settle(&self) {
         if self.any(flag::DRIVING) {
             return;
         }
@@ -385,14 +384,13 @@ impl<H: Handler> Connection<H> {
         };
         if pause != self.any(flag::PAUSED) {
             self.flags.set(self.flags.get() ^ flag::PAUSED);
-            self.with_transport(|transport| {
-                if pause {
-                    transport.pause_reading();
-                } else {
-                    transport.resume_reading();
-                }
-            });
+            if pause {
+                self.transport().pause_reading();
+            } else {
+                self.transport().resume_reading();
+            }
         }
         self.wait();
+        self.put_work_away();
     }
 }

@@ -5,8 +5,6 @@
 //! comes; what waits to be read is looked at when the deadline is there, and gives another one if
 //! enough of it is gone.
 
-use std::rc::Rc;
-
 use bucle_sys::socket::unacknowledged;
 
 use super::{Connection, Phase, flag};
@@ -146,10 +144,11 @@ impl<H: Handler> Connection<H> {
             Waits::Reader => patience.write,
         };
         self.deadline.set(self.worker.after(ticks));
-        self.unread.set(match waits {
+        let unread = match waits {
             Waits::Reader => self.look_at_unread(),
             _ => UNKNOWN,
-        });
+        };
+        self.replace_unread(unread);
     }
 
     /// Moves the end of patience on by what came of a body, up to as far as it was at first.
@@ -172,11 +171,10 @@ impl<H: Handler> Connection<H> {
     /// How much waits for the client to read it, in [`READING_UNIT`]s. What the system holds counts:
     /// it takes more of us only in pieces of a third of all it has room for.
     fn look_at_unread(&self) -> u32 {
-        let unread = self.with_transport(|transport| {
-            let held = transport.with_socket(|socket| unacknowledged(socket));
-            transport.get_write_buffer_size() as u64 + held.unwrap_or(0) as u64
-        });
-        unread.unwrap_or(0).div_ceil(READING_UNIT) as u32
+        let transport = self.transport();
+        let held = transport.with_socket(|socket| unacknowledged(socket));
+        let unread = transport.get_write_buffer_size() as u64 + held.unwrap_or(0) as u64;
+        unread.div_ceil(READING_UNIT) as u32
     }
 
     /// Whether patience has ended at tick `now`.
@@ -186,9 +184,9 @@ impl<H: Handler> Connection<H> {
     }
 
     /// Patience has ended.
-    pub(crate) fn patience_ended(self: &Rc<Self>) {
+    pub(crate) fn patience_ended(&self) {
         let unread = self.look_at_unread();
-        let before = self.unread.replace(unread);
+        let before = self.replace_unread(unread);
         match self.waits.get() {
             Waits::Nobody => {}
             Waits::NextRequest | Waits::Linger | Waits::Reader if unread > 0 => {

@@ -104,7 +104,7 @@ impl<H: Handler> Connection<H> {
     }
 
     /// Sends pieces one behind the other; true if a task goes on with it.
-    pub(super) fn send_pieces(self: &Rc<Self>, pieces: Vec<Piece>, out: &mut Vec<u8>) -> bool {
+    pub(super) fn send_pieces(&self, pieces: Vec<Piece>, out: &mut Vec<u8>) -> bool {
         let pieces: VecDeque<Ready> = pieces
             .into_iter()
             .map(|piece| match piece {
@@ -137,7 +137,7 @@ impl<H: Handler> Connection<H> {
     }
 
     /// Sends pieces from a task of its own.
-    pub(super) fn spawn_pieces(self: &Rc<Self>, mut pieces: VecDeque<Ready>) {
+    pub(super) fn spawn_pieces(&self, mut pieces: VecDeque<Ready>) {
         self.record(|record| record.sent(0));
         let connection = self.clone();
         let task = self.worker.event_loop.spawn_named("http file", async move {

@@ -3,7 +3,6 @@
 //! table, so that the server's end is its end too.
 
 use std::io;
-use std::rc::Rc;
 
 use bucle_http::StatusCode;
 use bucle_net::{DEFAULT_LIMIT, Protocol, StreamProtocol, Transport};
@@ -25,7 +24,7 @@ impl<H: Handler> Connection<H> {
     /// Answers with 101. No more requests are taken; what was sent behind this one is left for the
     /// streams.
     #[cold]
-    pub(super) fn switch(self: &Rc<Self>, response: Response, out: &mut Vec<u8>) {
+    pub(super) fn switch(&self, response: Response, out: &mut Vec<u8>) {
         let whole = self.any(flag::RECEIVED) && !self.any(flag::HTTP_10);
         self.clear(flag::KEEP_ALIVE);
         if !whole {
@@ -62,16 +61,18 @@ impl<H: Handler> Connection<H> {
 
     /// Gives the connection to the streams, once.
     #[cold]
-    pub(super) fn hand_over(self: &Rc<Self>) {
+    pub(super) fn hand_over(&self) {
         let upgrade = self.with_exchange(|exchange| {
             let upgrade = exchange.upgrade.as_mut()?;
             Some((upgrade.start.take()?, upgrade.draining.clone()))
         });
-        let (Some((start, draining)), Some(transport)) = (upgrade, self.transport.get()) else {
+        let Some((start, draining)) = upgrade else {
             return;
         };
-        let (mut streams, reader, writer) = StreamProtocol::attach(transport, DEFAULT_LIMIT);
-        if let Some(carried) = self.carry.take() {
+        let transport = self.transport();
+        let (mut streams, reader, writer) = StreamProtocol::attach(&transport, DEFAULT_LIMIT);
+        let carried = self.take_carry();
+        if !carried.is_empty() {
             streams.data_received(&carried);
         }
         if self.any(flag::BLOCKED) {
@@ -105,14 +106,11 @@ impl<H: Handler> Connection<H> {
 
     /// Tells the upgraded connection that the server is stopping.
     pub(super) fn tell_draining(&self) {
-        let draining = match &*self.exchange.borrow() {
-            Some(exchange) => exchange
-                .upgrade
-                .as_ref()
-                .map(|upgrade| upgrade.draining.clone()),
-            None => None,
-        };
-        if let Some(draining) = draining {
+        let draining = self.if_exchange(|exchange| {
+            let upgrade = exchange.upgrade.as_ref();
+            upgrade.map(|upgrade| upgrade.draining.clone())
+        });
+        if let Some(draining) = draining.flatten() {
             draining.begin();
         }
     }
@@ -121,7 +119,7 @@ impl<H: Handler> Connection<H> {
 /// The protocol of an upgraded connection.
 struct Switched<H: Handler> {
     streams: StreamProtocol,
-    connection: Rc<Connection<H>>,
+    connection: Connection<H>,
 }
 
 impl<H: Handler> Protocol for Switched<H> {

@@ -1,0 +1,141 @@
+//! [`Work`]: what a connection holds only while something is under way. It is taken from the worker
+//! when it is needed, and given back when nothing is left in it, so an idle connection has none; nor
+//! has one whose requests come in one piece and are answered at once.
+
+use bucle_http::ServerConnection;
+
+use super::Inner;
+use super::exchange::Exchange;
+use super::patience::UNKNOWN;
+use crate::handler::Handler;
+
+/// See the module.
+pub(crate) struct Work {
+    /// How far the parser is, where it is in the middle of something.
+    parser: Option<ServerConnection>,
+    /// Input that could not be used yet.
+    pub(super) carry: Vec<u8>,
+    /// What only an exchange that takes its time needs.
+    exchange: Option<Box<Exchange>>,
+    /// How much waited for the client when it was looked at last, in
+    /// [`READING_UNIT`](READING_UNIT)s.
+    unread: u32,
+}
+
+impl Default for Work {
+    fn default() -> Work {
+        Work {
+            parser: None,
+            carry: Vec::new(),
+            exchange: None,
+            unread: UNKNOWN,
+        }
+    }
+}
+
+impl Work {
+    fn is_done(&self) -> bool {
+        self.parser.is_none()
+            && self.carry.is_empty()
+            && self.exchange.is_none()
+            && self.unread == UNKNOWN
+    }
+}
+
+impl<H: Handler> Inner<H> {
+    /// Lends what is under way, if anything is. Nobody else's code may run in `body`.
+    #[inline]
+    pub(super) fn if_work<R>(&self, body: impl FnOnce(&mut Work) -> R) -> Option<R> {
+        let mut work = self.work.take()?;
+        let value = body(&mut work);
+        let meanwhile = self.work.replace(Some(work));
+        debug_assert!(meanwhile.is_none(), "it was used while it was lent");
+        Some(value)
+    }
+
+    /// The same, beginning it if nothing is.
+    pub(super) fn with_work<R>(&self, body: impl FnOnce(&mut Work) -> R) -> R {
+        let mut work = self.work.take().unwrap_or_else(|| self.worker.take_work());
+        let value = body(&mut work);
+        let meanwhile = self.work.replace(Some(work));
+        debug_assert!(meanwhile.is_none(), "it was used while it was lent");
+        value
+    }
+
+    /// Gives back what nothing is left in.
+    #[inline]
+    pub(super) fn put_work_away(&self) {
+        if let Some(mut work) = self.work.take() {
+            if work.is_done() {
+                // No buffer outlives its use.
+                work.carry = Vec::new();
+                self.worker.give_work(work);
+            } else {
+                self.work.set(Some(work));
+            }
+        }
+    }
+
+    /// The parser, as far as it is.
+    #[inline]
+    pub(super) fn take_parser(&self) -> ServerConnection {
+        let parser = self.if_work(|work| work.parser.take());
+        parser.flatten().unwrap_or_default()
+    }
+
+    #[inline]
+    pub(super) fn keep_parser(&self, parser: ServerConnection) {
+        if !parser.is_new() {
+            self.with_work(|work| work.parser = Some(parser));
+        }
+    }
+
+    /// Takes note of how much waits for the client; what it was before.
+    #[inline]
+    pub(super) fn replace_unread(&self, unread: u32) -> u32 {
+        let replace = |work: &mut Work| std::mem::replace(&mut work.unread, unread);
+        if unread == UNKNOWN {
+            self.if_work(replace).unwrap_or(UNKNOWN)
+        } else {
+            self.with_work(replace)
+        }
+    }
+
+    pub(super) fn drop_parser(&self) {
+        self.if_work(|work| work.parser = None);
+    }
+
+    /// How much input waits.
+    #[inline]
+    pub(super) fn carried(&self) -> usize {
+        self.if_work(|work| work.carry.len()).unwrap_or(0)
+    }
+
+    /// The input that waits.
+    #[inline]
+    pub(super) fn take_carry(&self) -> Vec<u8> {
+        let carry = self.if_work(|work| std::mem::take(&mut work.carry));
+        carry.unwrap_or_default()
+    }
+
+    /// Lends the exchange, begun if there is none. Nobody else's code may run in `body`.
+    pub(super) fn with_exchange<R>(&self, body: impl FnOnce(&mut Exchange) -> R) -> R {
+        self.with_work(|work| body(work.exchange.get_or_insert_default()))
+    }
+
+    /// The same, if there is one.
+    #[inline]
+    pub(super) fn if_exchange<R>(&self, body: impl FnOnce(&mut Exchange) -> R) -> Option<R> {
+        self.if_work(|work| work.exchange.as_deref_mut().map(body))?
+    }
+
+    #[inline]
+    pub(super) fn take_exchange(&self) -> Option<Box<Exchange>> {
+        self.if_work(|work| work.exchange.take())?
+    }
+
+    pub(super) fn set_exchange(&self, exchange: Box<Exchange>) {
+        let before = self.with_work(|work| work.exchange.replace(exchange));
+        drop(before);
+    }
+}
