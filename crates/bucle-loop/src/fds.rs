@@ -6,6 +6,7 @@
 //! has since been closed, and whose number was given out again in the same turn, never reaches the
 //! new owner.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::io;
 use std::num::NonZeroU32;
@@ -105,6 +106,12 @@ pub trait Source {
         None
     }
 
+    /// What it is to the part of a program it belongs to, which asks it of
+    /// [all sources](crate::LoopRef::sources) and knows its own by their type.
+    fn part(self: Rc<Self>) -> Option<Rc<dyn Any>> {
+        None
+    }
+
     /// Tells of each task that waits here, by its waker, and for what. Asked only for a
     /// [`WaitGraph`](crate::WaitGraph).
     fn waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {
@@ -134,6 +141,7 @@ pub(crate) enum Owner {
     },
 }
 
+/// Who has a descriptor.
 #[derive(Default)]
 enum Kind {
     #[default]
@@ -148,18 +156,27 @@ struct Callbacks {
     writer: Option<Watcher>,
 }
 
+/// There is one for each connection, so it is small: callbacks, which only few descriptors have, are
+/// in a table of their own.
 struct FdEntry {
-    kind: Kind,
+    source: Option<Rc<dyn Source>>,
     generation: u32,
     interest: Interest,
+    /// It is for callbacks.
+    called: bool,
 }
 
 impl FdEntry {
     const EMPTY: FdEntry = FdEntry {
-        kind: Kind::Free,
+        source: None,
         generation: 0,
         interest: Interest::NONE,
+        called: false,
     };
+
+    fn is_free(&self) -> bool {
+        self.source.is_none() && !self.called
+    }
 
     /// Begins the next owner's generation. None is 0, so that a registration has room to spare for
     /// there being none.
@@ -183,6 +200,8 @@ pub(crate) fn split_token(token: u64) -> (i32, u32) {
 /// The table, with the selector it keeps in step.
 pub(crate) struct FdTable {
     entries: Vec<FdEntry>,
+    /// The callbacks of those that are for callbacks; as long as the highest of them.
+    callbacks: Vec<Option<Box<Callbacks>>>,
     pub(crate) selector: Box<dyn Selector>,
     /// Descriptors that have an owner.
     watched: usize,
@@ -242,6 +261,7 @@ impl FdTable {
     pub(crate) fn new(selector: Box<dyn Selector>) -> FdTable {
         FdTable {
             entries: Vec::new(),
+            callbacks: Vec::new(),
             selector,
             watched: 0,
             own: None,
@@ -272,6 +292,12 @@ impl FdTable {
             .collect()
     }
 
+    /// All sources.
+    pub(crate) fn sources(&self) -> Vec<Rc<dyn Source>> {
+        let sources = self.entries.iter().filter_map(|entry| entry.source.clone());
+        sources.collect()
+    }
+
     /// Whom an event is for; `None` if its generation has passed.
     #[inline]
     pub(crate) fn owner(&self, fd: i32, generation: u32) -> Option<Owner> {
@@ -279,14 +305,48 @@ impl FdTable {
         if entry.generation != generation {
             return None;
         }
-        match &entry.kind {
-            Kind::Free => None,
-            Kind::Source(source) => Some(Owner::Source(source.clone())),
-            Kind::Callbacks(callbacks) => Some(Owner::Callbacks {
-                reader: callbacks.reader.clone(),
-                writer: callbacks.writer.clone(),
-            }),
+        if let Some(source) = &entry.source {
+            return Some(Owner::Source(source.clone()));
         }
+        let callbacks = self.callbacks_of(fd)?;
+        Some(Owner::Callbacks {
+            reader: callbacks.reader.clone(),
+            writer: callbacks.writer.clone(),
+        })
+    }
+
+    fn callbacks_of(&self, fd: i32) -> Option<&Callbacks> {
+        self.callbacks.get(fd as usize)?.as_deref()
+    }
+
+    /// The place of a descriptor's callbacks.
+    fn place_of_callbacks(&mut self, fd: i32) -> &mut Option<Box<Callbacks>> {
+        let index = fd as usize;
+        if index >= self.callbacks.len() {
+            self.callbacks.resize_with(index + 1, || None);
+        }
+        &mut self.callbacks[index]
+    }
+
+    /// Gives a descriptor to somebody, and takes it from whoever had it.
+    fn replace(&mut self, fd: i32, kind: Kind) -> Kind {
+        let entry = self.entry(fd);
+        let source = entry.source.take();
+        let called = std::mem::replace(&mut entry.called, matches!(kind, Kind::Callbacks(_)));
+        let was = match source {
+            Some(source) => Kind::Source(source),
+            None if called => match self.place_of_callbacks(fd).take() {
+                Some(callbacks) => Kind::Callbacks(callbacks),
+                None => Kind::Free,
+            },
+            None => Kind::Free,
+        };
+        match kind {
+            Kind::Free => {}
+            Kind::Source(source) => self.entry(fd).source = Some(source),
+            Kind::Callbacks(callbacks) => *self.place_of_callbacks(fd) = Some(callbacks),
+        }
+        was
     }
 
     /// Whether `watcher` is still the one to call for a side of this generation.
@@ -297,10 +357,8 @@ impl FdTable {
         side: Interest,
         watcher: &Watcher,
     ) -> bool {
-        let Some(entry) = self.entries.get(fd as usize) else {
-            return false;
-        };
-        let Kind::Callbacks(callbacks) = &entry.kind else {
+        let (Some(entry), Some(callbacks)) = (self.entries.get(fd as usize), self.callbacks_of(fd))
+        else {
             return false;
         };
         let now = if side.reads() {
@@ -325,8 +383,8 @@ impl FdTable {
         let number = fd.number();
         let entry = self.entry(number);
         let generation = entry.next_generation();
-        let old = std::mem::replace(&mut entry.kind, Kind::Source(source));
         entry.interest = interest;
+        let old = self.replace(number, Kind::Source(source));
         if matches!(old, Kind::Free) {
             self.watched += 1;
         }
@@ -336,9 +394,8 @@ impl FdTable {
                 .selector
                 .add(fd, token(number, generation.get()), interest)
         {
-            let entry = self.entry(number);
-            let source = Removed::kind(std::mem::take(&mut entry.kind));
-            entry.interest = Interest::NONE;
+            let source = Removed::kind(self.replace(number, Kind::Free));
+            self.entry(number).interest = Interest::NONE;
             self.watched -= 1;
             return Err(Refused {
                 error: describe(error, number),
@@ -372,13 +429,13 @@ impl FdTable {
         if result.is_err() {
             self.entry(number).interest = before;
         }
-        result
+        result.map_err(|error| describe(error, number))
     }
 
     /// Ends the ownership of this generation; its events that are still on their way are dropped.
     pub(crate) fn deregister(&mut self, fd: Pollable<'_>, generation: u32) -> Option<Removed> {
         let entry = self.entry(fd.number());
-        if entry.generation != generation || matches!(entry.kind, Kind::Free) {
+        if entry.generation != generation || entry.is_free() {
             return None;
         }
         Some(self.free(fd))
@@ -387,8 +444,9 @@ impl FdTable {
     fn free(&mut self, fd: Pollable<'_>) -> Removed {
         let entry = self.entry(fd.number());
         entry.next_generation();
-        let kind = std::mem::take(&mut entry.kind);
-        if std::mem::replace(&mut entry.interest, Interest::NONE) != Interest::NONE {
+        let before = std::mem::replace(&mut entry.interest, Interest::NONE);
+        let kind = self.replace(fd.number(), Kind::Free);
+        if before != Interest::NONE {
             // It may have been closed already, in which case the system has forgotten it.
             let _ = self.selector.remove(fd);
         }
@@ -405,32 +463,25 @@ impl FdTable {
     ) -> Result<Removed, Refused> {
         let number = fd.number();
         let entry = self.entry(number);
-        let callbacks = match &mut entry.kind {
-            Kind::Source(_) => {
-                let error = io::Error::new(
-                    io::ErrorKind::ResourceBusy,
-                    format!(
-                        "file descriptor {number} is owned by a transport; use the transport, or \
-                         watch a duplicate of the descriptor"
-                    ),
-                );
-                let watcher = Removed::watcher(Some(watcher));
-                return Err(Refused {
-                    error,
-                    _removed: [Some(watcher), None],
-                });
-            }
-            Kind::Callbacks(callbacks) => callbacks,
-            Kind::Free => {
-                entry.next_generation();
-                entry.kind = Kind::Callbacks(Box::default());
-                self.watched += 1;
-                match &mut self.entries[number as usize].kind {
-                    Kind::Callbacks(callbacks) => callbacks,
-                    _ => unreachable!("set one line above"),
-                }
-            }
-        };
+        if entry.source.is_some() {
+            let error = io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                format!(
+                    "file descriptor {number} is owned by a transport; use the transport, or watch \
+                     a duplicate of the descriptor"
+                ),
+            );
+            let watcher = Removed::watcher(Some(watcher));
+            return Err(Refused {
+                error,
+                _removed: [Some(watcher), None],
+            });
+        }
+        if !std::mem::replace(&mut entry.called, true) {
+            entry.next_generation();
+            self.watched += 1;
+        }
+        let callbacks = self.place_of_callbacks(number).get_or_insert_default();
         let place = if side.reads() {
             &mut callbacks.reader
         } else {
@@ -464,10 +515,7 @@ impl FdTable {
     /// Takes the reader or writer callback away; `None` if there was none.
     pub(crate) fn remove_watcher(&mut self, fd: Pollable<'_>, side: Interest) -> Option<Removed> {
         let number = fd.number();
-        let entry = self.entry(number);
-        let Kind::Callbacks(callbacks) = &mut entry.kind else {
-            return None;
-        };
+        let callbacks = self.callbacks.get_mut(number as usize)?.as_mut()?;
         let place = if side.reads() {
             &mut callbacks.reader
         } else {
@@ -479,6 +527,7 @@ impl FdTable {
             removed._watcher = Some(watcher);
             return Some(removed);
         }
+        let entry = self.entry(number);
         entry.interest = entry.interest.without(side);
         let (interest, token) = (entry.interest, token(number, entry.generation));
         let _ = self.selector.modify(fd, token, interest);
@@ -493,15 +542,17 @@ impl FdTable {
     /// Empties the table, for `close`.
     pub(crate) fn clear(&mut self) -> Vec<Removed> {
         self.watched = 0;
-        self.entries
-            .iter_mut()
-            .filter(|entry| !matches!(entry.kind, Kind::Free))
-            .map(|entry| {
-                entry.next_generation();
-                entry.interest = Interest::NONE;
-                Removed::kind(std::mem::take(&mut entry.kind))
-            })
-            .collect()
+        let mut removed = Vec::new();
+        for fd in 0..self.entries.len() as i32 {
+            let entry = self.entry(fd);
+            if entry.is_free() {
+                continue;
+            }
+            entry.next_generation();
+            entry.interest = Interest::NONE;
+            removed.push(Removed::kind(self.replace(fd, Kind::Free)));
+        }
+        removed
     }
 }
 

@@ -3,8 +3,8 @@
 //! One allocation a connection holds all of it: a [`Connection`] its protocol as well, an
 //! [`Embedded`](crate::Embedded) a protocol that is shared. The rest of the crate sees either as
 //! `dyn Endpoint`, and users as a [`Transport`](crate::Transport). What only few connections need
-//! (other water marks, another protocol) is in [`Rare`]; a write queue exists only while something
-//! is queued. The state:
+//! (other water marks, another protocol), and the write queue, which is there only while something is
+//! queued, are in [`Rare`]. The state:
 //!
 //! | flag | set | cleared |
 //! |---|---|---|
@@ -41,7 +41,7 @@ use bucle_loop::{ExceptionContext, Interest, LoopRef, Readiness, Source};
 
 use crate::Address;
 use crate::carrier::Carrier;
-use crate::group::Group;
+use crate::group::{Group, Member};
 use crate::protocol::Protocol;
 use crate::socket::Socket;
 use crate::traffic::Traffic;
@@ -73,25 +73,31 @@ pub(crate) struct State {
     event_loop: LoopRef,
     /// `None` once closed.
     socket: RefCell<Option<Socket>>,
-    queue: Cell<Option<Box<WriteQueue>>>,
     rare: Cell<Option<Box<Rare>>>,
     /// The server it came in by.
     group: Cell<Option<Rc<Group>>>,
-    /// Its place there.
-    key: Cell<u32>,
     flags: Cell<u16>,
-    /// The turn in which something was sent last, cut to 32 bits, and how much.
-    turn: Cell<u32>,
-    sent: Cell<u32>,
+    /// The turn in which something was sent last, cut to 16 bits: once in 65,536 turns it is taken
+    /// for another, and then a write goes by way of the queue without need.
+    turn: Cell<u16>,
+    /// How much was sent in it, in [`SENT_UNIT`]s.
+    sent: Cell<u16>,
 }
 
-/// What few connections have.
+/// In what is counted how much was sent in a turn, in bytes: 16 bits of it are four times as much as
+/// may be.
+const SENT_UNIT: usize = 16;
+
+/// What few connections have, and only for a while.
 struct Rare {
+    queue: Option<WriteQueue>,
     high: usize,
     low: usize,
     protocol: Option<Rc<RefCell<Box<dyn Protocol>>>>,
     /// Of an embedded protocol that is not on a socket itself: what its bytes go by.
     below: Option<Transport>,
+    /// By what a server closes it, if not by itself.
+    face: Option<Weak<dyn Carrier>>,
     /// Who waits for the queue to be empty.
     drained: Waiters,
     /// How many bytes may still be sent, where that is metered.
@@ -107,16 +113,35 @@ struct Rare {
 impl Default for Rare {
     fn default() -> Rare {
         Rare {
+            queue: None,
             high: HIGH_WATER,
             low: LOW_WATER,
             protocol: None,
             below: None,
+            face: None,
             drained: Waiters::default(),
             allowed: 0,
             announced: None,
             unsent: 0,
             ending: false,
         }
+    }
+}
+
+impl Rare {
+    fn is_as_new(&self) -> bool {
+        let waters = (self.high, self.low) == (HIGH_WATER, LOW_WATER);
+        let others = self.protocol.is_none()
+            && self.below.is_none()
+            && self.face.is_none()
+            && self.announced.is_none();
+        let end = self.ending || self.unsent > 0;
+        self.queue.is_none()
+            && waters
+            && others
+            && !end
+            && self.allowed == 0
+            && self.drained.is_empty()
     }
 }
 
@@ -189,6 +214,10 @@ impl<P: Protocol> Source for Connection<P> {
         (self as &dyn Endpoint).describe_ends()
     }
 
+    fn part(self: Rc<Self>) -> Option<Rc<dyn Any>> {
+        (self as Rc<dyn Endpoint>).member()
+    }
+
     fn waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {
         (self as &dyn Endpoint).tell_waiting(tell);
     }
@@ -212,12 +241,10 @@ impl State {
         State {
             event_loop: event_loop.clone(),
             socket: RefCell::new(socket),
-            queue: Cell::new(None),
             rare: Cell::new(None),
             group: Cell::new(None),
-            key: Cell::new(0),
             flags: Cell::new(0),
-            turn: Cell::new((event_loop.turn_number() as u32).wrapping_sub(1)),
+            turn: Cell::new((event_loop.turn_number() as u16).wrapping_sub(1)),
             sent: Cell::new(0),
         }
     }
@@ -258,34 +285,35 @@ impl State {
 
     #[inline]
     fn has_queue(&self) -> bool {
-        let queue = self.queue.take();
-        let is_some = queue.is_some();
-        self.queue.set(queue);
-        is_some
+        self.if_rare(|rare| rare.queue.is_some()) == Some(true)
     }
 
     /// Lends the queue, if there is one. Nobody else's code may run in `body`.
     #[inline]
     fn with_queue<R>(&self, body: impl FnOnce(&mut WriteQueue) -> R) -> Option<R> {
-        let mut queue = self.queue.take()?;
-        let value = body(&mut queue);
-        let meanwhile = self.queue.replace(Some(queue));
-        debug_assert!(meanwhile.is_none(), "the queue was used while it was lent");
-        Some(value)
+        self.if_rare(|rare| rare.queue.as_mut().map(body))?
     }
 
     /// The same, with a queue made for it if there is none.
     fn enqueue(&self, body: impl FnOnce(&mut WriteQueue)) {
-        let queue = self.queue.take().unwrap_or_default();
-        self.queue.set(Some(queue));
-        self.with_queue(body);
+        self.with_rare(|rare| body(rare.queue.get_or_insert_default()));
+    }
+
+    /// Takes the queue out, to be dropped where nothing is lent.
+    fn take_queue(&self) -> Option<WriteQueue> {
+        self.if_rare(|rare| rare.queue.take())?
+    }
+
+    #[inline]
+    fn sent_in_this_turn(&self) -> bool {
+        self.turn.get() == self.event_loop.turn_number() as u16
     }
 
     /// How much of this turn's share is left to send.
     #[inline]
     fn budget(&self) -> usize {
-        let share = if self.turn.get() == self.event_loop.turn_number() as u32 {
-            SEND_LIMIT.saturating_sub(self.sent.get() as usize)
+        let share = if self.sent_in_this_turn() {
+            SEND_LIMIT.saturating_sub(usize::from(self.sent.get()) * SENT_UNIT)
         } else {
             SEND_LIMIT
         };
@@ -310,14 +338,14 @@ impl State {
 
     #[inline]
     fn note_sent(&self, count: usize) {
-        let now = self.event_loop.turn_number() as u32;
-        let before = if self.turn.get() == now {
+        let before = if self.sent_in_this_turn() {
             self.sent.get()
         } else {
             0
         };
-        self.turn.set(now);
-        self.sent.set(before.saturating_add(count as u32));
+        self.turn.set(self.event_loop.turn_number() as u16);
+        let count_of_units = u16::try_from(count.div_ceil(SENT_UNIT)).unwrap_or(u16::MAX);
+        self.sent.set(before.saturating_add(count_of_units));
         if self.any(METERED) {
             self.with_rare(|rare| rare.allowed = rare.allowed.saturating_sub(count as u64));
         }
@@ -340,9 +368,7 @@ impl State {
     /// in this turn with which it could have shared a call. What is metered goes by way of the queue.
     #[inline]
     fn sends_at_once(&self) -> bool {
-        self.turn.get() != self.event_loop.turn_number() as u32
-            && !self.has_queue()
-            && !self.any(METERED)
+        !self.sent_in_this_turn() && !self.has_queue() && !self.any(METERED)
     }
 
     /// Lends what is rare, made for it if there is none. Nobody else's code may run in `body`.
@@ -357,9 +383,20 @@ impl State {
     /// The same, if there is any.
     #[inline]
     fn if_rare<R>(&self, body: impl FnOnce(&mut Rare) -> R) -> Option<R> {
-        let rare = self.rare.take()?;
-        self.rare.set(Some(rare));
-        Some(self.with_rare(body))
+        let mut rare = self.rare.take()?;
+        let value = body(&mut rare);
+        let meanwhile = self.rare.replace(Some(rare));
+        debug_assert!(meanwhile.is_none(), "it was used while it was lent");
+        Some(value)
+    }
+
+    /// Frees what is rare, where it is as it was at first.
+    fn put_rare_away(&self) {
+        if let Some(rare) = self.rare.take()
+            && !rare.is_as_new()
+        {
+            self.rare.set(Some(rare));
+        }
     }
 
     fn limits(&self) -> (usize, usize) {
@@ -370,30 +407,42 @@ impl State {
 
 /// Life: from `connection_made` to `connection_lost`.
 impl dyn Endpoint {
-    /// Makes it a connection of a server, which will close it by `face`.
-    pub(crate) fn join(&self, group: &Rc<Group>, face: Weak<dyn Carrier>) {
-        let key = group.join(face);
-        self.state().key.set(key);
+    /// Makes it a connection of a server, which will close it by `face`, or by itself.
+    pub(crate) fn join(&self, group: &Rc<Group>, face: Option<Weak<dyn Carrier>>) {
+        group.join();
         self.state().group.set(Some(group.clone()));
+        if let Some(face) = face {
+            self.show_as(face);
+        }
+    }
+
+    /// What it is to the server it came in by.
+    fn member(self: Rc<Self>) -> Option<Rc<dyn Any>> {
+        let state = self.state();
+        let group = state.group.take();
+        state.group.set(group.clone());
+        let group = group?;
+        let face = state.if_rare(|rare| rare.face.as_ref()?.upgrade());
+        let face = face.flatten().unwrap_or_else(|| self.carrier());
+        Some(Rc::new(Member { group, face }))
     }
 
     /// Tells the protocol, and starts reading.
     pub(crate) fn start(self: &Rc<Self>) {
-        let transport = Transport::new(self.clone().carrier());
-        self.call("connection_made", |protocol| {
-            protocol.connection_made(transport);
-        });
-        let state = self.state();
-        if state.any(LOST) {
-            return;
-        }
-        let registered = match &*state.socket.borrow() {
-            Some(socket) => socket.register(&state.event_loop, state.interest(), self.clone()),
+        // The loop knows of it from here on, and its server by the loop; it is watched only when the
+        // protocol has been told.
+        let registered = match &*self.state().socket.borrow() {
+            Some(socket) => socket.register(&self.state().event_loop, Interest::NONE, self.clone()),
             None => return,
         };
         if let Err(error) = registered {
             self.fail(error);
         }
+        let transport = Transport::new(self.clone().carrier());
+        self.call("connection_made", |protocol| {
+            protocol.connection_made(transport);
+        });
+        self.update_interest();
     }
 
     /// Calls the protocol. Whatever the call leads to is told after it; a panic ends the
@@ -494,7 +543,7 @@ impl dyn Endpoint {
         }
         state.set(LOST | CLOSING);
         state.clear(BLOCKED);
-        let queue = state.queue.take();
+        let queue = state.take_queue();
         if let Some(queue) = &queue {
             state.with_rare(|rare| rare.unsent = queue.size());
         }
@@ -512,7 +561,7 @@ impl dyn Endpoint {
     fn on_loop_closed(&self) {
         let state = self.state();
         state.set(LOST | CLOSING);
-        let queue = state.queue.take();
+        let queue = state.take_queue();
         drop(queue);
         self.end();
     }
@@ -542,17 +591,13 @@ impl dyn Endpoint {
             rare.drained.wake();
         }
         if let Some(group) = state.group.take() {
-            group.leave(state.key.get());
+            group.leave();
         }
     }
 
     fn show_as(&self, face: Weak<dyn Carrier>) {
-        let state = self.state();
-        let group = state.group.take();
-        if let Some(group) = &group {
-            group.replace(state.key.get(), face);
-        }
-        state.group.set(group);
+        let before = self.state().with_rare(|rare| rare.face.replace(face));
+        drop(before);
     }
 
     pub(crate) fn set_protocol(&self, protocol: Box<dyn Protocol>) {

@@ -2,12 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bucle_loop::LoopRef;
-use slab::Slab;
 
 use crate::carrier::Carrier;
 use crate::socket::Socket;
@@ -25,10 +24,18 @@ pub(crate) trait Listening {
     fn descriptor_freed(&self);
 }
 
+/// What a connection is to its server.
+pub(crate) struct Member {
+    pub(crate) group: Rc<Group>,
+    /// By what it is closed.
+    pub(crate) face: Rc<dyn Carrier>,
+}
+
 pub(crate) struct Group {
     pub(crate) event_loop: LoopRef,
     listeners: RefCell<Vec<Rc<dyn Listening>>>,
-    connections: RefCell<Slab<Weak<dyn Carrier>>>,
+    /// How many connections there are. Which they are, the loop knows.
+    count: Cell<usize>,
     pub(crate) serving: Cell<bool>,
     closed: Cell<bool>,
     /// Some listener has stopped for want of descriptors.
@@ -51,7 +58,7 @@ impl Group {
         Rc::new(Group {
             event_loop,
             listeners: RefCell::default(),
-            connections: RefCell::default(),
+            count: Cell::new(0),
             serving: Cell::new(false),
             closed: Cell::new(false),
             starved: Cell::new(false),
@@ -70,21 +77,13 @@ impl Group {
         self.listeners.borrow().clone()
     }
 
-    pub(crate) fn join(&self, connection: Weak<dyn Carrier>) -> u32 {
-        // There are fewer descriptors than that.
-        self.connections.borrow_mut().insert(connection) as u32
+    /// One more connection, which is a [`Member`] to who asks it.
+    pub(crate) fn join(&self) {
+        self.count.set(self.count.get() + 1);
     }
 
-    /// Has a connection closed by another face from now on.
-    pub(crate) fn replace(&self, key: u32, face: Weak<dyn Carrier>) {
-        if let Some(connection) = self.connections.borrow_mut().get_mut(key as usize) {
-            *connection = face;
-        }
-    }
-
-    pub(crate) fn leave(&self, key: u32) {
-        let left = self.connections.borrow_mut().try_remove(key as usize);
-        drop(left);
+    pub(crate) fn leave(&self) {
+        self.count.set(self.count.get().saturating_sub(1));
         if self.starved.replace(false) {
             for listener in self.listeners() {
                 listener.descriptor_freed();
@@ -94,15 +93,16 @@ impl Group {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.connections.borrow().len()
+        self.count.get()
     }
 
-    /// The connections there are now.
-    pub(crate) fn connections(&self) -> Vec<Rc<dyn Carrier>> {
-        let connections = self.connections.borrow();
-        connections
-            .iter()
-            .filter_map(|(_, connection)| connection.upgrade())
+    /// The connections there are now, but for those that are over and have only to be told.
+    pub(crate) fn connections(self: &Rc<Self>) -> Vec<Rc<dyn Carrier>> {
+        let sources = self.event_loop.sources().into_iter();
+        let parts = sources.filter_map(|source| source.part()?.downcast::<Member>().ok());
+        parts
+            .filter(|member| Rc::ptr_eq(&member.group, self))
+            .map(|member| member.face.clone())
             .collect()
     }
 
@@ -124,7 +124,7 @@ impl Group {
     }
 
     fn wake_if_over(&self) {
-        if self.closed.get() && self.connections.borrow().is_empty() {
+        if self.closed.get() && self.count.get() == 0 {
             self.waiters.wake();
         }
     }
@@ -140,7 +140,7 @@ impl Group {
 
     /// Ready once closed and without connections.
     pub(crate) fn poll_over(&self, seat: &mut Seat, cx: &Context<'_>) -> Poll<()> {
-        if self.closed.get() && self.connections.borrow().is_empty() {
+        if self.closed.get() && self.count.get() == 0 {
             return Poll::Ready(());
         }
         self.waiters.join(seat, cx.waker());

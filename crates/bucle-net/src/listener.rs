@@ -38,8 +38,8 @@ pub(crate) type MakeConnection =
 
 pub(crate) struct Made {
     pub(crate) connection: Rc<dyn Endpoint>,
-    /// By what its server closes it.
-    pub(crate) face: Weak<dyn Carrier>,
+    /// By what its server closes it, if not by itself.
+    pub(crate) face: Option<Weak<dyn Carrier>>,
 }
 
 pub(crate) struct Listener {

@@ -421,8 +421,10 @@ fn make_connection<F: Factory>(options: &ServerOptions, mut factory: F) -> MakeC
                 return Ok(None);
             };
             let connection = F::connect(event_loop, socket, protocol);
-            let face = Rc::downgrade(&connection.clone().carrier());
-            Ok(Some(Made { connection, face }))
+            Ok(Some(Made {
+                connection,
+                face: None,
+            }))
         }));
     }
     Rc::new(RefCell::new(move |event_loop: &LoopRef, socket| {
@@ -441,7 +443,6 @@ fn make_connection<F: Factory>(options: &ServerOptions, mut factory: F) -> MakeC
             Some(proxies) => endpoint::connection(event_loop, socket, proxies.around(protocol)),
             None => endpoint::connection(event_loop, socket, protocol),
         };
-        let face = face.unwrap_or_else(|| Rc::downgrade(&connection.clone().carrier()));
         Ok(Some(Made { connection, face }))
     }))
 }

@@ -40,6 +40,11 @@ impl Waiters {
         }
     }
 
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
     /// Wakes all, and empties the list; false if nobody waited.
     pub(crate) fn wake(&self) -> bool {
         let mut any = false;

@@ -68,6 +68,7 @@ mod serve;
 mod site;
 mod sse;
 mod stop;
+mod table;
 mod tls;
 mod tower;
 mod upgrade;

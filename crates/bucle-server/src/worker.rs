@@ -20,6 +20,7 @@ use crate::handler::Handler;
 use crate::metrics::Tally;
 use crate::options::Options;
 use crate::request::HeadPool;
+use crate::table::Table;
 
 /// An output buffer that has grown beyond this is not kept, in bytes.
 const KEPT_OUT: usize = 256 * 1024;
@@ -58,7 +59,7 @@ pub(crate) struct Worker<H: Handler> {
     pub(crate) out: Cell<Vec<u8>>,
     slots: RefCell<Vec<Slot<H::Future>>>,
     works: RefCell<Vec<Box<Work>>>,
-    connections: RefCell<Slab<Connection<H>>>,
+    connections: RefCell<Table<Connection<H>>>,
     /// The number of the current tick; it wraps around.
     now: Cell<u32>,
     /// Where connections are counted, if their number is limited; it is shared with other threads.
@@ -236,12 +237,11 @@ impl<H: Handler> Worker<H> {
         {
             self.hand_out(rate.max(1), self.event_loop.time());
         }
-        // There are fewer descriptors than that.
-        key as u32
+        key
     }
 
     pub(crate) fn remove(&self, key: u32) {
-        let removed = self.connections.borrow_mut().try_remove(key as usize);
+        let removed = self.connections.borrow_mut().remove(key);
         drop(removed);
         self.tally.open.set(self.len() as u64);
         if self.len() == 0
@@ -258,7 +258,7 @@ impl<H: Handler> Worker<H> {
 
     fn all(&self) -> Vec<Connection<H>> {
         let connections = self.connections.borrow();
-        connections.iter().map(|(_, each)| each.clone()).collect()
+        connections.iter().cloned().collect()
     }
 
     /// The tick so many ticks from now.
@@ -292,7 +292,7 @@ impl<H: Handler> Worker<H> {
             let paid = Duration::from_nanos((due * NANOS / u128::from(rate)) as u64);
             let due = u64::try_from(due).unwrap_or(u64::MAX);
             // It only asks the loop for a flush: no code of anybody's runs.
-            for (_, connection) in worker.connections.borrow().iter() {
+            for connection in worker.connections.borrow().iter() {
                 connection.allow_sending(due, rate);
             }
             worker.hand_out(rate, before + paid);
@@ -306,8 +306,8 @@ impl<H: Handler> Worker<H> {
         self.now.set(now);
         let overdue: Vec<_> = {
             let connections = self.connections.borrow();
-            let overdue = connections.iter().filter(|(_, each)| each.overdue(now));
-            overdue.map(|(_, each)| each.clone()).collect()
+            let overdue = connections.iter().filter(|each| each.overdue(now));
+            overdue.cloned().collect()
         };
         for connection in overdue {
             connection.patience_ended();

@@ -130,6 +130,12 @@ impl LoopRef {
         drop(removed);
     }
 
+    /// All sources that are registered, in no order: for what is done to many of them, and so seldom
+    /// that nobody keeps a list.
+    pub fn sources(&self) -> Vec<Rc<dyn Source>> {
+        self.core.fds.borrow().sources()
+    }
+
     /// Calls [`Source::flush`] at the end of this turn. Asked twice, it is called twice: the caller
     /// keeps count.
     pub fn flush_soon(&self, source: Rc<dyn Source>) {

@@ -6,6 +6,7 @@
 //! connection. An [`EmbeddedProtocol`] is shared from the start: the [`Rc`] that its callbacks get
 //! holds connection and protocol, and is the transport too.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
@@ -189,6 +190,10 @@ impl<P: EmbeddedProtocol> Source for Embedded<P> {
 
     fn describe(&self) -> Option<String> {
         (self as &dyn Endpoint).describe_ends()
+    }
+
+    fn part(self: Rc<Self>) -> Option<Rc<dyn Any>> {
+        (self as Rc<dyn Endpoint>).member()
     }
 
     fn waiting(&self, tell: &mut dyn FnMut(&Waker, Interest)) {

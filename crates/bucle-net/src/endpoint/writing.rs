@@ -270,13 +270,14 @@ impl dyn Endpoint {
 
     fn drained(&self) {
         let state = self.state();
-        let queue = state.queue.take();
+        let queue = state.take_queue();
         drop(queue);
         if state.any(BLOCKED) {
             state.clear(BLOCKED);
             self.update_interest();
         }
         let waiters = state.if_rare(|rare| std::mem::take(&mut rare.drained));
+        state.put_rare_away();
         if let Some(waiters) = waiters {
             waiters.wake();
         }
