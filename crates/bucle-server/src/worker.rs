@@ -58,6 +58,10 @@ pub(crate) struct Worker<H: Handler> {
     /// Answers are gathered here before they are written.
     pub(crate) out: Cell<Vec<u8>>,
     slots: RefCell<Vec<Slot<H::Future>>>,
+    #[expect(
+        clippy::vec_box,
+        reason = "a connection takes the box, and is a pointer larger for it"
+    )]
     works: RefCell<Vec<Box<Work>>>,
     connections: RefCell<Table<Connection<H>>>,
     /// The number of the current tick; it wraps around.
