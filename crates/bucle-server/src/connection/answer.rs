@@ -72,7 +72,7 @@ impl<H: Handler> Connection<H> {
             .with_date(|date| encode::head(out, &response, framing, after, date));
         if self.worker.log.is_some() {
             let sent = if has_body { length.unwrap_or(0) } else { 0 };
-            self.record(|record| record.answered(status.as_u16(), sent));
+            self.with_record(|record| record.answered(status.as_u16(), sent));
         }
         let content = response.into_content();
         if has_body && self.send(content, framing == Framing::Chunked, out) {
@@ -164,7 +164,7 @@ impl<H: Handler> Connection<H> {
         chunked: bool,
         trailers: Option<Trailers>,
     ) {
-        self.record(|record| record.sent(0));
+        self.with_record(|record| record.sent(0));
         let connection = self.clone();
         let task = self
             .worker
@@ -200,7 +200,7 @@ impl<H: Handler> Connection<H> {
     }
 
     pub(super) fn send_piece(&self, piece: Bytes, chunked: bool) {
-        self.record(|record| record.sent_more(piece.len() as u64));
+        self.with_record(|record| record.sent_more(piece.len() as u64));
         if chunked {
             let mut frame = Vec::with_capacity(18);
             bucle_http::write_chunk_head(&mut frame, piece.len() as u64);
@@ -216,7 +216,7 @@ impl<H: Handler> Connection<H> {
     /// A streamed body has come to its `whole` length or not; `end` is to follow it.
     pub(super) fn stream_ended(&self, whole: bool, end: Option<Vec<u8>>, sent: u64) {
         self.with_exchange(|exchange| exchange.task = None);
-        self.record(|record| record.sent(sent));
+        self.with_record(|record| record.sent(sent));
         if !whole {
             // The client must see that the answer is not whole.
             self.clear(flag::KEEP_ALIVE);
@@ -243,9 +243,5 @@ impl<H: Handler> Connection<H> {
         let before = self.with_exchange(|exchange| exchange.drained.replace(waker));
         drop(before);
         Poll::Pending
-    }
-
-    pub(super) fn record(&self, body: impl FnOnce(&mut crate::access_log::Record)) {
-        self.if_exchange(|exchange| exchange.log.as_deref_mut().map(body));
     }
 }

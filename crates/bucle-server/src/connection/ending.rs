@@ -183,12 +183,8 @@ impl<H: Handler> Connection<H> {
             self.worker.tally.cut.add(1);
         }
         self.stop_exchange(BodyError::Incomplete);
-        if let Some(mut exchange) = self.take_exchange() {
-            if let Some(record) = &mut exchange.log {
-                record.unsent(self.transport().get_write_buffer_size() as u64);
-            }
-            self.log(&mut exchange);
-        }
+        self.with_record(|record| record.unsent(self.transport().get_write_buffer_size() as u64));
+        self.log();
         let work = self.work.take();
         drop(work);
         self.give_back_place();

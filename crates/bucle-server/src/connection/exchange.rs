@@ -21,7 +21,7 @@ use crate::worker::Slot;
 use crate::{IntoResponse, Request, Response};
 
 /// What only an exchange that takes its time needs: one with a body, a handler that is not ready
-/// at once, a streamed answer; or any, while a log is kept.
+/// at once, a streamed answer.
 #[derive(Default)]
 pub(super) struct Exchange {
     pub(super) body: Option<Rc<BodyChannel>>,
@@ -37,7 +37,6 @@ pub(super) struct Exchange {
     pub(super) response: Option<Response>,
     /// Who waits until the client has read.
     pub(super) drained: Option<Waker>,
-    pub(super) log: Option<Box<Record>>,
     /// The connection leaves HTTP, or has left it.
     pub(super) upgrade: Option<Upgrade>,
 }
@@ -325,17 +324,21 @@ impl<H: Handler> Connection<H> {
     pub(super) fn end_exchange(&self) {
         self.phase.set(Phase::Head);
         self.drop_parser();
-        if let Some(exchange) = self.take_exchange() {
-            self.keep_record(exchange);
+        let exchange = self.take_exchange();
+        drop(exchange);
+        // While much of the answer waits for the client its line does too: how much will leave isn't
+        // known.
+        if !self.any(flag::BLOCKED) {
+            self.log();
         }
     }
 
     /// Begins a line of the log: for a request, or for what came and could not be read as one.
     pub(super) fn begin_record(&self, request: Result<&RequestHead, &[u8]>) {
         let now = self.worker.event_loop.time();
-        self.with_exchange(|exchange| {
-            self.log(exchange);
-            let record = exchange.log.get_or_insert_with(|| {
+        self.log();
+        self.with_work(|work| {
+            let record = work.record.get_or_insert_with(|| {
                 // The system is asked once a connection.
                 let transport = self.transport();
                 let peer = transport.peer_address();
@@ -346,36 +349,24 @@ impl<H: Handler> Connection<H> {
         });
     }
 
-    /// Writes the line of an exchange that is over, and keeps the record for the next one. While
-    /// much of the answer waits for the client the line does too: how much will leave isn't known.
-    fn keep_record(&self, mut exchange: Box<Exchange>) {
-        if !self.any(flag::BLOCKED) {
-            self.log(&mut exchange);
-        }
-        if exchange.log.is_some() {
-            *exchange = Exchange {
-                log: exchange.log.take(),
-                ..Exchange::default()
-            };
-            self.set_exchange(exchange);
-        }
-    }
-
     /// The client has read: writes the line that waited for that.
     pub(super) fn log_what_has_left(&self) {
         if self.phase.get() != Phase::Exchange {
-            self.if_exchange(|exchange| self.log(exchange));
+            self.log();
         }
     }
 
     /// Writes the line of the request under way, if there is one.
-    pub(super) fn log(&self, exchange: &mut Exchange) {
-        if let (Some(log), Some(record)) = (&self.worker.log, &mut exchange.log)
-            && record.end()
-        {
-            let event_loop = &self.worker.event_loop;
-            self.worker
-                .with_date(|date| log.write(record, event_loop, date));
+    #[inline]
+    pub(super) fn log(&self) {
+        if let Some(log) = &self.worker.log {
+            self.with_record(|record| {
+                if record.end() {
+                    let event_loop = &self.worker.event_loop;
+                    self.worker
+                        .with_date(|date| log.write(record, event_loop, date));
+                }
+            });
         }
     }
 }

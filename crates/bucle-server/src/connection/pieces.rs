@@ -138,7 +138,7 @@ impl<H: Handler> Connection<H> {
 
     /// Sends pieces from a task of its own.
     pub(super) fn spawn_pieces(&self, mut pieces: VecDeque<Ready>) {
-        self.record(|record| record.sent(0));
+        self.with_record(|record| record.sent(0));
         let connection = self.clone();
         let task = self.worker.event_loop.spawn_named("http file", async move {
             let mut sent = 0u64;
@@ -161,7 +161,7 @@ impl<H: Handler> Connection<H> {
                         offset,
                         length,
                     } = piece;
-                    connection.record(|record| record.sent_more(length));
+                    connection.with_record(|record| record.sent_more(length));
                     connection.send_file(file, offset, length, &mut Vec::new());
                     connection.settle();
                     poll_fn(|cx| connection.poll_drained(cx)).await;

@@ -41,7 +41,7 @@ impl<H: Handler> Connection<H> {
         out.extend_from_slice(response.lines());
         out.extend_from_slice(b"\r\n");
         if self.worker.log.is_some() {
-            self.record(|record| record.answered(response.status().as_u16(), 0));
+            self.with_record(|record| record.answered(response.status().as_u16(), 0));
         }
         let Content::Upgrade(start) = response.into_content() else {
             return;

@@ -7,6 +7,7 @@ use bucle_http::ServerConnection;
 use super::Inner;
 use super::exchange::Exchange;
 use super::patience::UNKNOWN;
+use crate::access_log::Record;
 use crate::handler::Handler;
 
 /// See the module.
@@ -17,6 +18,8 @@ pub(crate) struct Work {
     pub(super) carry: Vec<u8>,
     /// What only an exchange that takes its time needs.
     exchange: Option<Box<Exchange>>,
+    /// While a log is kept, from the first request on.
+    pub(super) record: Option<Box<Record>>,
     /// How much waited for the client when it was looked at last, in
     /// [`READING_UNIT`](READING_UNIT)s.
     unread: u32,
@@ -28,6 +31,7 @@ impl Default for Work {
             parser: None,
             carry: Vec::new(),
             exchange: None,
+            record: None,
             unread: UNKNOWN,
         }
     }
@@ -38,6 +42,7 @@ impl Work {
         self.parser.is_none()
             && self.carry.is_empty()
             && self.exchange.is_none()
+            && self.record.is_none()
             && self.unread == UNKNOWN
     }
 }
@@ -134,8 +139,9 @@ impl<H: Handler> Inner<H> {
         self.if_work(|work| work.exchange.take())?
     }
 
-    pub(super) fn set_exchange(&self, exchange: Box<Exchange>) {
-        let before = self.with_work(|work| work.exchange.replace(exchange));
-        drop(before);
+    /// Lends the record of the request under way, or of the one before, if a log is kept.
+    #[inline]
+    pub(super) fn with_record(&self, body: impl FnOnce(&mut Record)) {
+        self.if_work(|work| work.record.as_deref_mut().map(body));
     }
 }
