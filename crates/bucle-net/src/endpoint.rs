@@ -425,6 +425,6 @@ mod tests {
             fn data_received(&mut self, _: &[u8]) {}
         }
         let size = size_of::<Connection<Nothing>>() + 2 * size_of::<usize>();
-        assert!(size <= 160, "{size}");
+        assert!(size <= 96, "{size}");
     }
 }

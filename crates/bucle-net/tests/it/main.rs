@@ -8,6 +8,7 @@ mod certificates;
 mod connecting;
 mod datagrams;
 mod descriptors;
+mod embedded;
 mod files;
 mod metered;
 mod pipes;
