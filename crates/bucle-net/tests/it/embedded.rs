@@ -20,9 +20,17 @@ struct Shouting {
     /// Outlives what is told.
     seen: Rc<RefCell<Weak<Embedded<Shouting>>>>,
     server: Rc<RefCell<Option<Server>>>,
+    /// Has its server close all as soon as it is made.
+    hasty: bool,
 }
 
 impl Shouting {
+    fn close_all(&self) {
+        if let Some(server) = &*self.server.borrow() {
+            server.close_clients();
+        }
+    }
+
     fn note(&self, what: impl Into<String>) {
         self.log.borrow_mut().push(what.into());
     }
@@ -32,17 +40,16 @@ impl EmbeddedProtocol for Shouting {
     fn connection_made(this: Rc<Embedded<Self>>) {
         this.note("made");
         this.seen.replace(Rc::downgrade(&this));
+        if this.hasty {
+            this.close_all();
+        }
     }
 
     fn data_received(this: Rc<Embedded<Self>>, data: &[u8]) {
         let text = String::from_utf8_lossy(data).into_owned();
         this.note(text.clone());
         match &*text {
-            "close all" => {
-                if let Some(server) = &*this.server.borrow() {
-                    server.close_clients();
-                }
-            }
+            "close all" => this.close_all(),
             "change" => {
                 this.transport().set_protocol(Quiet);
                 this.transport().write(b"changed");
@@ -80,12 +87,21 @@ struct Served {
 }
 
 fn serve(options: ServerOptions) -> Served {
+    serve_those(options, false)
+}
+
+fn serve_those(options: ServerOptions, hasty: bool) -> Served {
     let (log, seen) = (Log::default(), Rc::default());
     let server = Rc::new(RefCell::new(None));
     let made = (log.clone(), Rc::clone(&seen), server.clone());
     let listening = create_embedded_server("127.0.0.1:0", options, move |_| {
         let (log, seen, server) = made.clone();
-        Some(Shouting { log, seen, server })
+        Some(Shouting {
+            log,
+            seen,
+            server,
+            hasty,
+        })
     });
     let listening = listening.unwrap();
     let address = listening.sockets()[0].as_tcp().unwrap();
@@ -155,6 +171,16 @@ fn its_server_closes_it_also_from_inside() {
         assert_eq!(reader.read_to_end().await.unwrap(), b"");
         let told = served.told().await;
         assert_eq!(told, ["made", "close all", "lost None", "let go"]);
+    });
+}
+
+#[test]
+fn its_server_closes_it_also_before_it_is_watched() {
+    run(|| async {
+        let served = serve_those(ServerOptions::default(), true);
+        let (mut reader, _writer) = open_connection(served.address).await.unwrap();
+        assert_eq!(reader.read_to_end().await.unwrap(), b"");
+        assert_eq!(served.told().await, ["made", "lost None", "let go"]);
     });
 }
 
