@@ -9,14 +9,18 @@ mod requests;
 mod responses;
 mod secure;
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, recv, send, socket_with,
+    sockopt,
+};
 
 pub(crate) use requests::{REQUESTS, Requests};
 pub(crate) use responses::{Heads, header};
@@ -249,7 +253,12 @@ impl<'a> Load<'a> {
         let bytes = self.requests.burst(self.next, depth);
         self.next += depth;
         // A burst is a few KiB and the last one was answered, so the send buffer has room for it.
-        match send(&connection.socket, bytes, SendFlags::NOSIGNAL) {
+        let mut sent = send(&connection.socket, bytes, SendFlags::NOSIGNAL);
+        if sent == Err(Errno::AGAIN) {
+            wait_until_made(&connection.socket)?;
+            sent = send(&connection.socket, bytes, SendFlags::NOSIGNAL);
+        }
+        match sent {
             Ok(sent) if sent == bytes.len() => Ok(()),
             Ok(sent) => bail!(
                 "only {sent} of {} bytes of requests could be sent",
@@ -269,8 +278,7 @@ impl<'a> Load<'a> {
             if unanswered > 0 {
                 bail!("closed without an answer");
             }
-            self.connections[number].socket = self.connect(number)?;
-            return self.send_burst(number);
+            return self.connect_again(number);
         }
         if connection.answered > 0 || connection.body_left > 0 || !connection.carry.is_empty() {
             bail!("closed with {unanswered} requests unanswered");
@@ -284,17 +292,23 @@ impl<'a> Load<'a> {
         if self.reopened > 10_000 {
             bail!("the server keeps closing its connections");
         }
-        self.connections[number].socket = self.connect(number)?;
-        self.send_burst(number)
+        self.connect_again(number)
     }
 
+    /// Begins a connection. Loopback has made it when this returns; where it has not, the first `send` waits, and says what
+    /// went wrong.
     fn connect(&self, number: usize) -> Result<OwnedFd> {
         let server = &self.servers[number % self.servers.len()];
-        let stream = TcpStream::connect_timeout(server, PATIENCE)
-            .with_context(|| format!("connecting to {server}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        let socket = OwnedFd::from(stream);
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+        match connect(&socket, server) {
+            Ok(()) | Err(Errno::INPROGRESS) => {}
+            Err(error) => return Err(error).with_context(|| format!("connecting to {server}")),
+        }
+        // Who sends only once waits for no acknowledgement.
+        if !self.shape.reconnect {
+            sockopt::set_tcp_nodelay(&socket, true)?;
+        }
         epoll::add(
             &self.epoll,
             &socket,
@@ -303,9 +317,30 @@ impl<'a> Load<'a> {
         )?;
         Ok(socket)
     }
+
+    /// Makes a connection anew and asks for something on it, at once, as clients do; the one before is closed behind that.
+    fn connect_again(&mut self, number: usize) -> Result<()> {
+        let socket = self.connect(number)?;
+        let before = std::mem::replace(&mut self.connections[number].socket, socket);
+        self.send_burst(number)?;
+        drop(before);
+        Ok(())
+    }
 }
 
-const NO_WAIT: rustix::event::Timespec = rustix::event::Timespec {
+/// Waits until a connection is made, or has failed.
+fn wait_until_made(socket: &OwnedFd) -> Result<()> {
+    let patience = Timespec::try_from(PATIENCE)?;
+    let mut fds = [PollFd::new(socket, PollFlags::OUT)];
+    ensure!(
+        poll(&mut fds, Some(&patience))? > 0,
+        "no connection after {} s",
+        PATIENCE.as_secs()
+    );
+    Ok(())
+}
+
+const NO_WAIT: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 0,
 };
