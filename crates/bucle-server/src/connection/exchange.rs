@@ -127,10 +127,12 @@ impl<H: Handler> Connection<H> {
 
     fn spawn_handler(self: &Rc<Self>, mut slot: Slot<H::Future>) {
         let connection = self.clone();
+        let unfinished = Unfinished(self.clone());
         let task = self
             .worker
             .event_loop
             .spawn_named("http handler", async move {
+                let _unfinished = unfinished;
                 let polled = poll_fn(|cx| {
                     match catch_unwind(AssertUnwindSafe(|| poll_slot(slot.as_mut(), cx))) {
                         Ok(Poll::Ready(response)) => Poll::Ready(Ok(response)),
@@ -165,7 +167,7 @@ impl<H: Handler> Connection<H> {
     }
 
     #[cold]
-    fn report_panic(&self, payload: Box<dyn std::any::Any + Send>) {
+    pub(super) fn report_panic(&self, payload: Box<dyn std::any::Any + Send>) {
         self.worker.tally.panics.add(1);
         let text = payload
             .downcast_ref::<&'static str>()
@@ -175,6 +177,28 @@ impl<H: Handler> Connection<H> {
         let mut context = ExceptionContext::new("http handler", format!("panicked: {text}"));
         context.panic = Some(payload);
         self.worker.event_loop.call_exception_handler(context);
+    }
+
+    /// The task of the request under way is gone, and has not done what it was for: somebody has
+    /// cancelled it, or something panicked. Where it has not said otherwise, the client is told.
+    #[cold]
+    fn task_is_gone(self: &Rc<Self>) {
+        if self.phase.get() != Phase::Exchange || self.worker.event_loop.is_closed() {
+            return;
+        }
+        // Taken by who has cancelled it knowingly, and by itself at its end.
+        let Some(task) = self.with_exchange(|exchange| exchange.task.take()) else {
+            return;
+        };
+        drop(task);
+        if self.any(flag::BEGUN) {
+            self.clear(flag::KEEP_ALIVE);
+            self.abort();
+            return;
+        }
+        let response = self.panicked();
+        self.with_exchange(|exchange| exchange.response = Some(response));
+        self.drive(&[]);
     }
 
     /// Answers now, or once the request's body is through.
@@ -390,6 +414,15 @@ impl<H: Handler> Connection<H> {
             self.worker
                 .with_date(|date| log.write(record, event_loop, date));
         }
+    }
+}
+
+/// Held by a task of a connection until its end: whatever that is, the connection goes on from it.
+pub(super) struct Unfinished<H: Handler>(pub(super) Rc<Connection<H>>);
+
+impl<H: Handler> Drop for Unfinished<H> {
+    fn drop(&mut self) {
+        self.0.task_is_gone();
     }
 }
 

@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 use super::Connection;
 use super::answer::COPY_LIMIT;
+use super::exchange::Unfinished;
 use crate::handler::Handler;
 use crate::response::Piece;
 use crate::site::{Opened, Place};
@@ -140,7 +141,9 @@ impl<H: Handler> Connection<H> {
     pub(super) fn spawn_pieces(self: &Rc<Self>, mut pieces: VecDeque<Ready>) {
         self.record(|record| record.sent(0));
         let connection = self.clone();
+        let unfinished = Unfinished(self.clone());
         let task = self.worker.event_loop.spawn_named("http file", async move {
+            let _unfinished = unfinished;
             let mut sent = 0u64;
             while let Some(piece) = pieces.pop_front() {
                 let mut part = match piece {
