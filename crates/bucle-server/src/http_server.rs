@@ -382,13 +382,23 @@ impl Server {
     ///
     /// If this is dropped before its end, the server is dropped with it, and cuts the rest.
     pub async fn drain(self, limit: Duration, force: impl Future<Output = ()>) -> Outcome {
+        self.drain_telling(limit, force, || ()).await
+    }
+
+    /// The same; `tell` is called if answers are still waited for after a while.
+    pub(crate) async fn drain_telling(
+        self,
+        limit: Duration,
+        force: impl Future<Output = ()>,
+        tell: impl FnOnce(),
+    ) -> Outcome {
         self.close();
         self.serving.take();
         self.connections.keep_none();
         // What has reached the system before the stop is read and answered.
         sleep(LAST_LOOK).await;
         self.connections.drain();
-        let _ = timeout(limit, either(self.emptied(), force)).await;
+        let ended = timeout(limit, either(self.emptied(tell), force)).await;
         self.ended.set(true);
         let connections = self.connections.len();
         if connections == 0 {
@@ -398,17 +408,27 @@ impl Server {
         // The resets leave when the loop has told of the ends.
         yield_now().await;
         yield_now().await;
-        Outcome::Forced { connections }
+        match ended {
+            Ok(()) => Outcome::Interrupted { connections },
+            Err(_) => Outcome::Forced { connections },
+        }
     }
 
     /// Waits until the last connection is gone; those without an answer under way are let go each
     /// time the stop's grace is over.
-    async fn emptied(&self) {
+    async fn emptied(&self, tell: impl FnOnce()) {
+        let mut tell = Some(tell);
+        let mut hurried = false;
         while timeout(STOP_GRACE, self.connections.emptied())
             .await
             .is_err()
         {
+            // Those that are left after the first time have an answer under way.
+            if hurried && let Some(tell) = tell.take() {
+                tell();
+            }
             self.connections.hurry();
+            hurried = true;
         }
     }
 

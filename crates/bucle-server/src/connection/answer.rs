@@ -169,12 +169,11 @@ impl<H: Handler> Connection<H> {
     ) {
         self.record(|record| record.sent(0));
         let connection = self.clone();
-        let unfinished = Unfinished(self.clone());
+        let unfinished = Unfinished::new(self);
         let task = self
             .worker
             .event_loop
             .spawn_named("http answer", async move {
-                let _unfinished = unfinished;
                 let mut sent = 0u64;
                 let whole = loop {
                     let next = poll_fn(|cx| {
@@ -209,6 +208,7 @@ impl<H: Handler> Connection<H> {
                     write_last_chunk(&mut end, &trailers.unwrap_or_default());
                     end
                 });
+                unfinished.done();
                 connection.stream_ended(whole, end, sent);
             });
         self.with_exchange(|exchange| exchange.task = Some(task.handle()));

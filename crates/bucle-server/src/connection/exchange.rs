@@ -127,12 +127,11 @@ impl<H: Handler> Connection<H> {
 
     fn spawn_handler(self: &Rc<Self>, mut slot: Slot<H::Future>) {
         let connection = self.clone();
-        let unfinished = Unfinished(self.clone());
+        let unfinished = Unfinished::new(self);
         let task = self
             .worker
             .event_loop
             .spawn_named("http handler", async move {
-                let _unfinished = unfinished;
                 let polled = poll_fn(|cx| {
                     match catch_unwind(AssertUnwindSafe(|| poll_slot(slot.as_mut(), cx))) {
                         Ok(Poll::Ready(response)) => Poll::Ready(Ok(response)),
@@ -150,6 +149,7 @@ impl<H: Handler> Connection<H> {
                         connection.panicked()
                     }
                 };
+                unfinished.done();
                 connection.with_exchange(|exchange| {
                     exchange.task = None;
                     exchange.response = Some(response);
@@ -417,12 +417,26 @@ impl<H: Handler> Connection<H> {
     }
 }
 
-/// Held by a task of a connection until its end: whatever that is, the connection goes on from it.
-pub(super) struct Unfinished<H: Handler>(pub(super) Rc<Connection<H>>);
+/// Held by a task of a connection until it has done what it is for: if it ends before, whatever its
+/// end is, the connection doesn't wait for it.
+pub(super) struct Unfinished<H: Handler>(Option<Rc<Connection<H>>>);
+
+impl<H: Handler> Unfinished<H> {
+    pub(super) fn new(connection: &Rc<Connection<H>>) -> Unfinished<H> {
+        Unfinished(Some(connection.clone()))
+    }
+
+    /// It is done, and the connection may have another task from here on.
+    pub(super) fn done(mut self) {
+        self.0 = None;
+    }
+}
 
 impl<H: Handler> Drop for Unfinished<H> {
     fn drop(&mut self) {
-        self.0.task_is_gone();
+        if let Some(connection) = self.0.take() {
+            connection.task_is_gone();
+        }
     }
 }
 

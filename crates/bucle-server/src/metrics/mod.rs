@@ -137,6 +137,12 @@ impl Metrics {
         }
     }
 
+    /// How many connections there are.
+    pub(crate) fn open(&self) -> usize {
+        let open: u64 = self.tallies().iter().map(|tally| tally.open.get()).sum();
+        usize::try_from(open).unwrap_or(usize::MAX)
+    }
+
     /// A tally for one more worker.
     pub(crate) fn tally(&self) -> Arc<Tally> {
         let tally = Arc::<Tally>::default();
