@@ -132,6 +132,7 @@ impl Common {
 /// The connections of a server, whatever its handler.
 trait Connections {
     fn len(&self) -> usize;
+    fn unanswered(&self) -> usize;
     fn connected(self: Rc<Self>, socket: OwnedFd) -> io::Result<()>;
     fn keep_none(&self);
     fn drain(&self);
@@ -143,6 +144,10 @@ trait Connections {
 impl<H: Handler> Connections for Worker<H> {
     fn len(&self) -> usize {
         Worker::len(self)
+    }
+
+    fn unanswered(&self) -> usize {
+        Worker::unanswered(self)
     }
 
     fn connected(self: Rc<Self>, socket: OwnedFd) -> io::Result<()> {
@@ -400,15 +405,17 @@ impl Server {
         self.connections.drain();
         let ended = timeout(limit, either(self.emptied(tell), force)).await;
         self.ended.set(true);
-        let connections = self.connections.len();
-        if connections == 0 {
+        if self.connections.len() == 0 {
             return Outcome::Drained;
         }
+        let connections = self.connections.unanswered();
         self.connections.abort();
         // The resets leave when the loop has told of the ends.
         yield_now().await;
         yield_now().await;
         match ended {
+            // Those who had nothing to come, and had not gone yet, are not missed.
+            _ if connections == 0 => Outcome::Drained,
             Ok(()) => Outcome::Interrupted { connections },
             Err(_) => Outcome::Forced { connections },
         }

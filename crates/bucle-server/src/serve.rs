@@ -63,13 +63,13 @@ pub enum Outcome {
     Drained,
     /// The time for that was up, and connections were cut.
     Forced {
-        /// How many.
+        /// How many that had an answer to come, or the rest of one.
         connections: usize,
     },
     /// It was cut short by a second signal, or what else was given to
     /// [`drain`](Server::drain), and connections were cut.
     Interrupted {
-        /// How many.
+        /// How many that had an answer to come, or the rest of one.
         connections: usize,
     },
 }

@@ -124,6 +124,24 @@ fn who_has_no_answer_under_way_holds_up_no_stop() {
 }
 
 #[test]
+fn who_has_no_answer_to_come_is_not_counted_at_the_deadline() {
+    let site = site();
+    let arguments = ["--listen", "127.0.0.1:0", "--drain-timeout", "0"];
+    for more in [&[][..], &["--workers", "2"]] {
+        let mut serving = Serving::start(site.path(), &[&arguments[..], more].concat());
+        let silent = serving.connect();
+        let mut half = serving.connect();
+        half.write_all(b"GET / HTTP/1.1\r\nHo").unwrap();
+        // On loopback, what was written before this was answered has arrived.
+        serving.get("/");
+        serving.signal(Signal::TERM);
+        assert!(serving.wait().success(), "{}", serving.errors());
+        assert_eq!(serving.errors(), "");
+        drop((silent, half));
+    }
+}
+
+#[test]
 fn a_head_that_was_half_sent_at_the_stop_may_become_whole() {
     let site = site();
     let arguments = [&["--listen", "127.0.0.1:0"][..], &PATIENT].concat();

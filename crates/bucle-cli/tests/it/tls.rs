@@ -248,6 +248,38 @@ fn a_cut_answer_over_tls_ends_in_an_error() {
     assert_eq!(serving.wait().code(), Some(1), "{}", serving.errors());
 }
 
+/// It has its answer, and only has not agreed to the end.
+#[test]
+fn a_client_that_does_not_say_goodbye_is_not_counted_at_the_deadline() {
+    let site = site();
+    let keys = tempfile::tempdir().unwrap();
+    let trusted = write_pair(keys.path());
+    let (certificate, key) = (keys.path().join("cert.pem"), keys.path().join("key.pem"));
+    let mut serving = Serving::start(
+        site.path(),
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--tls-cert",
+            certificate.to_str().unwrap(),
+            "--tls-key",
+            key.to_str().unwrap(),
+            "--drain-timeout",
+            "0",
+        ],
+    );
+    let address = serving.address;
+    bucle::run(async move {
+        let mut idle = connect(address, &trusted).await.unwrap();
+        assert_eq!(get(&mut idle).await, ok());
+        // While this thread waits, its side of the connection answers nothing.
+        serving.signal(Signal::TERM);
+        assert!(serving.wait().success(), "{}", serving.errors());
+        drop(idle);
+    })
+    .unwrap();
+}
+
 #[test]
 fn answers_over_tls_leave_no_faster_than_they_may() {
     let site = site();
