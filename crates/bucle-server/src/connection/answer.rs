@@ -66,9 +66,11 @@ impl<H: Handler> Connection<H> {
         };
         if self.any(flag::EXPECTS_CONTINUE) && self.body_is_wanted() {
             // The body is still to be read, for the answer; this has to come before its head.
-            self.clear(flag::EXPECTS_CONTINUE | flag::CONTINUE_DUE);
+            self.clear(flag::EXPECTS_CONTINUE);
             out.extend_from_slice(bucle_http::encode::CONTINUE);
         }
+        // Behind the head it would be taken for the next answer's.
+        self.clear(flag::CONTINUE_DUE);
         self.set(flag::BEGUN);
         self.worker.tally.answered(self.asked.get().method, status);
         self.worker
