@@ -117,7 +117,7 @@ impl Serving {
     pub(crate) fn errors(&mut self) -> String {
         let stderr = BufReader::new(self.child.stderr.as_mut().unwrap());
         let lines = stderr.lines().map(Result::unwrap);
-        let news = lines.filter(|line| !line.starts_with("bucle: slow callback"));
+        let news = lines.filter(|line| !line.starts_with("bucle: slow "));
         news.map(|line| line + "\n").collect()
     }
 
@@ -133,7 +133,7 @@ impl Serving {
                 line.extend_from_slice(&byte);
             }
             let line = String::from_utf8(line).unwrap();
-            if !line.starts_with("bucle: slow callback") {
+            if !line.starts_with("bucle: slow ") {
                 return line;
             }
         }
