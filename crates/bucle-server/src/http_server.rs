@@ -31,8 +31,12 @@ use crate::stop::either;
 use crate::tls::Certificate;
 use crate::worker::Worker;
 
-/// Long enough for a loop to run out of what is ready, and to ask the system for more.
-const LAST_LOOK: Duration = Duration::from_millis(1);
+/// Long enough for a loop to ask the system for more also where something is ready all the time: it
+/// does so with each tick of the system's coarse clock.
+const LAST_LOOK: Duration = Duration::from_millis(10);
+
+/// How often a stopping server looks for who has come, as long as it finds somebody each time.
+const MOST_LOOKS: usize = 64;
 
 /// How long a stopping server waits for a client that has sent half a head, or has been refused and
 /// doesn't end its side.
@@ -360,7 +364,7 @@ impl Server {
         self.connections.clone().connected(socket)
     }
 
-    /// Stops gracefully: takes no more connections, lets idle ones go at once, those that have sent
+    /// Stops gracefully: takes no more connections but those that have come already, lets idle ones go at once, those that have sent
     /// half a head after [`STOP_GRACE`], and the others after the answer they are at. What is left
     /// after `limit` is cut.
     ///
@@ -397,9 +401,17 @@ impl Server {
         force: impl Future<Output = ()>,
         tell: impl FnOnce(),
     ) -> Outcome {
-        self.close();
         self.serving.take();
         self.connections.keep_none();
+        // The system resets who still waits to be accepted when nobody listens any more.
+        for _ in 0..MOST_LOOKS {
+            let before = self.metrics.accepted();
+            sleep(LAST_LOOK).await;
+            if self.metrics.accepted() == before {
+                break;
+            }
+        }
+        self.close();
         // What has reached the system before the stop is read and answered.
         sleep(LAST_LOOK).await;
         self.connections.drain();
