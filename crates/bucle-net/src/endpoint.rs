@@ -23,6 +23,7 @@
 //! | `REPLACED` | by `set_protocol` | never |
 //! | `OFFERING` | by `offer_reads`: the protocol is asked whether it reads by itself | never |
 //! | `METERED` | by `limit_sending`: no more leaves than was allowed | never |
+//! | `UNWATCHED` | by `start_reading`: the socket is read from once before it is watched | by that read |
 //! | `LET_GO` | when an embedded protocol was told that it is called no more | never |
 
 mod embedded;
@@ -51,7 +52,7 @@ pub(crate) use embedded::{around, embedded};
 pub(crate) use state::State;
 use state::{
     BLOCKED, CLOSING, ENDED, EOF_SEEN, EOF_WANTED, FLUSHING, IN_CALLBACK, LET_GO, LOST, METERED,
-    OFFERING, PAUSE_TOLD, READING_PAUSED, REPLACED, RESET, WRITING_PAUSED,
+    OFFERING, PAUSE_TOLD, READING_PAUSED, REPLACED, RESET, UNWATCHED, WRITING_PAUSED,
 };
 
 /// A connection: one allocation.
@@ -169,10 +170,28 @@ impl dyn Endpoint {
 
     /// Tells the protocol, and starts reading.
     pub(crate) fn start(self: &Rc<Self>) {
-        // The loop knows of it from here on, and its server by the loop; it is watched only when the
-        // protocol has been told.
+        self.start_by(|socket| {
+            let event_loop = &self.state().event_loop;
+            socket.register(event_loop, Interest::NONE, self.clone())
+        });
+        self.update_interest();
+    }
+
+    /// [`start`](Self::start) where the peer has most likely sent something already: that is read in
+    /// the next turn, and only then is the socket watched, if there is still something to wait for.
+    pub(crate) fn start_reading(self: &Rc<Self>) {
+        self.start_by(|socket| {
+            let state = self.state();
+            socket.register_unwatched(&state.event_loop, self.clone())?;
+            state.set(UNWATCHED);
+            Ok(())
+        });
+    }
+
+    /// The loop knows of the connection before the protocol does, and its server by the loop.
+    fn start_by(self: &Rc<Self>, register: impl FnOnce(&Socket) -> io::Result<()>) {
         let registered = match &*self.state().socket.borrow() {
-            Some(socket) => socket.register(&self.state().event_loop, Interest::NONE, self.clone()),
+            Some(socket) => register(socket),
             None => return,
         };
         if let Err(error) = registered {
@@ -182,7 +201,6 @@ impl dyn Endpoint {
         self.call("connection_made", |protocol| {
             protocol.connection_made(transport);
         });
-        self.update_interest();
     }
 
     /// Calls the protocol. Whatever the call leads to is told after it; a panic ends the

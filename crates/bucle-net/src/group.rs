@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use bucle_loop::LoopRef;
 
 use crate::carrier::Carrier;
+use crate::first_reads::FirstReads;
 use crate::socket::Socket;
 use crate::waiters::{Seat, Waiters};
 use crate::{Address, Traffic};
@@ -46,6 +47,7 @@ pub(crate) struct Group {
     /// number that is free, so where it is reached, all below it are taken.
     ceiling: u64,
     pub(crate) traffic: Option<Arc<Traffic>>,
+    pub(crate) first_reads: FirstReads,
     waiters: Waiters,
 }
 
@@ -65,6 +67,7 @@ impl Group {
             reserve: Cell::new(None),
             ceiling,
             traffic,
+            first_reads: FirstReads::default(),
             waiters: Waiters::default(),
         })
     }

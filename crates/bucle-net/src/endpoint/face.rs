@@ -53,6 +53,10 @@ impl<T: Endpoint> Carrier for T {
         self.shared().close();
     }
 
+    fn close_after(&self, bytes: &[u8]) {
+        self.shared().close_after(bytes);
+    }
+
     /// Nobody waits for it but layers.
     fn close_now(&self) {
         self.shared().close();

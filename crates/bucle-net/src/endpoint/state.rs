@@ -16,22 +16,23 @@ use crate::transport::{HIGH_WATER, LOW_WATER, SEND_LIMIT, Transport};
 use crate::waiters::Waiters;
 use crate::write_queue::WriteQueue;
 
-pub(super) const CLOSING: u16 = 1 << 0;
-pub(super) const LOST: u16 = 1 << 1;
-pub(super) const ENDED: u16 = 1 << 2;
-pub(super) const RESET: u16 = 1 << 3;
-pub(super) const READING_PAUSED: u16 = 1 << 4;
-pub(super) const EOF_SEEN: u16 = 1 << 5;
-pub(super) const EOF_WANTED: u16 = 1 << 6;
-pub(super) const BLOCKED: u16 = 1 << 7;
-pub(super) const FLUSHING: u16 = 1 << 8;
-pub(super) const WRITING_PAUSED: u16 = 1 << 9;
-pub(super) const PAUSE_TOLD: u16 = 1 << 10;
-pub(super) const IN_CALLBACK: u16 = 1 << 11;
-pub(super) const REPLACED: u16 = 1 << 12;
-pub(super) const OFFERING: u16 = 1 << 13;
-pub(super) const METERED: u16 = 1 << 14;
-pub(super) const LET_GO: u16 = 1 << 15;
+pub(super) const CLOSING: u32 = 1 << 0;
+pub(super) const LOST: u32 = 1 << 1;
+pub(super) const ENDED: u32 = 1 << 2;
+pub(super) const RESET: u32 = 1 << 3;
+pub(super) const READING_PAUSED: u32 = 1 << 4;
+pub(super) const EOF_SEEN: u32 = 1 << 5;
+pub(super) const EOF_WANTED: u32 = 1 << 6;
+pub(super) const BLOCKED: u32 = 1 << 7;
+pub(super) const FLUSHING: u32 = 1 << 8;
+pub(super) const WRITING_PAUSED: u32 = 1 << 9;
+pub(super) const PAUSE_TOLD: u32 = 1 << 10;
+pub(super) const IN_CALLBACK: u32 = 1 << 11;
+pub(super) const REPLACED: u32 = 1 << 12;
+pub(super) const OFFERING: u32 = 1 << 13;
+pub(super) const METERED: u32 = 1 << 14;
+pub(super) const UNWATCHED: u32 = 1 << 15;
+pub(super) const LET_GO: u32 = 1 << 16;
 
 /// All of a connection but its protocol.
 pub(crate) struct State {
@@ -41,7 +42,7 @@ pub(crate) struct State {
     pub(super) rare: Cell<Option<Box<Rare>>>,
     /// The server it came in by.
     pub(super) group: Cell<Option<Rc<Group>>>,
-    pub(super) flags: Cell<u16>,
+    pub(super) flags: Cell<u32>,
     /// The turn in which something was sent last, cut to 16 bits: once in 65,536 turns it is taken
     /// for another, and then a write goes by way of the queue without need.
     pub(super) turn: Cell<u16>,
@@ -124,17 +125,17 @@ impl State {
     }
 
     #[inline]
-    pub(super) fn any(&self, flags: u16) -> bool {
+    pub(super) fn any(&self, flags: u32) -> bool {
         self.flags.get() & flags != 0
     }
 
     #[inline]
-    pub(super) fn set(&self, flags: u16) {
+    pub(super) fn set(&self, flags: u32) {
         self.flags.set(self.flags.get() | flags);
     }
 
     #[inline]
-    pub(super) fn clear(&self, flags: u16) {
+    pub(super) fn clear(&self, flags: u32) {
         self.flags.set(self.flags.get() & !flags);
     }
 
@@ -229,11 +230,19 @@ impl State {
     /// Lends what its server counts, if it does.
     #[inline]
     pub(super) fn with_traffic(&self, body: impl FnOnce(&Traffic)) {
+        self.with_group(|group| {
+            if let Some(traffic) = &group.traffic {
+                body(traffic);
+            }
+        });
+    }
+
+    /// Lends the server it came in by, if it came in by one.
+    #[inline]
+    pub(super) fn with_group(&self, body: impl FnOnce(&Group)) {
         let group = self.group.take();
-        if let Some(group) = &group
-            && let Some(traffic) = &group.traffic
-        {
-            body(traffic);
+        if let Some(group) = &group {
+            body(group);
         }
         self.group.set(group);
     }

@@ -41,9 +41,6 @@ impl<H: Handler> EmbeddedProtocol for Inner<H> {
         if connection.any(flag::TURNED_AWAY) {
             connection.turn_away();
         }
-        if connection.worker.draining.get() {
-            connection.drain();
-        }
     }
 
     #[inline]

@@ -122,13 +122,14 @@ impl<H: Handler> Connection<H> {
     /// Takes no more requests. What was written still leaves; if the client may be sending, its
     /// bytes are read and thrown away for a while, lest a reset destroy the answer on its way.
     pub(super) fn linger(&self, sending: bool, out: &mut Vec<u8>) {
-        self.write_out(out);
         self.phase.set(Phase::Lingering);
         if sending && !self.any(flag::EOF) {
+            self.transport().write(out);
             self.transport().write_eof();
         } else {
-            self.transport().close();
+            self.transport().close_after(out);
         }
+        out.clear();
     }
 
     /// Ends once what was written has left.
@@ -166,6 +167,17 @@ impl<H: Handler> Connection<H> {
             }
             Phase::Lingering => self.transport().close_now(),
             Phase::Exchange | Phase::Upgraded | Phase::Closed => {}
+        }
+    }
+
+    /// Whether an answer is to come, or has not left as a whole. What was upgraded has no end but its
+    /// own.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        match self.phase.get() {
+            Phase::Closed => false,
+            Phase::Upgraded => true,
+            Phase::Exchange if !self.any(flag::ANSWERED) => true,
+            _ => self.transport().get_write_buffer_size() > 0,
         }
     }
 
