@@ -130,7 +130,7 @@ impl Served {
 fn it_is_told_what_a_protocol_is_told_and_let_go_of() {
     run(|| async {
         let served = serve(ServerOptions::default());
-        let (mut reader, mut writer) = open_connection(served.address).await.unwrap();
+        let (mut reader, writer) = open_connection(served.address).await.unwrap();
         writer.write(b"hello");
         assert_eq!(reader.readexactly(5).await.unwrap(), b"HELLO");
         let held = served.seen.borrow().upgrade().unwrap();
@@ -153,7 +153,7 @@ fn it_is_told_what_a_protocol_is_told_and_let_go_of() {
 fn one_that_is_replaced_is_let_go_of_and_told_no_more() {
     run(|| async {
         let served = serve(ServerOptions::default());
-        let (mut reader, mut writer) = open_connection(served.address).await.unwrap();
+        let (mut reader, writer) = open_connection(served.address).await.unwrap();
         writer.write(b"change");
         assert_eq!(reader.readexactly(7).await.unwrap(), b"changed");
         writer.write(b"and more");
@@ -166,7 +166,7 @@ fn one_that_is_replaced_is_let_go_of_and_told_no_more() {
 fn its_server_closes_it_also_from_inside() {
     run(|| async {
         let served = serve(ServerOptions::default());
-        let (mut reader, mut writer) = open_connection(served.address).await.unwrap();
+        let (mut reader, writer) = open_connection(served.address).await.unwrap();
         writer.write(b"close all");
         assert_eq!(reader.read_to_end().await.unwrap(), b"");
         let told = served.told().await;
@@ -189,7 +189,7 @@ fn a_closed_loop_lets_go_of_it() {
     within(|| {
         let (log, seen) = bucle_loop::run(async {
             let served = serve(ServerOptions::default());
-            let (mut reader, mut writer) = open_connection(served.address).await.unwrap();
+            let (mut reader, writer) = open_connection(served.address).await.unwrap();
             writer.write(b"x");
             assert_eq!(reader.readexactly(1).await.unwrap(), b"X");
             (served.log.clone(), served.seen.clone())
@@ -211,7 +211,7 @@ fn over_tls_it_is_the_same() {
             .tls(crate::certificates::client())
             .server_hostname("localhost");
         let connected = open_connection_with(served.address, options).await;
-        let (mut reader, mut writer) = connected.unwrap();
+        let (mut reader, writer) = connected.unwrap();
         writer.write(b"hello");
         assert_eq!(reader.readexactly(5).await.unwrap(), b"HELLO");
         let held = served.seen.borrow().upgrade().unwrap();
