@@ -182,6 +182,17 @@ impl<H: Handler> Connection<H> {
         }
     }
 
+    /// Whether an answer is to come, or has not left as a whole. What was upgraded has no end but its
+    /// own.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        match self.phase.get() {
+            Phase::Closed => false,
+            Phase::Upgraded => true,
+            Phase::Exchange if !self.any(flag::ANSWERED) => true,
+            _ => self.with_transport(Transport::get_write_buffer_size) > Some(0),
+        }
+    }
+
     /// The transport is gone.
     pub(super) fn lost(&self) {
         let before = self.phase.replace(Phase::Closed);
