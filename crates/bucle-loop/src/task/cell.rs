@@ -22,7 +22,7 @@
 //!
 //! | field                                        | written by               | read by            |
 //! |----------------------------------------------|--------------------------|--------------------|
-//! | `vtable` `owner` `inbox` `loop_id`            | nobody after `new`       | all                |
+//! | `vtable` `home`, and its `shared`            | nobody after `new`       | all                |
 //! | `shared_wakers` `remote_notified`             | all, atomically          | all                |
 //! | everything else, and the stage               | the owner's thread       | the owner's thread |
 //!
@@ -69,15 +69,15 @@ use std::task::{Context, Waker};
 
 pub(crate) use call::RemoteCall;
 pub(crate) use current::CurrentTask;
-pub(crate) use home::Home;
+pub(crate) use home::HomeRef;
+use home::Home;
 pub(crate) use join::JoinRef;
 pub(crate) use prefetch::prefetch_woken;
 pub(crate) use ring::Ring;
 pub(crate) use waker::{RemoteTask, clone_waker, note_wait_of, task_of, wake_ours};
 
 use crate::context;
-use crate::inbox::Inbox;
-use crate::primitives::{AtomicBool, AtomicI64, Cell, Tracker, assign_thread_token, thread_token};
+use crate::primitives::{AtomicBool, AtomicI64, Cell, Tracker, thread_token};
 use crate::ready::ReadyQueue;
 use crate::task::catching::CatchTree;
 use crate::task::error::discard;
@@ -104,15 +104,12 @@ const CANCELLED: u8 = 1 << 7;
 /// What a cell has whatever its future; the first field of [`TaskCell`].
 struct Header {
     vtable: &'static VTable,
-    /// The owner's [`thread_token`].
-    owner: u64,
-    inbox: &'static Inbox,
-    loop_id: u64,
+    /// From [`HomeRef::into_raw`]; given back with the last owner's reference. If wakers are left then,
+    /// it is held for them until the last of these goes.
+    home: NonNull<Home>,
     /// Wakers cloned minus wakers dropped, on other threads than the owner's, in steps of
     /// `count::ONE`; lowest bit: merged.
     shared_wakers: AtomicI64,
-    /// From [`Rc::into_raw`]; given back with the last owner's reference.
-    home: NonNull<Home>,
     id: u64,
     /// The number of the task that spawned it; 0 if none did.
     parent: PlainCell<u64>,
@@ -133,7 +130,7 @@ struct Header {
 }
 
 #[cfg(all(not(loom), not(test), target_pointer_width = "64"))]
-const _: () = assert!(size_of::<Header>() <= 112);
+const _: () = assert!(size_of::<Header>() <= 88);
 
 /// What few tasks have, so that the others don't carry it.
 #[derive(Default)]
@@ -174,15 +171,11 @@ pub(crate) struct TaskRef {
 }
 
 impl TaskRef {
-    /// Makes a task of the loop `loop_id`. Doesn't schedule it.
-    ///
-    /// The calling thread becomes its owner; a wake on another one travels through `inbox`.
+    /// Makes a task of the loop whose home this is. Doesn't schedule it.
     pub(crate) fn new<F>(
         future: F,
         tag: TaskTag,
-        loop_id: u64,
-        inbox: &'static Inbox,
-        home: Rc<Home>,
+        home: HomeRef,
     ) -> (TaskRef, JoinRef<F::Output>)
     where
         F: Future + 'static,
@@ -195,15 +188,10 @@ impl TaskRef {
             })
         });
         let memory = TaskCell::<F>::memory(&home);
-        // SAFETY: `Rc::into_raw` never gives null.
-        let home = unsafe { NonNull::new_unchecked(Rc::into_raw(home).cast_mut()) };
         let header = Header {
             vtable: VTable::of::<F>(),
-            owner: assign_thread_token(),
-            inbox,
-            loop_id,
+            home: home.into_raw(),
             shared_wakers: AtomicI64::new(0),
-            home,
             id,
             parent: PlainCell::new(0),
             location,
@@ -641,10 +629,10 @@ impl TaskRef {
         if let Some(extra) = header.extra.take() {
             drop_quietly(extra);
         }
-        // SAFETY: `home` came from `Rc::into_raw` and is given back this once, at the end of this
+        // SAFETY: `home` came from `HomeRef::into_raw` and is given back this once, at the end of this
         // function: this is the last reference, and as CLOSED is set no waker makes a new one or
         // uses the queue.
-        let home = unsafe { Rc::from_raw(header.home.as_ptr().cast_const()) };
+        let home = unsafe { HomeRef::from_raw(header.home) };
         // Destructors may have cloned the reference they were given by somebody who has one. Nobody
         // had but we.
         debug_assert_eq!(
@@ -669,7 +657,7 @@ impl Header {
     /// Whether this is the owner's thread.
     #[inline]
     fn is_owner(&self) -> bool {
-        self.owner == thread_token()
+        self.shared_home().owner() == thread_token()
     }
 
     /// Counts one more owner's reference. `ptr` is this header's; the caller is on the owner's
@@ -690,11 +678,18 @@ impl Header {
         self.home()
     }
 
+    /// For those on the owner's thread who hold an owner's reference, or a waker that found CLOSED
+    /// not set, so that an owner's reference exists: what is for that thread is there still.
     #[inline]
     fn home(&self) -> &Home {
-        // SAFETY: the `Rc` behind it is dropped with the last owner's reference; who calls this
-        // holds one, or is a waker on the owner's thread that found CLOSED not set, so that an
-        // owner's reference exists.
+        self.shared_home()
+    }
+
+    /// For anybody who keeps the cell alive: of what is in it only what is for all threads.
+    #[inline]
+    fn shared_home(&self) -> &Home {
+        // SAFETY: it is alive as long as the cell is: an owner's reference of the cell counts as a
+        // `HomeRef`, and before the last of these is dropped it is held for the wakers.
         unsafe { self.home.as_ref() }
     }
 

@@ -120,7 +120,7 @@ impl TaskTable {
     {
         let core = &*event_loop.core;
         let tag = TaskTag::new(self.numbers.next(), name, location);
-        let (task, join) = TaskRef::new(future, tag, core.id, core.inbox, core.ready.clone());
+        let (task, join) = TaskRef::new(future, tag, core.ready.clone());
         if event_loop.is_closed() {
             task.abandon(Cancelled::new("the event loop is closed"));
             return (task, join);

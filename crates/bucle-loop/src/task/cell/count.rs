@@ -15,7 +15,7 @@
 use std::ptr::NonNull;
 
 use super::Header;
-use super::home::Home;
+use super::home::{Home, HomeRef};
 use super::stage;
 use crate::primitives::{Ordering, fence};
 
@@ -105,8 +105,13 @@ pub(super) unsafe fn release_shared(ptr: NonNull<Header>) {
     if before == ONE | MERGED {
         // Whatever the others did with the cell before they let it go happened before it is freed.
         fence(Ordering::Acquire);
-        // SAFETY: merged, and no waker is left: nobody knows the cell any more.
-        unsafe { stage::free(ptr, None) };
+        // SAFETY: merged, and no waker is left: nobody knows the cell any more. Its home was held for
+        // it by the merge, once, and is let go here, once.
+        unsafe {
+            let home = ptr.as_ref().home;
+            stage::free(ptr, None);
+            Home::let_go(home);
+        }
     }
 }
 
@@ -115,8 +120,9 @@ pub(super) unsafe fn release_shared(ptr: NonNull<Header>) {
 /// # Safety
 /// On the owner's thread, once, with `refs` 1; the future, the output and all else that must be
 /// dropped on this thread are gone, and `CLOSED` is set, so that no waker makes a new reference.
+/// `home` is the cell's.
 #[inline]
-pub(super) unsafe fn release_owner(ptr: NonNull<Header>, home: &Home) {
+pub(super) unsafe fn release_owner(ptr: NonNull<Header>, home: &HomeRef) {
     // SAFETY: `refs` isn't 0 yet, so the cell is alive; after the merge below it isn't used through
     // this reference.
     let header = unsafe { ptr.as_ref() };
@@ -130,13 +136,17 @@ pub(super) unsafe fn release_owner(ptr: NonNull<Header>, home: &Home) {
         unsafe { stage::free(ptr, Some(home)) };
         return;
     }
+    // For the wakers, from before they may be the last to know the cell.
+    home.hold();
     let before = header
         .shared_wakers
         .fetch_add(local + MERGED, Ordering::AcqRel);
     if before + local == 0 {
         // SAFETY: the last waker went between the two looks. Whoever dropped it didn't see MERGED
-        // and left the cell to us.
+        // and left the cell to us, and with it what holds its home, which the caller has a reference
+        // to besides.
         unsafe { stage::free(ptr, Some(home)) };
+        home.let_go_again();
     }
 }
 

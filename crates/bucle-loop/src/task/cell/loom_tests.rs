@@ -15,7 +15,7 @@ use loom::sync::{Arc, Notify};
 use loom::thread;
 
 use super::*;
-use crate::inbox::Message;
+use crate::inbox::{Inbox, Message};
 use crate::ready::Entry;
 
 const LOOP: u64 = 7;
@@ -29,7 +29,7 @@ fn model(body: impl Fn() + Send + Sync + 'static) {
 
 struct Owner {
     inbox: &'static Inbox,
-    ready: Rc<Home>,
+    ready: HomeRef,
     bell: Arc<Notify>,
 }
 
@@ -42,14 +42,14 @@ impl Owner {
         });
         Owner {
             inbox,
-            ready: Rc::default(),
+            ready: HomeRef::new(LOOP, inbox),
             bell,
         }
     }
 
     fn spawn<F: Future + 'static>(&self, future: F) -> (TaskRef, JoinRef<F::Output>) {
         let tag = TaskTag::new(1, None, Location::caller());
-        TaskRef::new(future, tag, LOOP, self.inbox, self.ready.clone())
+        TaskRef::new(future, tag, self.ready.clone())
     }
 
     /// What is in the inbox and in the queue now.

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::*;
-use crate::inbox::Message;
+use crate::inbox::{Inbox, Message};
 use crate::ready::Entry;
 use std::task::Poll;
 
@@ -18,7 +18,7 @@ use std::task::Poll;
 struct Bench {
     loop_id: u64,
     inbox: &'static Inbox,
-    ready: Rc<Home>,
+    ready: HomeRef,
     live: Arc<AtomicUsize>,
 }
 
@@ -30,7 +30,7 @@ impl Bench {
         Bench {
             loop_id,
             inbox,
-            ready: Rc::default(),
+            ready: HomeRef::new(loop_id, inbox),
             live: Tracker::live(),
         }
     }
@@ -38,7 +38,7 @@ impl Bench {
     #[track_caller]
     fn spawn<F: Future + 'static>(&self, future: F) -> (TaskRef, JoinRef<F::Output>) {
         let tag = TaskTag::new(1, None, Location::caller());
-        TaskRef::new(future, tag, self.loop_id, self.inbox, self.ready.clone())
+        TaskRef::new(future, tag, self.ready.clone())
     }
 
     /// Runs what is in the queue and in the inbox until both are empty; the number of polls.
@@ -547,13 +547,7 @@ fn outputs_are_dropped_once() {
 fn done_callbacks_and_names() {
     let bench = Bench::new();
     let tag = TaskTag::new(9, Some("fetch".into()), Location::caller());
-    let (task, _join) = TaskRef::new(
-        ready(()),
-        tag.clone(),
-        bench.loop_id,
-        bench.inbox,
-        bench.ready.clone(),
-    );
+    let (task, _join) = TaskRef::new(ready(()), tag.clone(), bench.ready.clone());
     assert_eq!(task.tag(), tag);
     assert_eq!(task.name().as_deref(), Some("fetch"));
     let log = Rc::new(RefCell::new(Vec::new()));
@@ -752,7 +746,7 @@ fn in_a_thread_locals_destructor() {
     struct Kept {
         waker: Waker,
         task: Option<(TaskRef, JoinRef<()>)>,
-        ready: Rc<Home>,
+        ready: HomeRef,
     }
     impl Drop for Late {
         fn drop(&mut self) {

@@ -60,7 +60,7 @@ pub(crate) fn note_wait_of(waker: &Waker, loop_id: u64) -> bool {
     };
     // SAFETY: as in `task_of`.
     let header = unsafe { ptr.as_ref() };
-    let known = header.loop_id == loop_id;
+    let known = header.home().loop_id() == loop_id;
     if known {
         header.ready().note_wait();
     }
@@ -205,8 +205,9 @@ unsafe fn wake_here(ptr: NonNull<Header>) {
 /// # Safety
 /// The caller gives up a waker.
 unsafe fn send(ptr: NonNull<Header>) {
-    // SAFETY: the waker keeps the cell alive, and these two never change.
-    let (inbox, loop_id) = unsafe { ((*ptr.as_ptr()).inbox, (*ptr.as_ptr()).loop_id) };
+    // SAFETY: the waker keeps the cell alive; what is had of it here outlives the waker.
+    let home = unsafe { ptr.as_ref() }.shared_home();
+    let (inbox, loop_id) = (home.inbox(), home.loop_id());
     // A closed loop polls nothing any more: a message that is refused is dropped, and with it the
     // count. The flag stays, so that later wakes don't try again.
     drop(inbox.push(loop_id, Message::Task(RemoteTask { ptr })));
