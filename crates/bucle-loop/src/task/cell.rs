@@ -47,7 +47,7 @@ mod current;
 mod home;
 mod join;
 mod prefetch;
-mod ring;
+mod fifo;
 mod seen;
 mod stage;
 mod waker;
@@ -73,7 +73,7 @@ pub(crate) use home::HomeRef;
 use home::Home;
 pub(crate) use join::JoinRef;
 pub(crate) use prefetch::prefetch_woken;
-pub(crate) use ring::Ring;
+pub(crate) use fifo::Fifo;
 pub(crate) use waker::{RemoteTask, clone_waker, note_wait_of, task_of, wake_ours};
 
 use crate::context;

@@ -135,6 +135,32 @@ fn loom_two_threads_drop_against_the_last_reference() {
     });
 }
 
+/// The loop goes while wakers of two of its cells go elsewhere: whoever is last frees what they all
+/// point to.
+#[test]
+fn loom_a_home_goes_with_the_last_of_its_cells() {
+    model(|| {
+        let owner = Owner::new();
+        let (task, join, mut wakers) = owner.waiting(1);
+        let (other, other_join, mut others) = owner.waiting(1);
+        let there: Vec<_> = [wakers.pop(), others.pop()]
+            .into_iter()
+            .flatten()
+            .map(|waker| {
+                thread::spawn(move || {
+                    waker.wake_by_ref();
+                    drop(waker);
+                })
+            })
+            .collect();
+        drop((task, join, other, other_join));
+        drop(owner);
+        for thread in there {
+            thread.join().unwrap();
+        }
+    });
+}
+
 #[test]
 fn loom_clones_and_drops_cross_over() {
     model(|| {

@@ -1,0 +1,301 @@
+//! [`Fifo`]: a queue of which a push and a pop are a few instructions each, and which takes no more
+//! memory than what is in it, once a burst is over.
+//!
+//! It lies in blocks, each linked to the next. A push that finds the last one full takes another, a
+//! pop that empties the first one leaves it: to be used again, as long as no more than [`KEPT`] are
+//! kept for that, else to the allocator. So no entry is ever moved when the queue grows.
+//!
+//! Nothing here runs anybody's code while the queue is half changed, and no reference into it is ever
+//! given out: it needs no flag that says whether it is borrowed.
+
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+
+/// How many entries a block has room for. A power of two.
+const IN_BLOCK: usize = 128;
+
+/// How many blocks without entries are kept: 32 KiB of entries of two words.
+const KEPT: usize = 16;
+
+struct Block<T> {
+    places: [MaybeUninit<T>; IN_BLOCK],
+    /// The block after this one, where there is one; of one that is kept, the next of these.
+    next: Option<NonNull<Block<T>>>,
+}
+
+/// First in, first out. Not `Sync`, as its cells aren't.
+pub(crate) struct Fifo<T> {
+    /// How many were ever taken out, and put in; both wrap. Numbers from `head` to `tail` are in the
+    /// queue; number `n` is at place `n % IN_BLOCK` of its block.
+    head: Cell<usize>,
+    tail: Cell<usize>,
+    /// The block of number `head`, and that of the number before `tail`. Without a meaning while both
+    /// numbers are multiples of `IN_BLOCK` and the same; and `last` is where `first` is `None`.
+    first: Cell<Option<NonNull<Block<T>>>>,
+    last: Cell<Option<NonNull<Block<T>>>>,
+    /// A list of those without entries.
+    kept: Cell<Option<NonNull<Block<T>>>>,
+    number_kept: Cell<usize>,
+}
+
+impl<T> Default for Fifo<T> {
+    fn default() -> Fifo<T> {
+        Fifo {
+            head: Cell::new(0),
+            tail: Cell::new(0),
+            first: Cell::new(None),
+            last: Cell::new(None),
+            kept: Cell::new(None),
+            number_kept: Cell::new(0),
+        }
+    }
+}
+
+impl<T> Fifo<T> {
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.tail.get().wrapping_sub(self.head.get())
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tail.get() == self.head.get()
+    }
+
+    /// Puts `value` at the end.
+    #[inline]
+    pub(crate) fn push(&self, value: T) {
+        self.push_with(|| value);
+    }
+
+    /// Puts what `make` gives at the end. It is called when there is room, so that nothing has to be
+    /// kept meanwhile; it must not use the queue.
+    #[inline]
+    pub(crate) fn push_with(&self, make: impl FnOnce() -> T) {
+        let tail = self.tail.get();
+        let block = match self.last.get() {
+            Some(last) if tail % IN_BLOCK != 0 => last,
+            _ => self.begin_block(),
+        };
+        let value = make();
+        // SAFETY: the block is one of the queue's, as `tail` isn't at the beginning of one or one was
+        // just begun; the place is inside of it; it holds nothing, as number `tail` isn't in the queue.
+        unsafe { Fifo::place(block, tail).write(value) };
+        self.tail.set(tail.wrapping_add(1));
+    }
+
+    /// Takes the first one out.
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<T> {
+        if self.is_empty() {
+            return None;
+        }
+        let head = self.head.get();
+        let block = self.first.get()?;
+        if head % IN_BLOCK == IN_BLOCK - 1 {
+            self.leave_block(block);
+        }
+        self.head.set(head.wrapping_add(1));
+        // SAFETY: the block is that of number `head`, which is in the queue, as that isn't empty: its
+        // place holds a value. From now on it counts as holding nothing, so that nobody reads it
+        // again. A block that was just left is still there: it is kept.
+        Some(unsafe { Fifo::place(block, head).read() })
+    }
+
+    /// Each has what the other had; the blocks that are kept are as good for either.
+    #[inline]
+    pub(crate) fn swap(&self, other: &Fifo<T>) {
+        self.head.swap(&other.head);
+        self.tail.swap(&other.tail);
+        self.first.swap(&other.first);
+        self.last.swap(&other.last);
+    }
+
+    /// The place of a number in its block.
+    ///
+    /// # Safety
+    /// The block is there.
+    #[inline]
+    unsafe fn place(block: NonNull<Block<T>>, number: usize) -> NonNull<T> {
+        // SAFETY: inside of the block, which is there; no reference to all of it is made.
+        unsafe {
+            let places = NonNull::new_unchecked(&raw mut (*block.as_ptr()).places);
+            places.cast::<T>().add(number % IN_BLOCK)
+        }
+    }
+
+    /// A block for the number `tail`, which is the first of it: the last one is full, or there is
+    /// none.
+    #[cold]
+    #[inline(never)]
+    fn begin_block(&self) -> NonNull<Block<T>> {
+        let block = match self.kept.get() {
+            Some(block) => {
+                // SAFETY: it is kept: nobody else uses it, and its link was written.
+                self.kept.set(unsafe { (*block.as_ptr()).next });
+                self.number_kept.set(self.number_kept.get() - 1);
+                block
+            }
+            None => NonNull::from(Box::leak(Box::new(Block {
+                places: [const { MaybeUninit::uninit() }; IN_BLOCK],
+                next: None,
+            }))),
+        };
+        match (self.first.get(), self.last.get()) {
+            // SAFETY: the last block is there, and nobody has a reference to it.
+            (Some(_), Some(last)) => unsafe { (*last.as_ptr()).next = Some(block) },
+            _ => self.first.set(Some(block)),
+        }
+        self.last.set(Some(block));
+        block
+    }
+
+    /// The last number of the first block is being taken out. The block is kept, and only others are
+    /// given to the allocator.
+    #[cold]
+    #[inline(never)]
+    fn leave_block(&self, block: NonNull<Block<T>>) {
+        self.first.set(match Some(block) == self.last.get() {
+            true => None,
+            // SAFETY: it is there, and another was linked to it when that was begun.
+            false => unsafe { (*block.as_ptr()).next },
+        });
+        if self.number_kept.get() == KEPT {
+            self.free_kept(KEPT / 2);
+        }
+        // SAFETY: it is there, and nobody has a reference to it.
+        unsafe { (*block.as_ptr()).next = self.kept.get() };
+        self.kept.set(Some(block));
+        self.number_kept.set(self.number_kept.get() + 1);
+    }
+
+    /// Gives so many of those that are kept to the allocator, or all there are.
+    fn free_kept(&self, number: usize) {
+        for _ in 0..number {
+            let Some(block) = self.kept.get() else {
+                break;
+            };
+            // SAFETY: it is kept: nobody else uses it, its link was written, it came from a box in
+            // `begin_block`, and it leaves the list here.
+            let block = unsafe { Box::from_raw(block.as_ptr()) };
+            self.kept.set(block.next);
+            self.number_kept.set(self.number_kept.get() - 1);
+        }
+    }
+}
+
+impl<T> Drop for Fifo<T> {
+    fn drop(&mut self) {
+        /// Frees the memory also if a destructor panics: what is left in it is leaked then.
+        struct GiveBack<'a, T>(&'a Fifo<T>);
+        impl<T> Drop for GiveBack<'_, T> {
+            fn drop(&mut self) {
+                while let Some(block) = self.0.first.get() {
+                    self.0.leave_block(block);
+                }
+                self.0.free_kept(usize::MAX);
+            }
+        }
+        let queue = GiveBack(self);
+        while let Some(value) = queue.0.pop() {
+            drop(value);
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+    use std::rc::Rc;
+
+    #[test]
+    fn it_does_what_a_deque_does() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let queue = Fifo::default();
+        // It also wraps where the numbers do.
+        queue.head.set(usize::MAX - IN_BLOCK * 3 + 1);
+        queue.tail.set(usize::MAX - IN_BLOCK * 3 + 1);
+        let mut model = VecDeque::new();
+        for number in 0..20_000 {
+            if random.u32(..2000) + number / 20 > 1_500 {
+                assert_eq!(queue.pop(), model.pop_front().map(Rc::new));
+            } else {
+                queue.push(Rc::new(number));
+                model.push_back(number);
+            }
+            assert_eq!(
+                (queue.len(), queue.is_empty()),
+                (model.len(), model.is_empty())
+            );
+        }
+        for number in 0..1000 {
+            queue.push(Rc::new(number));
+            model.push_back(number);
+        }
+        while let Some(value) = model.pop_front() {
+            assert_eq!(queue.pop(), Some(Rc::new(value)));
+        }
+        assert_eq!(queue.pop(), None);
+    }
+
+    #[test]
+    fn two_swap_what_they_have() {
+        let (one, other) = (Fifo::default(), Fifo::default());
+        for number in 0..IN_BLOCK + 3 {
+            one.push(number);
+        }
+        one.pop();
+        one.swap(&other);
+        assert!(one.is_empty());
+        one.push(99);
+        assert_eq!((one.pop(), one.pop()), (Some(99), None));
+        assert!((1..IN_BLOCK + 3).all(|number| other.pop() == Some(number)));
+        assert_eq!(other.pop(), None);
+    }
+
+    #[test]
+    fn what_is_left_is_dropped_with_it() {
+        let value = Rc::new(());
+        drop(Fifo::<Rc<()>>::default());
+        for left in [0, 1, IN_BLOCK - 1, IN_BLOCK, IN_BLOCK + 3, 3 * IN_BLOCK] {
+            let queue = Fifo::default();
+            for _ in 0..left + IN_BLOCK {
+                queue.push(value.clone());
+            }
+            for _ in 0..IN_BLOCK {
+                drop(queue.pop());
+            }
+            assert_eq!(Rc::strong_count(&value), left + 1);
+            drop(queue);
+            assert_eq!(Rc::strong_count(&value), 1);
+        }
+    }
+
+    #[test]
+    fn no_more_blocks_are_kept_than_said_and_one_serves_for_ever() {
+        let queue = Fifo::default();
+        for number in 0..IN_BLOCK * KEPT * 3 {
+            queue.push(number);
+        }
+        while queue.pop().is_some() {
+            assert!(queue.number_kept.get() <= KEPT);
+        }
+        let kept = queue.number_kept.get();
+        assert!(kept >= KEPT / 2);
+        for number in 0..IN_BLOCK * 3 {
+            queue.push(number);
+            assert_eq!(queue.pop(), Some(number));
+            assert!(queue.number_kept.get() + 1 >= kept);
+        }
+        let mut counted = 0;
+        let mut next = queue.kept.get();
+        while let Some(block) = next {
+            counted += 1;
+            // SAFETY: it is kept.
+            next = unsafe { block.as_ref() }.next;
+        }
+        assert_eq!(counted, queue.number_kept.get());
+    }
+}
