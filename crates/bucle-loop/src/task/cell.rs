@@ -46,6 +46,7 @@ mod count;
 mod current;
 mod home;
 mod join;
+mod places;
 mod prefetch;
 mod fifo;
 mod seen;
@@ -72,6 +73,7 @@ pub(crate) use current::CurrentTask;
 pub(crate) use home::HomeRef;
 use home::Home;
 pub(crate) use join::JoinRef;
+pub(crate) use places::Places;
 pub(crate) use prefetch::prefetch_woken;
 pub(crate) use fifo::Fifo;
 pub(crate) use waker::{RemoteTask, clone_waker, note_wait_of, task_of, wake_ours};
@@ -571,17 +573,13 @@ impl TaskRef {
 
     /// The task's place in its loop's table: what `set_key` said last.
     #[inline]
-    pub(crate) fn key(&self) -> usize {
-        self.header().key.get() as usize
+    pub(crate) fn key(&self) -> u32 {
+        self.header().key.get()
     }
 
     /// Notes the task's place in its loop's table.
-    ///
-    /// # Panics
-    /// At 2^32 tasks.
     #[inline]
-    pub(crate) fn set_key(&self, key: usize) {
-        let key = u32::try_from(key).expect("a loop holds fewer than 2^32 tasks");
+    pub(crate) fn set_key(&self, key: u32) {
         self.header().key.set(key);
     }
 }

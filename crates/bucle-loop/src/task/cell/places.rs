@@ -1,0 +1,252 @@
+//! [`Places`]: the tasks that are alive on a loop, each at a numbered place.
+//!
+//! A word a task: the reference, or where there is none the number of the next place without one. The
+//! words lie in chunks, so that none is moved when there are more, and no more than a chunk is set
+//! aside. A task that ends touches its own word, not those of others, as it would in a list of them.
+
+use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
+use std::ptr::{self, NonNull};
+
+use super::{Header, TaskRef};
+
+/// How many words a chunk has: 4 KiB.
+const IN_CHUNK: usize = 512;
+
+/// What the last vacant place says is the next.
+const NONE: u32 = u32::MAX >> 1;
+
+/// Set in the word of a vacant place; the next one's number is above it. A cell's address is even.
+const VACANT: usize = 1;
+
+/// One place.
+struct Place(Cell<*mut Header>);
+
+impl Place {
+    fn vacant(next: u32) -> Place {
+        let place = Place(Cell::new(ptr::null_mut()));
+        place.vacate(next);
+        place
+    }
+
+    #[inline]
+    fn vacate(&self, next: u32) {
+        let word = (next as usize) << 1 | VACANT;
+        self.0.set(ptr::without_provenance_mut(word));
+    }
+
+    /// The next vacant place, if this is one.
+    #[inline]
+    fn next(&self) -> Option<u32> {
+        let word = self.0.get().addr();
+        (word & VACANT != 0).then_some((word >> 1) as u32)
+    }
+
+    #[inline]
+    fn fill(&self, task: TaskRef) {
+        self.0.set(ManuallyDrop::new(task).ptr.as_ptr());
+    }
+
+    /// The reference that is here, if one is. It is to be taken from here, or not to be dropped.
+    #[inline]
+    fn get(&self) -> Option<ManuallyDrop<TaskRef>> {
+        if self.next().is_some() {
+            return None;
+        }
+        // Not vacant: `fill` put it there, and it is a reference until the place is vacated.
+        let ptr = NonNull::new(self.0.get())?;
+        Some(ManuallyDrop::new(TaskRef { ptr }))
+    }
+}
+
+/// See the module. Runs nobody's code.
+pub(crate) struct Places {
+    chunks: RefCell<Vec<Box<[Place]>>>,
+    /// The first vacant place.
+    vacant: Cell<u32>,
+    len: Cell<usize>,
+}
+
+impl Default for Places {
+    fn default() -> Places {
+        Places {
+            chunks: RefCell::default(),
+            vacant: Cell::new(NONE),
+            len: Cell::new(0),
+        }
+    }
+}
+
+impl Places {
+    /// How many tasks there are.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len.get()
+    }
+
+    /// Puts a task into a place, and gives the place's number, which counts from 0.
+    ///
+    /// # Panics
+    /// At 2^31 tasks.
+    #[inline]
+    pub(crate) fn insert(&self, task: TaskRef) -> u32 {
+        if self.vacant.get() == NONE {
+            self.add_chunk();
+        }
+        let number = self.vacant.get();
+        self.look(number, |place| {
+            self.vacant.set(place.next().unwrap_or(NONE));
+            place.fill(task);
+        });
+        self.len.set(self.len.get() + 1);
+        number
+    }
+
+    /// Takes the task out of a place; `None` if there is none.
+    #[inline]
+    pub(crate) fn remove(&self, number: u32) -> Option<TaskRef> {
+        let removed = self.look(number, |place| {
+            let task = place.get()?;
+            place.vacate(self.vacant.get());
+            Some(ManuallyDrop::into_inner(task))
+        })??;
+        self.vacant.set(number);
+        self.len.set(self.len.get() - 1);
+        Some(removed)
+    }
+
+    /// The task at a place.
+    pub(crate) fn get(&self, number: u32) -> Option<TaskRef> {
+        self.look(number, |place| Some(TaskRef::clone(&*place.get()?)))?
+    }
+
+    /// Asks for the memory of a place.
+    #[inline]
+    pub(crate) fn prefetch(&self, number: u32) {
+        self.look(number, |place| {
+            super::prefetch::prefetch_line(ptr::from_ref(place).cast());
+        });
+    }
+
+    /// All tasks, in the order of their places.
+    pub(crate) fn all(&self) -> Vec<TaskRef> {
+        let chunks = self.chunks.borrow();
+        let places = chunks.iter().flatten();
+        places
+            .filter_map(|place| Some(TaskRef::clone(&*place.get()?)))
+            .collect()
+    }
+
+    /// The first, in the order of their places, of which `is_it` says so. That calls nobody's code.
+    pub(crate) fn find(&self, is_it: impl Fn(&TaskRef) -> bool) -> Option<TaskRef> {
+        let chunks = self.chunks.borrow();
+        let mut tasks = chunks.iter().flatten().filter_map(Place::get);
+        tasks.find(|task| is_it(task)).map(|task| TaskRef::clone(&task))
+    }
+
+    /// Takes all tasks out, in the order of their places.
+    pub(crate) fn take_all(&self) -> Vec<TaskRef> {
+        self.vacant.set(NONE);
+        self.len.set(0);
+        let chunks = self.chunks.take();
+        let tasks = chunks.iter().flatten().filter_map(Place::get);
+        // The places go with the chunks, and nobody else takes what was in them.
+        tasks.map(ManuallyDrop::into_inner).collect()
+    }
+
+    #[inline]
+    fn look<R>(&self, number: u32, look: impl FnOnce(&Place) -> R) -> Option<R> {
+        let number = number as usize;
+        let chunks = self.chunks.borrow();
+        let place = chunks.get(number / IN_CHUNK)?.get(number % IN_CHUNK)?;
+        Some(look(place))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_chunk(&self) {
+        let mut chunks = self.chunks.borrow_mut();
+        let first = chunks.len() * IN_CHUNK;
+        assert!(
+            first + IN_CHUNK < NONE as usize,
+            "a loop holds fewer than 2^31 tasks"
+        );
+        let next = |place| match place + 1 < first + IN_CHUNK {
+            true => place as u32 + 1,
+            false => NONE,
+        };
+        let places = first..first + IN_CHUNK;
+        chunks.push(places.map(|place| Place::vacant(next(place))).collect());
+        self.vacant.set(first as u32);
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        drop(self.take_all());
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::HomeRef;
+    use super::*;
+    use crate::inbox::Inbox;
+    use crate::task::TaskTag;
+    use std::collections::BTreeMap;
+    use std::panic::Location;
+
+    fn home() -> HomeRef {
+        HomeRef::new(1 << 41, Inbox::acquire(1 << 41, Box::new(|| ())))
+    }
+
+    fn task(home: &HomeRef, id: u64) -> TaskRef {
+        let tag = TaskTag::new(id, None, Location::caller());
+        TaskRef::new(std::future::pending::<()>(), tag, home.clone()).0
+    }
+
+    #[test]
+    fn it_does_what_a_map_does() {
+        let (home, places) = (home(), Places::default());
+        let mut random = fastrand::Rng::with_seed(11);
+        let mut model = BTreeMap::new();
+        for id in 1..6_000 {
+            if random.u64(..9_000) > id {
+                let number = places.insert(task(&home, id));
+                assert_eq!(model.insert(number, id), None, "a place that was taken");
+            } else {
+                let number = random.u32(..IN_CHUNK as u32 * 12);
+                let removed = places.remove(number).map(|task| task.id());
+                assert_eq!(removed, model.remove(&number));
+                assert!(places.get(number).is_none());
+            }
+            assert_eq!(places.len(), model.len());
+        }
+        assert!(model.len() > IN_CHUNK, "more than a chunk is used");
+        let ids = |tasks: Vec<TaskRef>| tasks.iter().map(TaskRef::id).collect::<Vec<_>>();
+        let expected: Vec<_> = model.values().copied().collect();
+        assert_eq!(ids(places.all()), expected);
+        for (number, id) in &model {
+            assert_eq!(places.get(*number).map(|task| task.id()), Some(*id));
+        }
+        let last = expected[expected.len() - 1];
+        assert!(places.find(|task| task.id() == last).is_some());
+        assert!(places.find(|task| task.id() == 0).is_none());
+        assert_eq!(ids(places.take_all()), expected);
+        assert_eq!(places.len(), 0);
+        assert!(places.all().is_empty() && places.remove(0).is_none());
+        assert_eq!(places.insert(task(&home, 1)), 0);
+    }
+
+    #[test]
+    fn what_is_left_is_dropped_with_it() {
+        let (home, places) = (home(), Places::default());
+        for id in 0..IN_CHUNK as u64 + 3 {
+            places.insert(task(&home, id));
+        }
+        drop(places.remove(7));
+        assert_eq!(home.count(), 1 + IN_CHUNK + 2);
+        drop(places);
+        assert_eq!(home.count(), 1);
+    }
+}
