@@ -44,11 +44,12 @@
 mod call;
 mod count;
 mod current;
+mod fifo;
 mod home;
 mod join;
 mod places;
 mod prefetch;
-mod fifo;
+mod rare;
 mod seen;
 mod stage;
 mod waker;
@@ -66,16 +67,16 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::Context;
 
 pub(crate) use call::RemoteCall;
 pub(crate) use current::CurrentTask;
-pub(crate) use home::HomeRef;
+pub(crate) use fifo::Fifo;
 use home::Home;
+pub(crate) use home::HomeRef;
 pub(crate) use join::JoinRef;
 pub(crate) use places::Places;
 pub(crate) use prefetch::prefetch_woken;
-pub(crate) use fifo::Fifo;
 pub(crate) use waker::{RemoteTask, clone_waker, note_wait_of, task_of, wake_ours};
 
 use crate::context;
@@ -84,6 +85,7 @@ use crate::ready::ReadyQueue;
 use crate::task::catching::CatchTree;
 use crate::task::error::discard;
 use crate::task::{Cancelled, Panic, TaskError, TaskTag, unwinding};
+use rare::Rare;
 use stage::{Payload, Polled, TaskCell, VTable};
 
 /// In the ready queue. Cleared by `run`, before the poll: a wake during it schedules again.
@@ -116,9 +118,7 @@ struct Header {
     /// The number of the task that spawned it; 0 if none did.
     parent: PlainCell<u64>,
     location: &'static Location<'static>,
-    /// Waits for the end of the task.
-    joiner: Cell<Option<Waker>>,
-    extra: Cell<Option<Box<Extra>>>,
+    rare: Rare,
     /// References of the owner's thread. 0 means merged, for good.
     refs: Cell<u32>,
     /// Wakers cloned minus wakers dropped, on the owner's thread; without meaning once merged.
@@ -132,24 +132,7 @@ struct Header {
 }
 
 #[cfg(all(not(loom), not(test), target_pointer_width = "64"))]
-const _: () = assert!(size_of::<Header>() <= 88);
-
-/// What few tasks have, so that the others don't carry it.
-#[derive(Default)]
-struct Extra {
-    name: Option<Arc<str>>,
-    cancel: Option<Cancelled>,
-    error: Option<TaskError>,
-    /// The panic in `error` was given to `unseen_panic`.
-    seen: bool,
-    callbacks: Vec<(u64, DoneCallback)>,
-    /// Callbacks added so far: the number of the next one.
-    numbered: u64,
-    /// The values of its context variables.
-    context: Option<context::Context>,
-    /// Who may catch a cancellation before it ends the task.
-    catching: Option<Rc<CatchTree>>,
-}
+const _: () = assert!(size_of::<Header>() <= 72);
 
 /// What is called once when a task has ended.
 pub(crate) type DoneCallback = Box<dyn FnOnce()>;
@@ -174,21 +157,11 @@ pub(crate) struct TaskRef {
 
 impl TaskRef {
     /// Makes a task of the loop whose home this is. Doesn't schedule it.
-    pub(crate) fn new<F>(
-        future: F,
-        tag: TaskTag,
-        home: HomeRef,
-    ) -> (TaskRef, JoinRef<F::Output>)
+    pub(crate) fn new<F>(future: F, tag: TaskTag, home: HomeRef) -> (TaskRef, JoinRef<F::Output>)
     where
         F: Future + 'static,
     {
         let (id, name, location) = tag.into_parts();
-        let extra = name.map(|name| {
-            Box::new(Extra {
-                name: Some(name),
-                ..Extra::default()
-            })
-        });
         let memory = TaskCell::<F>::memory(&home);
         let header = Header {
             vtable: VTable::of::<F>(),
@@ -197,8 +170,7 @@ impl TaskRef {
             id,
             parent: PlainCell::new(0),
             location,
-            joiner: Cell::new(None),
-            extra: Cell::new(extra),
+            rare: Rare::new(name),
             // The two that are returned.
             refs: Cell::new(2),
             local_wakers: Cell::new(0),
@@ -273,7 +245,7 @@ impl TaskRef {
     /// As in asyncio: who asked for the end of a task is not told "yes" and then given a value.
     #[cold]
     fn finish_asked(&self) {
-        let cancelled = self.header().with_extra(|extra| extra.cancel.take());
+        let cancelled = self.header().rare.with_extra(|extra| extra.cancel.take());
         match cancelled {
             Some(cancelled) => self.finish_with(TaskError::Cancelled(cancelled)),
             None => self.finish(),
@@ -298,8 +270,9 @@ impl TaskRef {
             self.schedule();
             return Ran::Skipped;
         }
-        let (cancelled, catching) =
-            header.with_extra(|extra| (extra.cancel.take(), extra.catching.clone()));
+        let (cancelled, catching) = header
+            .rare
+            .with_extra(|extra| (extra.cancel.take(), extra.catching.clone()));
         let mut cancelled = cancelled.unwrap_or_else(|| Cancelled::new(""));
         if let Some(catching) = catching {
             header.flags.set(flags & !CANCEL);
@@ -332,7 +305,10 @@ impl TaskRef {
             self.cancel(cancelled);
             return;
         }
-        let earlier = header.peek_extra(|extra| extra.cancel.take()).flatten();
+        let earlier = header
+            .rare
+            .peek_extra(|extra| extra.cancel.take())
+            .flatten();
         self.drop_future(earlier.unwrap_or(cancelled));
     }
 
@@ -358,7 +334,7 @@ impl TaskRef {
         if let TaskError::Cancelled(_) = &error {
             header.flags.set(header.flags.get() | CANCELLED);
         }
-        header.with_extra(|extra| extra.error = Some(error));
+        header.rare.with_extra(|extra| extra.error = Some(error));
         self.finish();
     }
 
@@ -369,7 +345,7 @@ impl TaskRef {
         let flags = header.flags.get();
         debug_assert_ne!(flags & CLOSED, 0, "only a closed task is done");
         header.flags.set(flags & !(RUNNING | CANCEL) | DONE);
-        if let Some(joiner) = header.joiner.take()
+        if let Some(joiner) = header.rare.take_joiner()
             && let Err(joiner) = wake_ours(joiner)
             // A waker of somebody else's making may panic; `run` doesn't.
             && let Err(payload) = catch_unwind(AssertUnwindSafe(|| joiner.wake()))
@@ -387,7 +363,9 @@ impl TaskRef {
             return false;
         }
         if flags & CANCEL == 0 {
-            header.with_extra(|extra| extra.cancel = Some(cancelled));
+            header
+                .rare
+                .with_extra(|extra| extra.cancel = Some(cancelled));
             header.flags.set(flags | CANCEL);
             self.schedule();
         }
@@ -402,7 +380,7 @@ impl TaskRef {
             return None;
         }
         header.flags.set(flags & !CANCEL);
-        let taken = header.with_extra(|extra| extra.cancel.take());
+        let taken = header.rare.with_extra(|extra| extra.cancel.take());
         if let Some(catching) = self.catching() {
             catching.settled();
         }
@@ -424,12 +402,12 @@ impl TaskRef {
     /// Whether it has any of what few tasks have: a name, callbacks, an error, a context, ...
     #[inline]
     pub(crate) fn has_rare(&self) -> bool {
-        self.header().peek_extra(|_| ()).is_some()
+        self.header().rare.has_extra()
     }
 
     /// The cancellation that ended the task, if its result was not taken.
     pub(crate) fn cancellation(&self) -> Option<Cancelled> {
-        let error = self.header().peek_extra(|extra| extra.error.clone());
+        let error = self.header().rare.peek_extra(|extra| extra.error.clone());
         error.flatten()?.cancelled().cloned()
     }
 
@@ -457,7 +435,7 @@ impl TaskRef {
         if self.is_done() {
             return Err(callback);
         }
-        Ok(self.header().with_extra(|extra| {
+        Ok(self.header().rare.with_extra(|extra| {
             let number = extra.numbered;
             extra.numbered += 1;
             extra.callbacks.push((number, callback));
@@ -467,7 +445,7 @@ impl TaskRef {
 
     /// Takes one callback back.
     pub(crate) fn remove_done_callback(&self, number: u64) -> Option<DoneCallback> {
-        let removed = self.header().peek_extra(|extra| {
+        let removed = self.header().rare.peek_extra(|extra| {
             let place = extra.callbacks.iter().position(|(n, _)| *n == number)?;
             Some(extra.callbacks.remove(place).1)
         });
@@ -479,6 +457,7 @@ impl TaskRef {
     pub(crate) fn take_done_callbacks(&self) -> Vec<DoneCallback> {
         let taken = self
             .header()
+            .rare
             .peek_extra(|extra| std::mem::take(&mut extra.callbacks))
             .unwrap_or_default();
         taken.into_iter().map(|(_, callback)| callback).collect()
@@ -487,6 +466,7 @@ impl TaskRef {
     /// The values of its context variables, if it has any.
     pub(crate) fn context(&self) -> Option<context::Context> {
         self.header()
+            .rare
             .peek_extra(|extra| extra.context.clone())
             .flatten()
     }
@@ -494,12 +474,14 @@ impl TaskRef {
     /// Gives the task its context; gives back the one it had.
     pub(crate) fn set_context(&self, context: context::Context) -> Option<context::Context> {
         self.header()
+            .rare
             .with_extra(|extra| extra.context.replace(context))
     }
 
     /// Who may catch its cancellation, if anybody ever could.
     pub(crate) fn catching(&self) -> Option<Rc<CatchTree>> {
         self.header()
+            .rare
             .peek_extra(|extra| extra.catching.clone())
             .flatten()
     }
@@ -507,6 +489,7 @@ impl TaskRef {
     /// The same, made if it wasn't there.
     pub(crate) fn catching_or_new(&self) -> Rc<CatchTree> {
         self.header()
+            .rare
             .with_extra(|extra| extra.catching.get_or_insert_default().clone())
     }
 
@@ -514,6 +497,7 @@ impl TaskRef {
     #[inline]
     pub(crate) fn unseen_panic(&self) -> Option<Panic> {
         self.header()
+            .rare
             .peek_extra(|extra| match &extra.error {
                 Some(TaskError::Panicked(panic)) if !extra.seen => {
                     extra.seen = true;
@@ -544,13 +528,16 @@ impl TaskRef {
     #[inline]
     pub(crate) fn name(&self) -> Option<Arc<str>> {
         self.header()
+            .rare
             .peek_extra(|extra| extra.name.clone())
             .flatten()
     }
 
     /// Names the task, also anew.
     pub(crate) fn set_name(&self, name: Arc<str>) {
-        self.header().with_extra(|extra| extra.name = Some(name));
+        self.header()
+            .rare
+            .with_extra(|extra| extra.name = Some(name));
     }
 
     /// The number of the task that spawned it, 0 if none did.
@@ -621,10 +608,10 @@ impl TaskRef {
         }
         // Most have neither. What a waker, a callback or the value of a context variable does when it is
         // dropped is other people's code, and this runs wherever a reference goes.
-        if let Some(joiner) = header.joiner.take() {
+        if let Some(joiner) = header.rare.take_joiner() {
             drop_quietly(joiner);
         }
-        if let Some(extra) = header.extra.take() {
+        if let Some(extra) = header.rare.take_extra() {
             drop_quietly(extra);
         }
         // SAFETY: `home` came from `HomeRef::into_raw` and is given back this once, at the end of this
@@ -689,22 +676,5 @@ impl Header {
         // SAFETY: it is alive as long as the cell is: an owner's reference of the cell counts as a
         // `HomeRef`, and before the last of these is dropped it is held for the wakers.
         unsafe { self.home.as_ref() }
-    }
-
-    /// Looks at the rare things, making them if there are none. `look` calls nobody's code.
-    fn with_extra<R>(&self, look: impl FnOnce(&mut Extra) -> R) -> R {
-        let mut extra = self.extra.take().unwrap_or_default();
-        let seen = look(&mut extra);
-        self.extra.set(Some(extra));
-        seen
-    }
-
-    /// Looks at the rare things if there are any. `look` calls nobody's code.
-    #[inline]
-    fn peek_extra<R>(&self, look: impl FnOnce(&mut Extra) -> R) -> Option<R> {
-        let mut extra = self.extra.take()?;
-        let seen = look(&mut extra);
-        self.extra.set(Some(extra));
-        Some(seen)
     }
 }

@@ -457,12 +457,27 @@ mod tests {
             // SAFETY: as above.
             unsafe { home.free(memory, layout, class) };
         }
-        assert_eq!(home.local.free.kept.get(), KEPT / layout.size() * layout.size());
+        assert_eq!(
+            home.local.free.kept.get(),
+            KEPT / layout.size() * layout.size()
+        );
 
         home.close();
-        assert!(home.local.free.lists.iter().all(|list| list.get().is_none()));
+        assert!(
+            home.local
+                .free
+                .lists
+                .iter()
+                .all(|list| list.get().is_none())
+        );
         // SAFETY: as above.
         unsafe { home.free(other, larger, class_of(larger)) };
-        assert!(home.local.free.lists.iter().all(|list| list.get().is_none()));
+        assert!(
+            home.local
+                .free
+                .lists
+                .iter()
+                .all(|list| list.get().is_none())
+        );
     }
 }

@@ -65,7 +65,7 @@ impl<T> JoinRef<T> {
     fn register(&mut self, cx: &mut Context<'_>) {
         let header = self.task.header();
         header.ready().note_wait();
-        let old = header.joiner.take();
+        let old = header.rare.take_joiner();
         let kept = match old {
             Some(old) if old.will_wake(cx.waker()) => old,
             old => {
@@ -75,7 +75,7 @@ impl<T> JoinRef<T> {
                 clone_waker(cx.waker())
             }
         };
-        header.joiner.set(Some(kept));
+        header.rare.set_joiner(kept);
     }
 
     /// Takes the result if the task has ended and it was not taken before.
@@ -93,6 +93,7 @@ impl<T> JoinRef<T> {
             return None;
         }
         header
+            .rare
             .peek_extra(|extra| extra.error.take())
             .flatten()
             .map(Err)
@@ -123,7 +124,7 @@ impl<T> Drop for JoinRef<T> {
         let header = self.task.header();
         let flags = header.flags.get();
         header.flags.set(flags & !(JOINED | VALUE));
-        if let Some(joiner) = header.joiner.take() {
+        if let Some(joiner) = header.rare.take_joiner() {
             drop(joiner);
         }
         if flags & VALUE != 0 {

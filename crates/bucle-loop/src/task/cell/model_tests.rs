@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::panic::{Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use async_task::{FallibleTask, Runnable};
 use proptest::prelude::*;

@@ -141,7 +141,9 @@ impl Places {
     pub(crate) fn find(&self, is_it: impl Fn(&TaskRef) -> bool) -> Option<TaskRef> {
         let chunks = self.chunks.borrow();
         let mut tasks = chunks.iter().flatten().filter_map(Place::get);
-        tasks.find(|task| is_it(task)).map(|task| TaskRef::clone(&task))
+        tasks
+            .find(|task| is_it(task))
+            .map(|task| TaskRef::clone(&task))
     }
 
     /// Takes all tasks out, in the order of their places.

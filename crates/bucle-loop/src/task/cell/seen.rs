@@ -22,10 +22,10 @@ impl TaskRef {
     /// Who waits for its end.
     pub(crate) fn joiner_key(&self) -> Option<WakerKey> {
         let header = self.header();
-        let joiner = header.joiner.take();
-        let key = joiner.as_ref().map(WakerKey::of);
-        header.joiner.set(joiner);
-        key
+        let joiner = header.rare.take_joiner()?;
+        let key = WakerKey::of(&joiner);
+        header.rare.set_joiner(joiner);
+        Some(key)
     }
 
     /// Whether it will run, or end, by itself: it is in the ready queue, runs, is to be cancelled,

@@ -5,7 +5,7 @@ use std::future::{pending, poll_fn, ready};
 use std::panic::{Location, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::task::Wake;
+use std::task::{Wake, Waker};
 use std::thread;
 use std::time::Instant;
 
@@ -924,6 +924,71 @@ fn waiting_for_the_end_takes_nothing() {
     assert!(join.poll_done(&mut cx).is_ready());
     assert!(join.poll_done(&mut cx).is_ready());
     assert_eq!(join.try_take().unwrap().unwrap(), 3);
+}
+
+/// Who waits for the end: a task, or somebody else; the task has other rare things from the beginning,
+/// gets them then, or has none.
+#[test]
+fn whoever_waits_is_kept_beside_the_rest() {
+    let bench = Bench::new();
+    let count = Arc::new(Count::default());
+    let foreign = Waker::from(count.clone());
+    let (waiting, _joined, wakers) = {
+        let (future, wakers) = gives_waker();
+        let (task, join) = bench.spawn(future);
+        task.run();
+        (task, join, wakers)
+    };
+    let ours = wakers.take().pop().unwrap();
+    let before = waiting.wakers();
+    for named_first in [false, true] {
+        for named_then in [false, true] {
+            for (waker, is_ours) in [(&ours, true), (&foreign, false)] {
+                let (task, mut join) = bench.spawn(ready(3));
+                if named_first {
+                    task.set_name("first".into());
+                }
+                let mut cx = Context::from_waker(waker);
+                assert!(join.poll_join(&mut cx).is_pending());
+                if named_then {
+                    task.set_name("then".into());
+                }
+                assert_eq!(task.has_rare(), named_first || named_then);
+                assert_eq!(task.joiner_key(), Some(crate::waits::WakerKey::of(waker)));
+                assert_eq!(waiting.wakers() - before, i64::from(is_ours));
+                assert_eq!(Arc::strong_count(&count), 2 + usize::from(!is_ours));
+                // Again, and by another.
+                assert!(join.poll_join(&mut cx).is_pending());
+                let other = Waker::from(Arc::new(Count::default()));
+                let mut other = Context::from_waker(&other);
+                assert!(join.poll_join(&mut other).is_pending());
+                assert!(join.poll_join(&mut cx).is_pending());
+                let woken = count.0.load(Ordering::Relaxed);
+                task.run();
+                let woken = count.0.load(Ordering::Relaxed) - woken;
+                assert_eq!(woken, usize::from(!is_ours));
+                assert_eq!(bench.turn(), usize::from(is_ours));
+                wakers.take();
+                assert_eq!(task.joiner_key(), None);
+                assert_eq!(join.try_take().unwrap().unwrap(), 3);
+                let name = match (named_first, named_then) {
+                    (_, true) => Some("then"),
+                    (true, false) => Some("first"),
+                    _ => None,
+                };
+                assert_eq!(task.name().as_deref(), name);
+            }
+        }
+    }
+    // It goes with the handle, and with the task.
+    for waker in [&ours, &foreign] {
+        let (task, mut join) = bench.spawn(pending::<()>());
+        assert!(join.poll_done(&mut Context::from_waker(waker)).is_pending());
+        drop(join);
+        assert_eq!(task.joiner_key(), None);
+    }
+    assert_eq!(waiting.wakers(), before);
+    assert_eq!(Arc::strong_count(&count), 2);
 }
 
 #[test]

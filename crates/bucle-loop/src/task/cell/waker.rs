@@ -22,6 +22,25 @@ pub(super) unsafe fn borrowed(ptr: NonNull<Header>) -> Waker {
     unsafe { Waker::from_raw(RawWaker::new(ptr.as_ptr().cast_const().cast(), &WAKER)) }
 }
 
+/// The cell of a waker of ours, which is forgotten; another one is given back.
+#[inline]
+pub(super) fn into_cell(waker: Waker) -> Result<*mut Header, Waker> {
+    if !is_ours(&waker) {
+        return Err(waker);
+    }
+    Ok(ManuallyDrop::new(waker).data().cast_mut().cast())
+}
+
+/// The waker that [`into_cell`] forgot.
+///
+/// # Safety
+/// It came from there, and no other waker is made of it.
+#[inline]
+pub(super) unsafe fn from_cell(cell: *mut Header) -> Waker {
+    // SAFETY: it is the data of a waker of ours that is still counted.
+    unsafe { Waker::from_raw(RawWaker::new(cell.cast_const().cast(), &WAKER)) }
+}
+
 /// Whether a waker is one of ours, so that its data points to a cell.
 #[inline]
 fn is_ours(waker: &Waker) -> bool {

@@ -1,0 +1,161 @@
+//! [`Rare`]: what few tasks have, and who waits for the end of one, in one word.
+//!
+//! Most tasks that have anything here have a joiner, which is another task: then the word is the
+//! pointer of that one's waker, of which the table is known. A joiner of another make is in a box of
+//! its own, and where there is more than a joiner all of it is in an [`Extra`].
+
+use std::ptr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::waker::{from_cell, into_cell};
+use super::{DoneCallback, Header};
+use crate::context;
+use crate::primitives::Cell;
+use crate::task::catching::CatchTree;
+use crate::task::{Cancelled, TaskError};
+
+/// What few tasks have, so that the others don't carry it.
+#[derive(Default)]
+pub(super) struct Extra {
+    pub(super) name: Option<Arc<str>>,
+    pub(super) cancel: Option<Cancelled>,
+    pub(super) error: Option<TaskError>,
+    /// The panic in `error` was given to `unseen_panic`.
+    pub(super) seen: bool,
+    pub(super) callbacks: Vec<(u64, DoneCallback)>,
+    /// Callbacks added so far: the number of the next one.
+    pub(super) numbered: u64,
+    /// The values of its context variables.
+    pub(super) context: Option<context::Context>,
+    /// Who may catch a cancellation before it ends the task.
+    pub(super) catching: Option<Rc<CatchTree>>,
+    /// Waits for the end of the task.
+    joiner: Option<Waker>,
+}
+
+/// What the word points to, in its lowest bits: all of it is aligned to four bytes or more.
+const KIND: usize = 0b11;
+/// The cell of the task that waits, whose waker this is; or nothing.
+const TASK: usize = 0;
+/// An `Extra` from a box.
+const EXTRA: usize = 1;
+/// A `Waker` from a box.
+const WAKER: usize = 2;
+
+const _: () = assert!(align_of::<Header>() > KIND && align_of::<Waker>() > KIND);
+const _: () = assert!(align_of::<Extra>() > KIND);
+
+/// See the module. Owns what it points to, and has no destructor: [`take_joiner`](Rare::take_joiner)
+/// and [`take_extra`](Rare::take_extra) empty it.
+pub(super) struct Rare(Cell<*mut ()>);
+
+impl Rare {
+    /// Nothing but perhaps a name.
+    #[inline]
+    pub(super) fn new(name: Option<Arc<str>>) -> Rare {
+        let rare = Rare(Cell::new(ptr::null_mut()));
+        if name.is_some() {
+            rare.with_extra(|extra| extra.name = name);
+        }
+        rare
+    }
+
+    #[inline]
+    fn kind(word: *mut ()) -> usize {
+        word.addr() & KIND
+    }
+
+    /// Takes who waits for the end.
+    #[inline]
+    pub(super) fn take_joiner(&self) -> Option<Waker> {
+        let word = self.0.get();
+        if word.is_null() {
+            return None;
+        }
+        if Rare::kind(word) != TASK {
+            return self.take_joiner_otherwise(word);
+        }
+        self.0.set(ptr::null_mut());
+        // SAFETY: `set_joiner` put the cell of a waker there that it forgot; it is taken out here.
+        Some(unsafe { from_cell(word.cast()) })
+    }
+
+    #[inline(never)]
+    fn take_joiner_otherwise(&self, word: *mut ()) -> Option<Waker> {
+        if Rare::kind(word) == EXTRA {
+            return self.peek_extra(|extra| extra.joiner.take())?;
+        }
+        self.0.set(ptr::null_mut());
+        // SAFETY: the kind is WAKER: `set_joiner` had it from a box, and it is taken out here.
+        let joiner: Box<Waker> =
+            unsafe { Box::from_raw(word.map_addr(|address| address & !KIND).cast()) };
+        Some(*joiner)
+    }
+
+    /// Notes who waits for the end. Nobody is noted yet.
+    #[inline]
+    pub(super) fn set_joiner(&self, joiner: Waker) {
+        if !self.0.get().is_null() {
+            // An `Extra`, as there is no joiner.
+            self.with_extra(|extra| extra.joiner = Some(joiner));
+            return;
+        }
+        let word = match into_cell(joiner) {
+            Ok(cell) => cell.cast(),
+            Err(joiner) => {
+                let boxed = Box::into_raw(Box::new(joiner)).cast::<()>();
+                boxed.map_addr(|address| address | WAKER)
+            }
+        };
+        self.0.set(word);
+    }
+
+    /// Whether there is an `Extra`.
+    #[inline]
+    pub(super) fn has_extra(&self) -> bool {
+        Rare::kind(self.0.get()) == EXTRA
+    }
+
+    /// Takes the `Extra`, if there is one, and with it a joiner that is in there.
+    #[inline]
+    pub(super) fn take_extra(&self) -> Option<Box<Extra>> {
+        let word = self.0.get();
+        if Rare::kind(word) != EXTRA {
+            return None;
+        }
+        self.0.set(ptr::null_mut());
+        // SAFETY: the kind is EXTRA: `put_extra` had it from a box, and it is taken out here.
+        Some(unsafe { Box::from_raw(word.map_addr(|address| address & !KIND).cast()) })
+    }
+
+    /// Puts one into the word, which is empty.
+    #[inline]
+    fn put_extra(&self, extra: Box<Extra>) {
+        let word = Box::into_raw(extra).cast::<()>();
+        self.0.set(word.map_addr(|address| address | EXTRA));
+    }
+
+    /// Looks at the rare things, making them if there are none. `look` calls nobody's code.
+    pub(super) fn with_extra<R>(&self, look: impl FnOnce(&mut Extra) -> R) -> R {
+        let mut extra = self.take_extra().unwrap_or_else(|| {
+            Box::new(Extra {
+                joiner: self.take_joiner(),
+                ..Extra::default()
+            })
+        });
+        let seen = look(&mut extra);
+        self.put_extra(extra);
+        seen
+    }
+
+    /// Looks at the rare things if there are any. `look` calls nobody's code.
+    #[inline]
+    pub(super) fn peek_extra<R>(&self, look: impl FnOnce(&mut Extra) -> R) -> Option<R> {
+        let mut extra = self.take_extra()?;
+        let seen = look(&mut extra);
+        self.put_extra(extra);
+        Some(seen)
+    }
+}
