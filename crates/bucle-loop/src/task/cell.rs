@@ -47,6 +47,8 @@ mod current;
 mod fifo;
 mod home;
 mod join;
+mod locations;
+mod number;
 mod places;
 mod prefetch;
 mod rare;
@@ -80,11 +82,12 @@ pub(crate) use prefetch::prefetch_woken;
 pub(crate) use waker::{RemoteTask, clone_waker, note_wait_of, task_of, wake_ours};
 
 use crate::context;
-use crate::primitives::{AtomicBool, AtomicI64, Cell, Tracker, thread_token};
+use crate::primitives::{AtomicBool, AtomicI32, Cell, Tracker, thread_token};
 use crate::ready::ReadyQueue;
 use crate::task::catching::CatchTree;
 use crate::task::error::discard;
 use crate::task::{Cancelled, Panic, TaskError, TaskTag, unwinding};
+use number::Number;
 use rare::Rare;
 use stage::{Payload, Polled, TaskCell, VTable};
 
@@ -105,25 +108,29 @@ const CANCEL: u8 = 1 << 6;
 /// A cancellation ended the task. Only with `DONE`. Never taken back.
 const CANCELLED: u8 = 1 << 7;
 
+/// In place of `Header::parent`: the number is in `Extra::parent`, as it isn't so little before.
+const FAR: u32 = u32::MAX;
+
 /// What a cell has whatever its future; the first field of [`TaskCell`].
 struct Header {
     vtable: &'static VTable,
     /// From [`HomeRef::into_raw`]; given back with the last owner's reference. If wakers are left then,
     /// it is held for them until the last of these goes.
     home: NonNull<Home>,
+    rare: Rare,
     /// Wakers cloned minus wakers dropped, on other threads than the owner's, in steps of
     /// `count::ONE`; lowest bit: merged.
-    shared_wakers: AtomicI64,
-    id: u64,
-    /// The number of the task that spawned it; 0 if none did.
-    parent: PlainCell<u64>,
-    location: &'static Location<'static>,
-    rare: Rare,
-    /// References of the owner's thread. 0 means merged, for good.
-    refs: Cell<u32>,
+    shared_wakers: AtomicI32,
     /// Wakers cloned minus wakers dropped, on the owner's thread; without meaning once merged.
     local_wakers: Cell<i32>,
+    /// References of the owner's thread. 0 means merged, for good.
+    refs: Cell<u32>,
     key: PlainCell<u32>,
+    /// Where it was spawned, by the number of its home.
+    location: u32,
+    /// How far the number of the task that spawned it is before its own; 0 if none did.
+    parent: PlainCell<u32>,
+    number: Number,
     flags: Cell<u8>,
     /// A `RemoteTask` is on its way through the inbox, or was refused for ever because the loop is
     /// closed.
@@ -132,7 +139,7 @@ struct Header {
 }
 
 #[cfg(all(not(loom), not(test), target_pointer_width = "64"))]
-const _: () = assert!(size_of::<Header>() <= 72);
+const _: () = assert!(size_of::<Header>() <= 56);
 
 /// What is called once when a task has ended.
 pub(crate) type DoneCallback = Box<dyn FnOnce()>;
@@ -165,18 +172,18 @@ impl TaskRef {
         let memory = TaskCell::<F>::memory(&home);
         let header = Header {
             vtable: VTable::of::<F>(),
-            home: home.into_raw(),
-            shared_wakers: AtomicI64::new(0),
-            id,
-            parent: PlainCell::new(0),
-            location,
             rare: Rare::new(name),
+            shared_wakers: AtomicI32::new(0),
+            local_wakers: Cell::new(0),
             // The two that are returned.
             refs: Cell::new(2),
-            local_wakers: Cell::new(0),
             key: PlainCell::new(0),
+            location: home.locations().number_of(location),
+            parent: PlainCell::new(0),
+            number: Number::new(id),
             flags: Cell::new(JOINED),
             remote_notified: AtomicBool::new(false),
+            home: home.into_raw(),
             tracker: Tracker::new(),
         };
         let ptr = memory.fill(header, future);
@@ -521,7 +528,7 @@ impl TaskRef {
     /// The task's number.
     #[inline]
     pub(crate) fn id(&self) -> u64 {
-        self.header().id
+        self.header().number.get()
     }
 
     /// The task's name, if it was given one.
@@ -543,19 +550,35 @@ impl TaskRef {
     /// The number of the task that spawned it, 0 if none did.
     #[inline]
     pub(crate) fn parent(&self) -> u64 {
-        self.header().parent.get()
+        let header = self.header();
+        match header.parent.get() {
+            0 => 0,
+            FAR => header.rare.peek_extra(|extra| extra.parent).unwrap_or(0),
+            before => self.id() - u64::from(before),
+        }
     }
 
     /// Notes which task spawned it.
     #[inline]
     pub(crate) fn set_parent(&self, id: u64) {
-        self.header().parent.set(id);
+        if id != 0 {
+            let header = self.header();
+            let before = u32::try_from(self.id().wrapping_sub(id)).unwrap_or(FAR);
+            header.parent.set(match before {
+                0 | FAR => header.rare.with_extra(|extra| {
+                    extra.parent = id;
+                    FAR
+                }),
+                before => before,
+            });
+        }
     }
 
     /// Where the task was spawned.
     #[inline]
     pub(crate) fn location(&self) -> &'static Location<'static> {
-        self.header().location
+        let header = self.header();
+        header.home().locations().place(header.location)
     }
 
     /// The task's place in its loop's table: what `set_key` said last.

@@ -21,6 +21,7 @@ use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::NonNull;
 
+use super::locations::Locations;
 use crate::inbox::Inbox;
 use crate::primitives::{AtomicI64, Ordering, Tracker, assign_thread_token, fence};
 use crate::ready::ReadyQueue;
@@ -81,6 +82,7 @@ fn track() -> HomeTracker {
 struct LocalHome {
     ready: ReadyQueue,
     free: FreeCells,
+    locations: Locations,
 }
 
 impl Home {
@@ -137,6 +139,12 @@ impl Home {
             // has to be dropped on the owner's thread was: the `HomeRef`s are gone.
             drop(unsafe { Box::from_raw(home.as_ptr()) });
         }
+    }
+
+    /// Where its tasks were spawned.
+    #[inline]
+    pub(super) fn locations(&self) -> &Locations {
+        &self.local.locations
     }
 
     /// Gives the memory back that is kept for further tasks, and keeps none from now on.

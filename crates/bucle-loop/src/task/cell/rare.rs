@@ -31,6 +31,8 @@ pub(super) struct Extra {
     pub(super) context: Option<context::Context>,
     /// Who may catch a cancellation before it ends the task.
     pub(super) catching: Option<Rc<CatchTree>>,
+    /// The number of the task that spawned it, where the header has no room for it.
+    pub(super) parent: u64,
     /// Waits for the end of the task.
     joiner: Option<Waker>,
 }

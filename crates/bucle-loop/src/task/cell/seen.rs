@@ -16,7 +16,7 @@ impl TaskRef {
     pub(crate) fn wakers(&self) -> i64 {
         let header = self.header();
         let shared = header.shared_wakers.load(Ordering::Acquire) / count::ONE;
-        i64::from(header.local_wakers.get()) + shared
+        i64::from(header.local_wakers.get()) + i64::from(shared)
     }
 
     /// Who waits for its end.

@@ -544,6 +544,31 @@ fn outputs_are_dropped_once() {
 }
 
 #[test]
+fn a_parent_is_known_however_far_it_is() {
+    let bench = Bench::new();
+    let number = 1 << 40;
+    for parent in [
+        0,
+        1,
+        number - (1 << 32),
+        number - (1 << 32) + 1,
+        number - (1 << 32) + 2,
+        number - 1,
+        number,
+        number + 1,
+        u64::MAX,
+    ] {
+        let tag = TaskTag::new(number, None, Location::caller());
+        let (task, _join) = TaskRef::new(ready(()), tag.clone(), bench.ready.clone());
+        assert_eq!(task.parent(), 0);
+        task.set_parent(parent);
+        assert_eq!((task.parent(), task.tag()), (parent, tag));
+        let is_near = parent < number && number - parent < u64::from(FAR);
+        assert_eq!(task.has_rare(), parent != 0 && !is_near);
+    }
+}
+
+#[test]
 fn done_callbacks_and_names() {
     let bench = Bench::new();
     let tag = TaskTag::new(9, Some("fetch".into()), Location::caller());
@@ -645,19 +670,19 @@ fn a_full_local_number_spills() {
     task.run();
     let waker = wakers.take().pop().unwrap();
     let header = task.header();
-    // As after 2^31 - 2 more clones here that were dropped there.
-    header.local_wakers.set(i32::MAX);
+    // As after so many more clones here that were dropped there.
+    header.local_wakers.set(count::FULL);
     header
         .shared_wakers
-        .store((1 - i64::from(i32::MAX)) * count::ONE, Ordering::Relaxed);
+        .store((1 - count::FULL) * count::ONE, Ordering::Relaxed);
     let clones = [waker.clone(), waker.clone()];
     assert_eq!(header.local_wakers.get(), 2);
     assert_eq!(header.shared_wakers.load(Ordering::Relaxed), count::ONE);
     // And the reverse.
-    header.local_wakers.set(i32::MIN);
+    header.local_wakers.set(-count::FULL);
     header
         .shared_wakers
-        .store((3 - i64::from(i32::MIN)) * count::ONE, Ordering::Relaxed);
+        .store((3 + count::FULL) * count::ONE, Ordering::Relaxed);
     drop(clones);
     assert_eq!(header.local_wakers.get(), -2);
     assert_eq!(header.shared_wakers.load(Ordering::Relaxed), 3 * count::ONE);
