@@ -88,7 +88,7 @@ use crate::task::catching::CatchTree;
 use crate::task::error::discard;
 use crate::task::{Cancelled, Panic, TaskError, TaskTag, unwinding};
 use number::Number;
-use rare::Rare;
+use rare::{Extra, Rare};
 use stage::{Payload, Polled, TaskCell, VTable};
 
 /// In the ready queue. Cleared by `run`, before the poll: a wake during it schedules again.
@@ -252,7 +252,7 @@ impl TaskRef {
     /// As in asyncio: who asked for the end of a task is not told "yes" and then given a value.
     #[cold]
     fn finish_asked(&self) {
-        let cancelled = self.header().rare.with_extra(|extra| extra.cancel.take());
+        let cancelled = self.header().with_extra(|extra| extra.cancel.take());
         match cancelled {
             Some(cancelled) => self.finish_with(TaskError::Cancelled(cancelled)),
             None => self.finish(),
@@ -277,9 +277,8 @@ impl TaskRef {
             self.schedule();
             return Ran::Skipped;
         }
-        let (cancelled, catching) = header
-            .rare
-            .with_extra(|extra| (extra.cancel.take(), extra.catching.clone()));
+        let (cancelled, catching) =
+            header.with_extra(|extra| (extra.cancel.take(), extra.catching.clone()));
         let mut cancelled = cancelled.unwrap_or_else(|| Cancelled::new(""));
         if let Some(catching) = catching {
             header.flags.set(flags & !CANCEL);
@@ -341,7 +340,7 @@ impl TaskRef {
         if let TaskError::Cancelled(_) = &error {
             header.flags.set(header.flags.get() | CANCELLED);
         }
-        header.rare.with_extra(|extra| extra.error = Some(error));
+        header.with_extra(|extra| extra.error = Some(error));
         self.finish();
     }
 
@@ -352,7 +351,7 @@ impl TaskRef {
         let flags = header.flags.get();
         debug_assert_ne!(flags & CLOSED, 0, "only a closed task is done");
         header.flags.set(flags & !(RUNNING | CANCEL) | DONE);
-        if let Some(joiner) = header.rare.take_joiner()
+        if let Some(joiner) = header.rare.take_joiner(header.home())
             && let Err(joiner) = wake_ours(joiner)
             // A waker of somebody else's making may panic; `run` doesn't.
             && let Err(payload) = catch_unwind(AssertUnwindSafe(|| joiner.wake()))
@@ -370,9 +369,7 @@ impl TaskRef {
             return false;
         }
         if flags & CANCEL == 0 {
-            header
-                .rare
-                .with_extra(|extra| extra.cancel = Some(cancelled));
+            header.with_extra(|extra| extra.cancel = Some(cancelled));
             header.flags.set(flags | CANCEL);
             self.schedule();
         }
@@ -387,7 +384,7 @@ impl TaskRef {
             return None;
         }
         header.flags.set(flags & !CANCEL);
-        let taken = header.rare.with_extra(|extra| extra.cancel.take());
+        let taken = header.with_extra(|extra| extra.cancel.take());
         if let Some(catching) = self.catching() {
             catching.settled();
         }
@@ -442,7 +439,7 @@ impl TaskRef {
         if self.is_done() {
             return Err(callback);
         }
-        Ok(self.header().rare.with_extra(|extra| {
+        Ok(self.header().with_extra(|extra| {
             let number = extra.numbered;
             extra.numbered += 1;
             extra.callbacks.push((number, callback));
@@ -481,7 +478,6 @@ impl TaskRef {
     /// Gives the task its context; gives back the one it had.
     pub(crate) fn set_context(&self, context: context::Context) -> Option<context::Context> {
         self.header()
-            .rare
             .with_extra(|extra| extra.context.replace(context))
     }
 
@@ -496,7 +492,6 @@ impl TaskRef {
     /// The same, made if it wasn't there.
     pub(crate) fn catching_or_new(&self) -> Rc<CatchTree> {
         self.header()
-            .rare
             .with_extra(|extra| extra.catching.get_or_insert_default().clone())
     }
 
@@ -542,9 +537,7 @@ impl TaskRef {
 
     /// Names the task, also anew.
     pub(crate) fn set_name(&self, name: Arc<str>) {
-        self.header()
-            .rare
-            .with_extra(|extra| extra.name = Some(name));
+        self.header().with_extra(|extra| extra.name = Some(name));
     }
 
     /// The number of the task that spawned it, 0 if none did.
@@ -565,7 +558,7 @@ impl TaskRef {
             let header = self.header();
             let before = u32::try_from(self.id().wrapping_sub(id)).unwrap_or(FAR);
             header.parent.set(match before {
-                0 | FAR => header.rare.with_extra(|extra| {
+                0 | FAR => header.with_extra(|extra| {
                     extra.parent = id;
                     FAR
                 }),
@@ -631,7 +624,7 @@ impl TaskRef {
         }
         // Most have neither. What a waker, a callback or the value of a context variable does when it is
         // dropped is other people's code, and this runs wherever a reference goes.
-        if let Some(joiner) = header.rare.take_joiner() {
+        if let Some(joiner) = header.rare.take_joiner(header.home()) {
             drop_quietly(joiner);
         }
         if let Some(extra) = header.rare.take_extra() {
@@ -684,6 +677,11 @@ impl Header {
     #[inline]
     fn ready(&self) -> &ReadyQueue {
         self.home()
+    }
+
+    /// [`Rare::with_extra`].
+    fn with_extra<R>(&self, look: impl FnOnce(&mut Extra) -> R) -> R {
+        self.rare.with_extra(self.home(), look)
     }
 
     /// For those on the owner's thread who hold an owner's reference, or a waker that found CLOSED

@@ -149,7 +149,7 @@ impl TaskTable {
     #[inline]
     fn ended(&self, event_loop: &LoopRef, task: &TaskRef) {
         // The table's reference; the caller has another.
-        drop(self.alive.remove(task.key()));
+        drop(self.alive.remove(task));
         // Nobody waits by a callback, and it has a value: as most.
         if task.has_rare() {
             self.ended_with_rare(event_loop, task);

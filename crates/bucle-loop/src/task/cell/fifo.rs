@@ -1,9 +1,9 @@
 //! [`Fifo`]: a queue of which a push and a pop are a few instructions each, and which takes no more
 //! memory than what is in it, once a burst is over.
 //!
-//! It lies in blocks, each linked to the next. A push that finds the last one full takes another, a
-//! pop that empties the first one leaves it: to be used again, as long as no more than [`KEPT`] are
-//! kept for that, else to the allocator. So no entry is ever moved when the queue grows.
+//! It lies in blocks, each linked to the next. The push that fills the last one adds another, the pop
+//! that empties the first one leaves it: to be used again, as long as no more than [`KEPT`] are kept
+//! for that, else to the allocator. So no entry is ever moved when the queue grows.
 //!
 //! Nothing here runs anybody's code while the queue is half changed, and no reference into it is ever
 //! given out: it needs no flag that says whether it is borrowed.
@@ -24,16 +24,24 @@ struct Block<T> {
     next: Option<NonNull<Block<T>>>,
 }
 
+/// A new block, from a box.
+fn new_block<T>() -> NonNull<Block<T>> {
+    NonNull::from(Box::leak(Box::new(Block {
+        places: [const { MaybeUninit::uninit() }; IN_BLOCK],
+        next: None,
+    })))
+}
+
 /// First in, first out. Not `Sync`, as its cells aren't.
 pub(crate) struct Fifo<T> {
     /// How many were ever taken out, and put in; both wrap. Numbers from `head` to `tail` are in the
-    /// queue; number `n` is at place `n % IN_BLOCK` of its block.
+    /// queue; number `n` is at place `n % IN_BLOCK` of its block, the other places hold nothing.
     head: Cell<usize>,
     tail: Cell<usize>,
-    /// The block of number `head`, and that of the number before `tail`. Without a meaning while both
-    /// numbers are multiples of `IN_BLOCK` and the same; and `last` is where `first` is `None`.
-    first: Cell<Option<NonNull<Block<T>>>>,
-    last: Cell<Option<NonNull<Block<T>>>>,
+    /// The block of number `head`, and that of number `tail`; from the first to the last each is linked
+    /// to the next.
+    first: Cell<NonNull<Block<T>>>,
+    last: Cell<NonNull<Block<T>>>,
     /// A list of those without entries.
     kept: Cell<Option<NonNull<Block<T>>>>,
     number_kept: Cell<usize>,
@@ -41,11 +49,12 @@ pub(crate) struct Fifo<T> {
 
 impl<T> Default for Fifo<T> {
     fn default() -> Fifo<T> {
+        let block = new_block();
         Fifo {
             head: Cell::new(0),
             tail: Cell::new(0),
-            first: Cell::new(None),
-            last: Cell::new(None),
+            first: Cell::new(block),
+            last: Cell::new(block),
             kept: Cell::new(None),
             number_kept: Cell::new(0),
         }
@@ -69,20 +78,20 @@ impl<T> Fifo<T> {
         self.push_with(|| value);
     }
 
-    /// Puts what `make` gives at the end. It is called when there is room, so that nothing has to be
-    /// kept meanwhile; it must not use the queue.
+    /// Puts what `make` gives at the end. There is always room, so that it goes there from where it is
+    /// made.
     #[inline]
     pub(crate) fn push_with(&self, make: impl FnOnce() -> T) {
-        let tail = self.tail.get();
-        let block = match self.last.get() {
-            Some(last) if tail % IN_BLOCK != 0 => last,
-            _ => self.begin_block(),
-        };
         let value = make();
-        // SAFETY: the block is one of the queue's, as `tail` isn't at the beginning of one or one was
-        // just begun; the place is inside of it; it holds nothing, as number `tail` isn't in the queue.
-        unsafe { Fifo::place(block, tail).write(value) };
-        self.tail.set(tail.wrapping_add(1));
+        let tail = self.tail.get();
+        // SAFETY: the last block is that of `tail`, and the place holds nothing, as number `tail` isn't
+        // in the queue.
+        unsafe { Fifo::place(self.last.get(), tail).write(value) };
+        let next = tail.wrapping_add(1);
+        if next % IN_BLOCK == 0 {
+            self.begin_block();
+        }
+        self.tail.set(next);
     }
 
     /// Takes the first one out.
@@ -92,11 +101,12 @@ impl<T> Fifo<T> {
             return None;
         }
         let head = self.head.get();
-        let block = self.first.get()?;
-        if head % IN_BLOCK == IN_BLOCK - 1 {
-            self.leave_block(block);
+        let block = self.first.get();
+        let next = head.wrapping_add(1);
+        if next % IN_BLOCK == 0 {
+            self.leave_block();
         }
-        self.head.set(head.wrapping_add(1));
+        self.head.set(next);
         // SAFETY: the block is that of number `head`, which is in the queue, as that isn't empty: its
         // place holds a value. From now on it counts as holding nothing, so that nobody reads it
         // again. A block that was just left is still there: it is kept.
@@ -117,19 +127,18 @@ impl<T> Fifo<T> {
     /// # Safety
     /// The block is there.
     #[inline]
-    unsafe fn place(block: NonNull<Block<T>>, number: usize) -> NonNull<T> {
+    unsafe fn place(block: NonNull<Block<T>>, number: usize) -> *mut T {
         // SAFETY: inside of the block, which is there; no reference to all of it is made.
         unsafe {
-            let places = NonNull::new_unchecked(&raw mut (*block.as_ptr()).places);
+            let places = &raw mut (*block.as_ptr()).places;
             places.cast::<T>().add(number % IN_BLOCK)
         }
     }
 
-    /// A block for the number `tail`, which is the first of it: the last one is full, or there is
-    /// none.
+    /// The last block is full, or will be with what is being put in: adds another.
     #[cold]
     #[inline(never)]
-    fn begin_block(&self) -> NonNull<Block<T>> {
+    fn begin_block(&self) {
         let block = match self.kept.get() {
             Some(block) => {
                 // SAFETY: it is kept: nobody else uses it, and its link was written.
@@ -137,34 +146,29 @@ impl<T> Fifo<T> {
                 self.number_kept.set(self.number_kept.get() - 1);
                 block
             }
-            None => NonNull::from(Box::leak(Box::new(Block {
-                places: [const { MaybeUninit::uninit() }; IN_BLOCK],
-                next: None,
-            }))),
+            None => new_block(),
         };
-        match (self.first.get(), self.last.get()) {
-            // SAFETY: the last block is there, and nobody has a reference to it.
-            (Some(_), Some(last)) => unsafe { (*last.as_ptr()).next = Some(block) },
-            _ => self.first.set(Some(block)),
-        }
-        self.last.set(Some(block));
-        block
+        // SAFETY: the last block is there, and nobody has a reference to it.
+        unsafe { (*self.last.get().as_ptr()).next = Some(block) };
+        self.last.set(block);
     }
 
     /// The last number of the first block is being taken out. The block is kept, and only others are
     /// given to the allocator.
     #[cold]
     #[inline(never)]
-    fn leave_block(&self, block: NonNull<Block<T>>) {
-        self.first.set(match Some(block) == self.last.get() {
-            true => None,
-            // SAFETY: it is there, and another was linked to it when that was begun.
-            false => unsafe { (*block.as_ptr()).next },
-        });
+    fn leave_block(&self) {
+        let block = self.first.get();
+        // SAFETY: it is there, and nobody has a reference to it. It isn't the last one: that is the
+        // block of a number after its last one.
+        let Some(next) = (unsafe { (*block.as_ptr()).next }) else {
+            unreachable!("a full block is linked to the next");
+        };
+        self.first.set(next);
         if self.number_kept.get() == KEPT {
             self.free_kept(KEPT / 2);
         }
-        // SAFETY: it is there, and nobody has a reference to it.
+        // SAFETY: as above.
         unsafe { (*block.as_ptr()).next = self.kept.get() };
         self.kept.set(Some(block));
         self.number_kept.set(self.number_kept.get() + 1);
@@ -176,8 +180,8 @@ impl<T> Fifo<T> {
             let Some(block) = self.kept.get() else {
                 break;
             };
-            // SAFETY: it is kept: nobody else uses it, its link was written, it came from a box in
-            // `begin_block`, and it leaves the list here.
+            // SAFETY: it is kept: nobody else uses it, its link was written, it came from `new_block`,
+            // and it leaves the list here.
             let block = unsafe { Box::from_raw(block.as_ptr()) };
             self.kept.set(block.next);
             self.number_kept.set(self.number_kept.get() - 1);
@@ -191,10 +195,12 @@ impl<T> Drop for Fifo<T> {
         struct GiveBack<'a, T>(&'a Fifo<T>);
         impl<T> Drop for GiveBack<'_, T> {
             fn drop(&mut self) {
-                while let Some(block) = self.0.first.get() {
-                    self.0.leave_block(block);
+                while self.0.first.get() != self.0.last.get() {
+                    self.0.leave_block();
                 }
                 self.0.free_kept(usize::MAX);
+                // SAFETY: it came from `new_block`, and nobody uses the queue any more.
+                drop(unsafe { Box::from_raw(self.0.last.get().as_ptr()) });
             }
         }
         let queue = GiveBack(self);

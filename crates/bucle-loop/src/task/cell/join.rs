@@ -65,7 +65,7 @@ impl<T> JoinRef<T> {
     fn register(&mut self, cx: &mut Context<'_>) {
         let header = self.task.header();
         header.ready().note_wait();
-        let old = header.rare.take_joiner();
+        let old = header.rare.take_joiner(header.home());
         let kept = match old {
             Some(old) if old.will_wake(cx.waker()) => old,
             old => {
@@ -75,7 +75,7 @@ impl<T> JoinRef<T> {
                 clone_waker(cx.waker())
             }
         };
-        header.rare.set_joiner(kept);
+        header.rare.set_joiner(kept, header.home());
     }
 
     /// Takes the result if the task has ended and it was not taken before.
@@ -124,7 +124,7 @@ impl<T> Drop for JoinRef<T> {
         let header = self.task.header();
         let flags = header.flags.get();
         header.flags.set(flags & !(JOINED | VALUE));
-        if let Some(joiner) = header.rare.take_joiner() {
+        if let Some(joiner) = header.rare.take_joiner(header.home()) {
             drop(joiner);
         }
         if flags & VALUE != 0 {

@@ -4,7 +4,7 @@
 //! words lie in chunks, so that none is moved when there are more, and no more than a chunk is set
 //! aside. A task that ends touches its own word, not those of others, as it would in a list of them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, UnsafeCell};
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
@@ -59,9 +59,12 @@ impl Place {
     }
 }
 
-/// See the module. Runs nobody's code.
+type Chunk = [Place; IN_CHUNK];
+
+/// See the module. Runs nobody's code. Not `Sync`, as its cells aren't.
 pub(crate) struct Places {
-    chunks: RefCell<Vec<Box<[Place]>>>,
+    /// Referred to by the functions here only, none of which calls another's code or each other meanwhile.
+    chunks: UnsafeCell<Vec<Box<Chunk>>>,
     /// The first vacant place.
     vacant: Cell<u32>,
     len: Cell<usize>,
@@ -70,7 +73,7 @@ pub(crate) struct Places {
 impl Default for Places {
     fn default() -> Places {
         Places {
-            chunks: RefCell::default(),
+            chunks: UnsafeCell::default(),
             vacant: Cell::new(NONE),
             len: Cell::new(0),
         }
@@ -94,91 +97,102 @@ impl Places {
             self.add_chunk();
         }
         let number = self.vacant.get();
-        self.look(number, |place| {
+        if let Some(place) = self.place(number) {
             self.vacant.set(place.next().unwrap_or(NONE));
             place.fill(task);
-        });
+        }
         self.len.set(self.len.get() + 1);
         number
     }
 
-    /// Takes the task out of a place; `None` if there is none.
+    /// Takes a task out of the place that it says it has; `None` if it isn't there.
     #[inline]
-    pub(crate) fn remove(&self, number: u32) -> Option<TaskRef> {
-        let removed = self.look(number, |place| {
-            let task = place.get()?;
-            place.vacate(self.vacant.get());
-            Some(ManuallyDrop::into_inner(task))
-        })??;
+    pub(crate) fn remove(&self, task: &TaskRef) -> Option<TaskRef> {
+        let number = task.key();
+        let place = self.place(number)?;
+        if place.0.get() != task.ptr.as_ptr() {
+            return None;
+        }
+        place.vacate(self.vacant.get());
         self.vacant.set(number);
         self.len.set(self.len.get() - 1);
-        Some(removed)
+        // What `fill` put there, once: the place is vacant.
+        Some(TaskRef { ptr: task.ptr })
     }
 
     /// The task at a place.
     pub(crate) fn get(&self, number: u32) -> Option<TaskRef> {
-        self.look(number, |place| Some(TaskRef::clone(&*place.get()?)))?
+        Some(TaskRef::clone(&*self.place(number)?.get()?))
     }
 
     /// Asks for the memory of a place.
     #[inline]
     pub(crate) fn prefetch(&self, number: u32) {
-        self.look(number, |place| {
+        if let Some(place) = self.place(number) {
             super::prefetch::prefetch_line(ptr::from_ref(place).cast());
-        });
+        }
     }
 
     /// All tasks, in the order of their places.
     pub(crate) fn all(&self) -> Vec<TaskRef> {
-        let chunks = self.chunks.borrow();
-        let places = chunks.iter().flatten();
-        places
+        let tasks = self.chunks().iter().flat_map(|chunk| &**chunk);
+        tasks
             .filter_map(|place| Some(TaskRef::clone(&*place.get()?)))
             .collect()
     }
 
     /// The first, in the order of their places, of which `is_it` says so. That calls nobody's code.
     pub(crate) fn find(&self, is_it: impl Fn(&TaskRef) -> bool) -> Option<TaskRef> {
-        let chunks = self.chunks.borrow();
-        let mut tasks = chunks.iter().flatten().filter_map(Place::get);
-        tasks
-            .find(|task| is_it(task))
-            .map(|task| TaskRef::clone(&task))
+        let places = self.chunks().iter().flat_map(|chunk| &**chunk);
+        let mut tasks = places.filter_map(Place::get);
+        let found = tasks.find(|task| is_it(task))?;
+        Some(TaskRef::clone(&found))
     }
 
     /// Takes all tasks out, in the order of their places.
     pub(crate) fn take_all(&self) -> Vec<TaskRef> {
         self.vacant.set(NONE);
         self.len.set(0);
-        let chunks = self.chunks.take();
-        let tasks = chunks.iter().flatten().filter_map(Place::get);
+        // SAFETY: nobody has a reference to it: see the field.
+        let chunks = std::mem::take(unsafe { &mut *self.chunks.get() });
+        let tasks = chunks
+            .iter()
+            .flat_map(|chunk| &**chunk)
+            .filter_map(Place::get);
         // The places go with the chunks, and nobody else takes what was in them.
         tasks.map(ManuallyDrop::into_inner).collect()
     }
 
     #[inline]
-    fn look<R>(&self, number: u32, look: impl FnOnce(&Place) -> R) -> Option<R> {
+    fn chunks(&self) -> &Vec<Box<Chunk>> {
+        // SAFETY: nobody changes it meanwhile: see the field.
+        unsafe { &*self.chunks.get() }
+    }
+
+    #[inline]
+    fn place(&self, number: u32) -> Option<&Place> {
         let number = number as usize;
-        let chunks = self.chunks.borrow();
-        let place = chunks.get(number / IN_CHUNK)?.get(number % IN_CHUNK)?;
-        Some(look(place))
+        let chunk = self.chunks().get(number / IN_CHUNK)?;
+        Some(&chunk[number % IN_CHUNK])
     }
 
     #[cold]
     #[inline(never)]
     fn add_chunk(&self) {
-        let mut chunks = self.chunks.borrow_mut();
+        // SAFETY: nobody has a reference to it: see the field.
+        let chunks = unsafe { &mut *self.chunks.get() };
         let first = chunks.len() * IN_CHUNK;
         assert!(
             first + IN_CHUNK < NONE as usize,
             "a loop holds fewer than 2^31 tasks"
         );
-        let next = |place| match place + 1 < first + IN_CHUNK {
-            true => place as u32 + 1,
-            false => NONE,
-        };
-        let places = first..first + IN_CHUNK;
-        chunks.push(places.map(|place| Place::vacant(next(place))).collect());
+        let chunk = std::array::from_fn(|place| {
+            Place::vacant(match place + 1 < IN_CHUNK {
+                true => (first + place + 1) as u32,
+                false => NONE,
+            })
+        });
+        chunks.push(Box::new(chunk));
         self.vacant.set(first as u32);
     }
 }
@@ -214,12 +228,18 @@ mod tests {
         let mut model = BTreeMap::new();
         for id in 1..6_000 {
             if random.u64(..9_000) > id {
-                let number = places.insert(task(&home, id));
+                let task = task(&home, id);
+                let number = places.insert(task.clone());
+                task.set_key(number);
                 assert_eq!(model.insert(number, id), None, "a place that was taken");
             } else {
                 let number = random.u32(..IN_CHUNK as u32 * 12);
-                let removed = places.remove(number).map(|task| task.id());
-                assert_eq!(removed, model.remove(&number));
+                let task = places.get(number);
+                assert_eq!(task.as_ref().map(TaskRef::id), model.remove(&number));
+                if let Some(task) = task {
+                    assert!(places.remove(&task).is_some_and(|same| same.is(&task)));
+                    assert!(places.remove(&task).is_none(), "it was taken out");
+                }
                 assert!(places.get(number).is_none());
             }
             assert_eq!(places.len(), model.len());
@@ -236,7 +256,7 @@ mod tests {
         assert!(places.find(|task| task.id() == 0).is_none());
         assert_eq!(ids(places.take_all()), expected);
         assert_eq!(places.len(), 0);
-        assert!(places.all().is_empty() && places.remove(0).is_none());
+        assert!(places.all().is_empty() && places.get(0).is_none());
         assert_eq!(places.insert(task(&home, 1)), 0);
     }
 
@@ -244,9 +264,12 @@ mod tests {
     fn what_is_left_is_dropped_with_it() {
         let (home, places) = (home(), Places::default());
         for id in 0..IN_CHUNK as u64 + 3 {
-            places.insert(task(&home, id));
+            let task = task(&home, id);
+            task.set_key(places.insert(task.clone()));
         }
-        drop(places.remove(7));
+        let task = places.get(7).unwrap();
+        drop(places.remove(&task));
+        drop(task);
         assert_eq!(home.count(), 1 + IN_CHUNK + 2);
         drop(places);
         assert_eq!(home.count(), 1);

@@ -1,14 +1,16 @@
 //! [`Rare`]: what few tasks have, and who waits for the end of one, in one word.
 //!
 //! Most tasks that have anything here have a joiner, which is another task: then the word is the
-//! pointer of that one's waker, of which the table is known. A joiner of another make is in a box of
-//! its own, and where there is more than a joiner all of it is in an [`Extra`].
+//! pointer of that one's waker, of which the table is known. A joiner of another make lies in memory
+//! of the home's, and where there is more than a joiner all of it is in an [`Extra`].
 
-use std::ptr;
+use std::alloc::Layout;
+use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
+use super::home::{Home, class_of, layout_of};
 use super::waker::{from_cell, into_cell};
 use super::{DoneCallback, Header};
 use crate::context;
@@ -43,14 +45,18 @@ const KIND: usize = 0b11;
 const TASK: usize = 0;
 /// An `Extra` from a box.
 const EXTRA: usize = 1;
-/// A `Waker` from a box.
+/// A `Waker`, in memory of the home's.
 const WAKER: usize = 2;
+
+/// Of what a joiner of another make lies in.
+const LAYOUT: Layout = layout_of::<Waker>();
+const CLASS: Option<u32> = class_of(LAYOUT);
 
 const _: () = assert!(align_of::<Header>() > KIND && align_of::<Waker>() > KIND);
 const _: () = assert!(align_of::<Extra>() > KIND);
 
 /// See the module. Owns what it points to, and has no destructor: [`take_joiner`](Rare::take_joiner)
-/// and [`take_extra`](Rare::take_extra) empty it.
+/// and [`take_extra`](Rare::take_extra) empty it. The home that it is given is always the cell's.
 pub(super) struct Rare(Cell<*mut ()>);
 
 impl Rare {
@@ -59,7 +65,10 @@ impl Rare {
     pub(super) fn new(name: Option<Arc<str>>) -> Rare {
         let rare = Rare(Cell::new(ptr::null_mut()));
         if name.is_some() {
-            rare.with_extra(|extra| extra.name = name);
+            rare.put_extra(Box::new(Extra {
+                name,
+                ..Extra::default()
+            }));
         }
         rare
     }
@@ -71,13 +80,13 @@ impl Rare {
 
     /// Takes who waits for the end.
     #[inline]
-    pub(super) fn take_joiner(&self) -> Option<Waker> {
+    pub(super) fn take_joiner(&self, home: &Home) -> Option<Waker> {
         let word = self.0.get();
         if word.is_null() {
             return None;
         }
         if Rare::kind(word) != TASK {
-            return self.take_joiner_otherwise(word);
+            return self.take_joiner_otherwise(home);
         }
         self.0.set(ptr::null_mut());
         // SAFETY: `set_joiner` put the cell of a waker there that it forgot; it is taken out here.
@@ -85,33 +94,45 @@ impl Rare {
     }
 
     #[inline(never)]
-    fn take_joiner_otherwise(&self, word: *mut ()) -> Option<Waker> {
+    fn take_joiner_otherwise(&self, home: &Home) -> Option<Waker> {
+        let word = self.0.get();
         if Rare::kind(word) == EXTRA {
             return self.peek_extra(|extra| extra.joiner.take())?;
         }
         self.0.set(ptr::null_mut());
-        // SAFETY: the kind is WAKER: `set_joiner` had it from a box, and it is taken out here.
-        let joiner: Box<Waker> =
-            unsafe { Box::from_raw(word.map_addr(|address| address & !KIND).cast()) };
-        Some(*joiner)
+        let memory = NonNull::new(word.map_addr(|address| address & !KIND).cast::<u8>())?;
+        // SAFETY: the kind is WAKER: `set_joiner_otherwise` wrote one into memory of this home, of this
+        // layout. It is taken out here, and nobody uses the memory then.
+        unsafe {
+            let joiner = memory.cast::<Waker>().read();
+            home.free(memory, LAYOUT, CLASS);
+            Some(joiner)
+        }
     }
 
     /// Notes who waits for the end. Nobody is noted yet.
     #[inline]
-    pub(super) fn set_joiner(&self, joiner: Waker) {
+    pub(super) fn set_joiner(&self, joiner: Waker, home: &Home) {
+        if !self.0.get().is_null() {
+            return self.set_joiner_otherwise(joiner, home);
+        }
+        match into_cell(joiner) {
+            Ok(cell) => self.0.set(cell.cast()),
+            Err(joiner) => self.set_joiner_otherwise(joiner, home),
+        }
+    }
+
+    #[inline(never)]
+    fn set_joiner_otherwise(&self, joiner: Waker, home: &Home) {
         if !self.0.get().is_null() {
             // An `Extra`, as there is no joiner.
-            self.with_extra(|extra| extra.joiner = Some(joiner));
-            return;
+            return self.with_extra(home, |extra| extra.joiner = Some(joiner));
         }
-        let word = match into_cell(joiner) {
-            Ok(cell) => cell.cast(),
-            Err(joiner) => {
-                let boxed = Box::into_raw(Box::new(joiner)).cast::<()>();
-                boxed.map_addr(|address| address | WAKER)
-            }
-        };
-        self.0.set(word);
+        let memory = home.allocate(LAYOUT, CLASS).cast::<Waker>();
+        // SAFETY: the memory is a waker's by its layout, and nobody else knows it.
+        unsafe { memory.write(joiner) };
+        let word = memory.as_ptr().cast::<()>();
+        self.0.set(word.map_addr(|address| address | WAKER));
     }
 
     /// Whether there is an `Extra`.
@@ -140,10 +161,10 @@ impl Rare {
     }
 
     /// Looks at the rare things, making them if there are none. `look` calls nobody's code.
-    pub(super) fn with_extra<R>(&self, look: impl FnOnce(&mut Extra) -> R) -> R {
+    pub(super) fn with_extra<R>(&self, home: &Home, look: impl FnOnce(&mut Extra) -> R) -> R {
         let mut extra = self.take_extra().unwrap_or_else(|| {
             Box::new(Extra {
-                joiner: self.take_joiner(),
+                joiner: self.take_joiner(home),
                 ..Extra::default()
             })
         });

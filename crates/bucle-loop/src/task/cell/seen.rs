@@ -22,9 +22,9 @@ impl TaskRef {
     /// Who waits for its end.
     pub(crate) fn joiner_key(&self) -> Option<WakerKey> {
         let header = self.header();
-        let joiner = header.rare.take_joiner()?;
+        let joiner = header.rare.take_joiner(header.home())?;
         let key = WakerKey::of(&joiner);
-        header.rare.set_joiner(joiner);
+        header.rare.set_joiner(joiner, header.home());
         Some(key)
     }
 
