@@ -210,6 +210,19 @@ impl TaskRef {
         }
     }
 
+    /// [`schedule`](TaskRef::schedule) with this reference.
+    #[inline]
+    pub(crate) fn into_ready(self) {
+        let flags = self.header().flags.get();
+        if flags & (SCHEDULED | CLOSED) == 0 {
+            self.header().flags.set(flags | SCHEDULED);
+            // The home, and the queue in it, are there as long as the task, which will be in it.
+            let task = ManuallyDrop::new(self);
+            let ready = task.header().ready();
+            ready.push_task(|| TaskRef { ptr: task.ptr });
+        }
+    }
+
     /// Whether its loop was closed.
     pub(crate) fn is_loop_closed(&self) -> bool {
         self.header().home().is_closed()
@@ -555,16 +568,20 @@ impl TaskRef {
     #[inline]
     pub(crate) fn set_parent(&self, id: u64) {
         if id != 0 {
-            let header = self.header();
-            let before = u32::try_from(self.id().wrapping_sub(id)).unwrap_or(FAR);
-            header.parent.set(match before {
-                0 | FAR => header.with_extra(|extra| {
-                    extra.parent = id;
-                    FAR
-                }),
-                before => before,
-            });
+            let before = self.id().wrapping_sub(id);
+            if before.wrapping_sub(1) < u64::from(FAR) - 1 {
+                self.header().parent.set(before as u32);
+            } else {
+                self.set_far_parent(id);
+            }
         }
+    }
+
+    #[cold]
+    fn set_far_parent(&self, id: u64) {
+        let header = self.header();
+        header.with_extra(|extra| extra.parent = id);
+        header.parent.set(FAR);
     }
 
     /// Where the task was spawned.

@@ -100,7 +100,7 @@ impl TaskTable {
         F: Future + 'static,
     {
         let (task, join) = self.add(event_loop, future, name, None, location);
-        task.schedule();
+        task.into_ready();
         Task::new(join)
     }
 

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-use super::{DONE, JOINED, TaskRef, VALUE, clone_waker};
+use super::{DONE, JOINED, TaskRef, VALUE};
 use crate::task::TaskError;
 
 /// The one reference to a task through which its result can be had, for the thread that made the
@@ -65,17 +65,16 @@ impl<T> JoinRef<T> {
     fn register(&mut self, cx: &mut Context<'_>) {
         let header = self.task.header();
         header.ready().note_wait();
-        let old = header.rare.take_joiner(header.home());
-        let kept = match old {
-            Some(old) if old.will_wake(cx.waker()) => old,
+        let home = header.home();
+        match header.rare.take_joiner(home) {
+            Some(old) if old.will_wake(cx.waker()) => header.rare.set_joiner(old, home),
             old => {
                 // The task itself might end while the old one is dropped or the new one made:
                 // nothing is borrowed.
                 drop(old);
-                clone_waker(cx.waker())
+                header.rare.clone_joiner(cx.waker(), home);
             }
-        };
-        header.rare.set_joiner(kept, header.home());
+        }
     }
 
     /// Takes the result if the task has ended and it was not taken before.

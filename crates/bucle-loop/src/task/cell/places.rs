@@ -35,11 +35,10 @@ impl Place {
         self.0.set(ptr::without_provenance_mut(word));
     }
 
-    /// The next vacant place, if this is one.
+    /// The next vacant place, of one that is vacant.
     #[inline]
-    fn next(&self) -> Option<u32> {
-        let word = self.0.get().addr();
-        (word & VACANT != 0).then_some((word >> 1) as u32)
+    fn next_vacant(&self) -> u32 {
+        (self.0.get().addr() >> 1) as u32
     }
 
     #[inline]
@@ -50,7 +49,7 @@ impl Place {
     /// The reference that is here, if one is. It is to be taken from here, or not to be dropped.
     #[inline]
     fn get(&self) -> Option<ManuallyDrop<TaskRef>> {
-        if self.next().is_some() {
+        if self.0.get().addr() & VACANT != 0 {
             return None;
         }
         // Not vacant: `fill` put it there, and it is a reference until the place is vacated.
@@ -93,14 +92,18 @@ impl Places {
     /// At 2^31 tasks.
     #[inline]
     pub(crate) fn insert(&self, task: TaskRef) -> u32 {
-        if self.vacant.get() == NONE {
-            self.add_chunk();
-        }
-        let number = self.vacant.get();
-        if let Some(place) = self.place(number) {
-            self.vacant.set(place.next().unwrap_or(NONE));
-            place.fill(task);
-        }
+        let mut number = self.vacant.get();
+        let place = match self.place(number) {
+            Some(place) => place,
+            // There is no place with the number NONE.
+            None => {
+                let place = self.add_chunk();
+                number = self.vacant.get();
+                place
+            }
+        };
+        self.vacant.set(place.next_vacant());
+        place.fill(task);
         self.len.set(self.len.get() + 1);
         number
     }
@@ -176,9 +179,10 @@ impl Places {
         Some(&chunk[number % IN_CHUNK])
     }
 
+    /// Adds a chunk, all of it vacant, and gives the first place of it, which is the first vacant one.
     #[cold]
     #[inline(never)]
-    fn add_chunk(&self) {
+    fn add_chunk(&self) -> &Place {
         // SAFETY: nobody has a reference to it: see the field.
         let chunks = unsafe { &mut *self.chunks.get() };
         let first = chunks.len() * IN_CHUNK;
@@ -194,6 +198,7 @@ impl Places {
         });
         chunks.push(Box::new(chunk));
         self.vacant.set(first as u32);
+        &self.chunks()[first / IN_CHUNK][0]
     }
 }
 

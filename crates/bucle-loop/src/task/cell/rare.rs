@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::home::{Home, class_of, layout_of};
-use super::waker::{from_cell, into_cell};
+use super::waker::{clone_to_cell, from_cell, into_cell};
 use super::{DoneCallback, Header};
 use crate::context;
 use crate::primitives::Cell;
@@ -107,6 +107,17 @@ impl Rare {
             let joiner = memory.cast::<Waker>().read();
             home.free(memory, LAYOUT, CLASS);
             Some(joiner)
+        }
+    }
+
+    /// Notes who waits for the end, by a clone of the waker. Nobody is noted yet.
+    #[inline]
+    pub(super) fn clone_joiner(&self, joiner: &Waker, home: &Home) {
+        match clone_to_cell(joiner) {
+            Some(cell) if self.0.get().is_null() => self.0.set(cell.cast()),
+            // SAFETY: it was just cloned, and nothing else is made of it.
+            Some(cell) => self.set_joiner_otherwise(unsafe { from_cell(cell) }, home),
+            None => self.set_joiner_otherwise(joiner.clone(), home),
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) fn into_cell(waker: Waker) -> Result<*mut Header, Waker> {
     Ok(ManuallyDrop::new(waker).data().cast_mut().cast())
 }
 
-/// The waker that [`into_cell`] forgot.
+/// The waker that [`into_cell`] forgot, or [`clone_to_cell`] counted.
 ///
 /// # Safety
 /// It came from there, and no other waker is made of it.
@@ -50,13 +50,25 @@ fn is_ours(waker: &Waker) -> bool {
 /// [`Waker::clone`], without the call through the table where the waker is a task's.
 #[inline]
 pub(crate) fn clone_waker(waker: &Waker) -> Waker {
-    if !is_ours(waker) {
-        return waker.clone();
+    match clone_to_cell(waker) {
+        // SAFETY: it was just cloned, and nothing else is made of it.
+        Some(cell) => unsafe { from_cell(cell) },
+        None => waker.clone(),
     }
-    // SAFETY: `waker` is ours and keeps the cell alive; what is counted is the waker made of it.
+}
+
+/// Clones a waker of ours, and gives the cell that [`from_cell`] makes the clone of.
+#[inline]
+pub(super) fn clone_to_cell(waker: &Waker) -> Option<*mut Header> {
+    if !is_ours(waker) {
+        return None;
+    }
+    // SAFETY: `waker` is ours and keeps the cell alive; what is counted is the waker that may be made
+    // of what is returned.
     unsafe {
-        add_waker(header_of(waker.data()));
-        Waker::from_raw(RawWaker::new(waker.data(), &WAKER))
+        let ptr = header_of(waker.data());
+        add_waker(ptr);
+        Some(ptr.as_ptr())
     }
 }
 
