@@ -89,7 +89,7 @@ impl<T> Fifo<T> {
         unsafe { Fifo::place(self.last.get(), tail).write(value) };
         let next = tail.wrapping_add(1);
         if next % IN_BLOCK == 0 {
-            self.begin_block();
+            return self.begin_block(next);
         }
         self.tail.set(next);
     }
@@ -101,16 +101,27 @@ impl<T> Fifo<T> {
             return None;
         }
         let head = self.head.get();
-        let block = self.first.get();
         let next = head.wrapping_add(1);
         if next % IN_BLOCK == 0 {
-            self.leave_block();
+            return self.pop_last_of_block();
         }
         self.head.set(next);
         // SAFETY: the block is that of number `head`, which is in the queue, as that isn't empty: its
-        // place holds a value. From now on it counts as holding nothing, so that nobody reads it
-        // again. A block that was just left is still there: it is kept.
-        Some(unsafe { Fifo::place(block, head).read() })
+        // place holds a value. From now on it counts as holding nothing, so that nobody reads it again.
+        Some(unsafe { Fifo::place(self.first.get(), head).read() })
+    }
+
+    /// [`pop`](Fifo::pop) where something is there, and it is in the last place of its block. A function
+    /// that does it all, so that nothing has to be kept beside a call.
+    #[cold]
+    #[inline(never)]
+    fn pop_last_of_block(&self) -> Option<T> {
+        let head = self.head.get();
+        // SAFETY: as in `pop`.
+        let value = unsafe { Fifo::place(self.first.get(), head).read() };
+        self.head.set(head.wrapping_add(1));
+        self.leave_block();
+        Some(value)
     }
 
     /// Each has what the other had; the blocks that are kept are as good for either.
@@ -135,10 +146,10 @@ impl<T> Fifo<T> {
         }
     }
 
-    /// The last block is full, or will be with what is being put in: adds another.
+    /// What was put in has filled the last block: adds another, for the number `tail`, and counts it.
     #[cold]
     #[inline(never)]
-    fn begin_block(&self) {
+    fn begin_block(&self, tail: usize) {
         let block = match self.kept.get() {
             Some(block) => {
                 // SAFETY: it is kept: nobody else uses it, and its link was written.
@@ -151,12 +162,10 @@ impl<T> Fifo<T> {
         // SAFETY: the last block is there, and nobody has a reference to it.
         unsafe { (*self.last.get().as_ptr()).next = Some(block) };
         self.last.set(block);
+        self.tail.set(tail);
     }
 
-    /// The last number of the first block is being taken out. The block is kept, and only others are
-    /// given to the allocator.
-    #[cold]
-    #[inline(never)]
+    /// The last number of the first block was taken out: keeps the block.
     fn leave_block(&self) {
         let block = self.first.get();
         // SAFETY: it is there, and nobody has a reference to it. It isn't the last one: that is the
