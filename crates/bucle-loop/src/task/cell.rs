@@ -639,13 +639,8 @@ impl TaskRef {
                 discard(payload);
             }
         }
-        // Most have neither. What a waker, a callback or the value of a context variable does when it is
-        // dropped is other people's code, and this runs wherever a reference goes.
-        if let Some(joiner) = header.rare.take_joiner(header.home()) {
-            drop_quietly(joiner);
-        }
-        if let Some(extra) = header.rare.take_extra() {
-            drop_quietly(extra);
+        if !header.rare.is_empty() {
+            self.drop_rare();
         }
         // SAFETY: `home` came from `HomeRef::into_raw` and is given back this once, at the end of this
         // function: this is the last reference, and as CLOSED is set no waker makes a new one or
@@ -661,6 +656,21 @@ impl TaskRef {
         // SAFETY: the last owner's reference, on the owner's thread; all that a destructor has to
         // be run for on this thread is gone.
         unsafe { count::release_owner(self.ptr, &home) };
+    }
+}
+
+impl TaskRef {
+    /// What a waker, a callback or the value of a context variable does when it is dropped is other
+    /// people's code, and this runs wherever a reference goes.
+    #[inline(never)]
+    fn drop_rare(&self) {
+        let header = self.header();
+        if let Some(joiner) = header.rare.take_joiner(header.home()) {
+            drop_quietly(joiner);
+        }
+        if let Some(extra) = header.rare.take_extra() {
+            drop_quietly(extra);
+        }
     }
 }
 

@@ -37,6 +37,8 @@ const LARGEST: usize = STEP * CLASSES;
 const STEP: usize = 16;
 const SPENT: usize = 8;
 const CLASSES: usize = 40;
+/// The class of what is not kept.
+const NONE: u32 = u32::MAX;
 
 /// What a loop's cells point to.
 ///
@@ -160,7 +162,7 @@ impl Home {
 
     /// Memory for a cell of this layout, which is one of [`layout_of`] and of this class.
     #[inline]
-    pub(super) fn allocate(&self, layout: Layout, class: Option<u32>) -> NonNull<u8> {
+    pub(super) fn allocate(&self, layout: Layout, class: u32) -> NonNull<u8> {
         match self.local.free.take(layout, class) {
             Some(memory) => memory,
             None => allocate(layout),
@@ -173,7 +175,7 @@ impl Home {
     /// It came from `allocate` with this layout, of this home or another, and nobody uses it;
     /// `class` is that of the layout.
     #[inline]
-    pub(super) unsafe fn free(&self, memory: NonNull<u8>, layout: Layout, class: Option<u32>) {
+    pub(super) unsafe fn free(&self, memory: NonNull<u8>, layout: Layout, class: u32) {
         // SAFETY: as the caller says.
         unsafe {
             if !self.local.free.put(memory, layout, class) {
@@ -313,16 +315,12 @@ pub(super) const fn layout_of<T>() -> Layout {
 }
 
 /// Which list memory of this layout belongs to. Asked when the program is compiled.
-pub(super) const fn class_of(layout: Layout) -> Option<u32> {
+pub(super) const fn class_of(layout: Layout) -> u32 {
     if cfg!(any(loom, bucle_no_recycling)) || layout.align() != STEP {
-        return None;
+        return NONE;
     }
     let class = (layout.size() + SPENT) / STEP - 1;
-    if class < CLASSES {
-        Some(class as u32)
-    } else {
-        None
-    }
+    if class < CLASSES { class as u32 } else { NONE }
 }
 
 #[cold]
@@ -366,8 +364,8 @@ impl Default for FreeCells {
 
 impl FreeCells {
     #[inline]
-    fn take(&self, layout: Layout, class: Option<u32>) -> Option<NonNull<u8>> {
-        let list = &self.lists[class? as usize];
+    fn take(&self, layout: Layout, class: u32) -> Option<NonNull<u8>> {
+        let list = self.lists.get(class as usize)?;
         let first = list.get()?;
         // SAFETY: what is in a list was put there by `put`, which wrote the `FreeCell` and says
         // that nobody else uses the memory; it leaves the list here.
@@ -381,20 +379,21 @@ impl FreeCells {
     /// # Safety
     /// It was allocated with this layout, whose class this is, and nobody uses it.
     #[inline]
-    unsafe fn put(&self, memory: NonNull<u8>, layout: Layout, class: Option<u32>) -> bool {
-        let Some(class) = class else {
+    unsafe fn put(&self, memory: NonNull<u8>, layout: Layout, class: u32) -> bool {
+        let Some(list) = self.lists.get(class as usize) else {
             return false;
         };
-        let kept = self.kept.get().saturating_add(layout.size());
-        if kept > KEPT {
+        let kept = self.kept.get();
+        // What has a class is smaller than KEPT. Of a closed home the number is the greatest there is.
+        if kept > KEPT - layout.size() {
             return false;
         }
         let first: NonNull<FreeCell> = memory.cast();
-        let next = self.lists[class as usize].replace(Some(first));
+        let next = list.replace(Some(first));
         // SAFETY: it is ours now, and large enough and aligned for the `FreeCell`: it was a cell,
         // which has a header.
         unsafe { first.write(FreeCell { next }) };
-        self.kept.set(kept);
+        self.kept.set(kept + layout.size());
         true
     }
 
@@ -430,14 +429,14 @@ mod tests {
         assert_eq!(layout_of::<Sized<14>>().size(), 120);
         assert_eq!(layout_of::<Sized<15>>().size(), 120);
         assert_eq!(layout_of::<Sized<16>>().size(), 136);
-        assert_eq!(class_of(layout_of::<Sized<15>>()), Some(7));
+        assert_eq!(class_of(layout_of::<Sized<15>>()), 7);
         // The largest that is kept, and one more word.
-        assert_eq!(class_of(layout_of::<Sized<79>>()), Some(CLASSES as u32 - 1));
+        assert_eq!(class_of(layout_of::<Sized<79>>()), CLASSES as u32 - 1);
         assert_eq!(layout_of::<Sized<80>>(), Layout::new::<Sized<80>>());
-        assert_eq!(class_of(layout_of::<Sized<80>>()), None);
+        assert_eq!(class_of(layout_of::<Sized<80>>()), NONE);
         #[repr(align(64))]
         struct Aligned(#[expect(dead_code, reason = "only its size matters")] u8);
-        assert_eq!(class_of(layout_of::<Aligned>()), None);
+        assert_eq!(class_of(layout_of::<Aligned>()), NONE);
     }
 
     #[test]

@@ -50,7 +50,7 @@ const WAKER: usize = 2;
 
 /// Of what a joiner of another make lies in.
 const LAYOUT: Layout = layout_of::<Waker>();
-const CLASS: Option<u32> = class_of(LAYOUT);
+const CLASS: u32 = class_of(LAYOUT);
 
 const _: () = assert!(align_of::<Header>() > KIND && align_of::<Waker>() > KIND);
 const _: () = assert!(align_of::<Extra>() > KIND);
@@ -144,6 +144,12 @@ impl Rare {
         unsafe { memory.write(joiner) };
         let word = memory.as_ptr().cast::<()>();
         self.0.set(word.map_addr(|address| address | WAKER));
+    }
+
+    /// Whether there is nothing at all.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.get().is_null()
     }
 
     /// Whether there is an `Extra`.
