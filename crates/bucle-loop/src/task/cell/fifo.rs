@@ -88,7 +88,7 @@ impl<T> Fifo<T> {
         // in the queue.
         unsafe { Fifo::place(self.last.get(), tail).write(value) };
         let next = tail.wrapping_add(1);
-        if next % IN_BLOCK == 0 {
+        if next.is_multiple_of(IN_BLOCK) {
             return self.begin_block(next);
         }
         self.tail.set(next);
@@ -102,7 +102,7 @@ impl<T> Fifo<T> {
         }
         let head = self.head.get();
         let next = head.wrapping_add(1);
-        if next % IN_BLOCK == 0 {
+        if next.is_multiple_of(IN_BLOCK) {
             return self.pop_last_of_block();
         }
         self.head.set(next);
