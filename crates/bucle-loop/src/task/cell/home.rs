@@ -469,22 +469,18 @@ mod tests {
             KEPT / layout.size() * layout.size()
         );
 
-        home.close();
-        assert!(
+        let is_empty = || {
             home.local
                 .free
                 .lists
                 .iter()
                 .all(|list| list.get().is_none())
-        );
+        };
+        home.close();
+        assert!(is_empty());
         // SAFETY: as above.
         unsafe { home.free(other, larger, class_of(larger)) };
-        assert!(
-            home.local
-                .free
-                .lists
-                .iter()
-                .all(|list| list.get().is_none())
-        );
+        assert!(is_empty());
+        drop(inbox.close(1 << 40));
     }
 }

@@ -69,20 +69,20 @@ impl Locations {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use std::sync::OnceLock;
 
     #[test]
     fn each_place_has_its_number() {
         let locations = Locations::default();
         // More than there are slots; one place each, as each is a copy.
-        let copies: Vec<Place> = (0..SLOTS * 3)
-            .map(|_| &*Box::leak(Box::new(*Location::caller())))
-            .collect();
+        static COPIES: OnceLock<Vec<Location>> = OnceLock::new();
+        let copies = COPIES.get_or_init(|| (0..SLOTS * 3).map(|_| *Location::caller()).collect());
         let numbers: Vec<u32> = copies
             .iter()
             .map(|place| locations.number_of(place))
             .collect();
         for (place, number) in copies.iter().zip(&numbers) {
-            assert!(ptr::eq(locations.place(*number), *place));
+            assert!(ptr::eq(locations.place(*number), place));
             assert_eq!(locations.number_of(place), *number);
         }
         assert_eq!(locations.places.borrow().len(), copies.len());

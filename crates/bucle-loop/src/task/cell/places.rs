@@ -217,8 +217,8 @@ mod tests {
     use std::collections::BTreeMap;
     use std::panic::Location;
 
-    fn home() -> HomeRef {
-        HomeRef::new(1 << 41, Inbox::acquire(1 << 41, Box::new(|| ())))
+    fn home(loop_id: u64) -> HomeRef {
+        HomeRef::new(loop_id, Inbox::acquire(loop_id, Box::new(|| ())))
     }
 
     fn task(home: &HomeRef, id: u64) -> TaskRef {
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn it_does_what_a_map_does() {
-        let (home, places) = (home(), Places::default());
+        let (home, places) = (home(1 << 41), Places::default());
         let mut random = fastrand::Rng::with_seed(11);
         let mut model = BTreeMap::new();
         let steps = if cfg!(miri) { 1_200 } else { 6_000 };
@@ -264,11 +264,12 @@ mod tests {
         assert_eq!(places.len(), 0);
         assert!(places.all().is_empty() && places.get(0).is_none());
         assert_eq!(places.insert(task(&home, 1)), 0);
+        drop(home.inbox().close(home.loop_id()));
     }
 
     #[test]
     fn what_is_left_is_dropped_with_it() {
-        let (home, places) = (home(), Places::default());
+        let (home, places) = (home((1 << 41) + 1), Places::default());
         for id in 0..IN_CHUNK as u64 + 3 {
             let task = task(&home, id);
             task.set_key(places.insert(task.clone()));
@@ -279,5 +280,6 @@ mod tests {
         assert_eq!(home.count(), 1 + IN_CHUNK + 2);
         drop(places);
         assert_eq!(home.count(), 1);
+        drop(home.inbox().close(home.loop_id()));
     }
 }
