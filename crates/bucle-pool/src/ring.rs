@@ -166,25 +166,27 @@ pub(crate) fn pop(
             continue;
         }
         let words = ring.at(head).load(Ordering::Relaxed) & u64::from(u32::MAX);
+        // Not by comparing ends, which may have gone round: the positions are the other side's.
+        let fits = (HEADER as u64..=tail - head).contains(&words);
         let next = head.wrapping_add(words);
         // Only after this is what was read known to belong to the frame.
         let swapped = ring
             .head
             .compare_exchange(head, next, Ordering::AcqRel, Ordering::Acquire);
         match swapped {
-            Ok(_) if words < HEADER as u64 || next > tail => return Err(Garbage),
-            Ok(_) => break words,
+            Ok(_) if fits => break words,
+            Ok(_) => return Err(Garbage),
             Err(now) => head = now,
         }
     };
     let mut header = [0; HEADER];
-    for (position, word) in (head..).zip(&mut header) {
-        *word = ring.at(position).load(Ordering::Relaxed);
+    for (position, word) in header.iter_mut().enumerate() {
+        *word = ring.at(head + position as u64).load(Ordering::Relaxed);
     }
     let first = head + HEADER as u64;
     let words = words as usize - HEADER;
-    for (position, word) in (first..).zip(&mut payload.begin(words * 8)[..words]) {
-        *word = ring.at(position).load(Ordering::Relaxed);
+    for (position, word) in payload.begin(words * 8)[..words].iter_mut().enumerate() {
+        *word = ring.at(first + position as u64).load(Ordering::Relaxed);
     }
     ring.freed.store(first + words as u64, Ordering::Release);
     Ok(Some(header))
@@ -301,6 +303,15 @@ mod tests {
             memory.data[0].store(words, Ordering::Relaxed);
             assert_eq!(pop(memory.ring(), &mut payload), Err(Garbage), "{words}");
         }
+        // A frame of 32 GiB that ends behind the last position there is.
+        memory.ring().head.store(u64::MAX - 8, Ordering::Release);
+        memory.ring().tail.store(u64::MAX, Ordering::Release);
+        memory.data[(u64::MAX - 8) as usize % 16].store(u64::MAX, Ordering::Relaxed);
+        assert_eq!(pop(memory.ring(), &mut payload), Err(Garbage));
+        // And one that ends just there.
+        memory.ring().head.store(u64::MAX - 6, Ordering::Release);
+        memory.data[(u64::MAX - 6) as usize % 16].store(6, Ordering::Relaxed);
+        assert!(pop(memory.ring(), &mut payload).unwrap().is_some());
         let mut producer = Producer::default();
         memory.ring().freed.store(u64::MAX, Ordering::Release);
         assert!(producer.push(memory.ring(), header(0), &[0; 100]).is_none());
