@@ -102,6 +102,11 @@ impl Producer {
         Some(end)
     }
 
+    /// Where the next frame begins.
+    pub(crate) fn position(&self) -> u64 {
+        self.tail
+    }
+
     /// From where on the ring's words may not be written to.
     fn free_from(&mut self, ring: Ring<'_>) -> u64 {
         // A reader gone mad gets no room beyond what was written.
@@ -190,6 +195,21 @@ pub(crate) fn pop(
     }
     ring.freed.store(first + words as u64, Ordering::Release);
     Ok(Some(header))
+}
+
+/// Says that the writer waits for room; it looks once more after that, before it sleeps.
+pub(crate) fn want_room(wants_room: &AtomicU64) {
+    wants_room.store(1, Ordering::SeqCst);
+    fence(Ordering::SeqCst);
+}
+
+/// Asks, after frames were read, whether the writer waits for room; if so it is not said to wait any
+/// more, and the caller wakes it.
+pub(crate) fn take_waiter(wants_room: &AtomicU64) -> bool {
+    // Against `want_room`, as in `take_sleeper`: without it the writer may see a full ring, and this
+    // side nobody who waits.
+    fence(Ordering::SeqCst);
+    wants_room.load(Ordering::Relaxed) != 0 && wants_room.swap(0, Ordering::SeqCst) != 0
 }
 
 /// Asks, after a frame was written, whether the reader sleeps; if so it is not said to sleep any
