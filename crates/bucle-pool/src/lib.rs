@@ -81,7 +81,7 @@ pub use start::{BuildMismatch, init};
 /// What the code that the attributes make names.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::function::{Answer, CallError, Entry, FUNCTIONS};
+    pub use crate::function::{Answer, CallError, Entry, FUNCTIONS, ProcessFunction};
     pub use crate::payload::{NotDecoded, NotEncoded, Reader, Writer};
     pub use crate::start::TEST_ENTRIES;
     pub use linkme;
