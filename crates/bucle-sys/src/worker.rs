@@ -67,6 +67,22 @@ pub fn die_with_parent(parent: u32) -> io::Result<bool> {
     Ok(now.is_some_and(|now| u32::try_from(now.get()) == Ok(parent)))
 }
 
+/// Has the signals that the parent may ignore, and would have this process ignore with it, do what
+/// they do by default: `SIGTERM`, by which this process is asked to end, and `SIGCHLD`, without
+/// which none of its children can be waited for. What is handled is left alone.
+pub fn restore_signals() {
+    for signal in [libc::SIGTERM, libc::SIGCHLD] {
+        // SAFETY: all zeros is a valid `sigaction`, which the call fills in.
+        let mut now: libc::sigaction = unsafe { std::mem::zeroed() };
+        // SAFETY: `now` may be written to; a null pointer asks for no change.
+        let asked = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut now) };
+        if asked == 0 && now.sa_sigaction == libc::SIG_IGN {
+            // SAFETY: the default action is no code of ours.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+    }
+}
+
 /// Kills the process group that this process leads, itself included. Where it leads none, itself.
 pub fn kill_own_group() -> ! {
     let own = rustix::process::getpid();

@@ -202,3 +202,21 @@ fn a_deadline_during_a_shutdown_ends_its_task_and_no_other() {
         assert!(end.await.unwrap());
     });
 }
+
+#[test]
+fn times_without_an_end_are_none() {
+    run(async {
+        let builder = ProcessPoolExecutor::builder().max_workers(1);
+        let pool = builder.kill_after(Duration::MAX).build().unwrap();
+        let endless = TaskOptions::new().deadline(Duration::MAX);
+        let task = pool.submit_with(endless.clone(), one_more, 1);
+        assert_eq!(task.await.unwrap(), 2);
+        let cancelled = pool.submit_with(endless, sleep, 2 * WATCHDOG);
+        while !cancelled.running() {
+            bucle_loop::sleep(Duration::from_millis(1)).await;
+        }
+        cancelled.cancel("enough");
+        failure(cancelled.await);
+        assert!(pool.shutdown(Duration::MAX).await);
+    });
+}
