@@ -61,7 +61,7 @@ mod start;
 mod worker;
 
 pub use blocking::{Pending, ProcessPool};
-pub use board::LONGEST_INLINE;
+pub use board::{LONGEST_INLINE, LONGEST_INLINE_OUTPUT};
 pub use bucle_sys::plain::Plain;
 pub use error::{BrokenProcessPool, Cause, Failure, ProcessError, ProcessPanic, Rejected};
 pub use function::ProcessFunction;

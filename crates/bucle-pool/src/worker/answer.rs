@@ -10,7 +10,7 @@ use bucle_sys::worker as sys;
 
 use super::link::Link;
 use super::panics::PanicReport;
-use crate::board::{Board, LONGEST_INLINE, Running};
+use crate::board::{Board, LONGEST_INLINE_OUTPUT, Running};
 use crate::frame::{Frame, Kind};
 use crate::function::Answer;
 use crate::payload::{NotEncoded, Writer};
@@ -116,7 +116,7 @@ impl<'a> Answers<'a> {
             .map_err(|_| refuse("it is longer than 4 GiB".into()))?;
         let len = payload.len();
         let mut piece = None;
-        if len > LONGEST_INLINE {
+        if len > LONGEST_INLINE_OUTPUT {
             // What the parent has read can be used again.
             if let Err(error) = self.link.receive_all() {
                 self.failed = Some(error);
