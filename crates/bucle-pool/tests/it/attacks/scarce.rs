@@ -1,7 +1,7 @@
 //! Few descriptors.
 
 use bucle_macros::process;
-use bucle_pool::ProcessPoolExecutor;
+use bucle_pool::{Process, ProcessPoolExecutor, Queue};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::deaths::one_more;
@@ -150,5 +150,45 @@ fn a_worker_that_has_no_room_now_is_started_later() {
         let (first, error) = pool.submit(start_when_there_is_room, ()).await.unwrap();
         assert_eq!(first, 2);
         assert!(error.contains("open files"), "{error}");
+    });
+}
+
+const LONG: usize = 40_000;
+
+#[process(crate = bucle_pool)]
+fn take_and_give(from: Queue<String>, to: Queue<String>) {
+    while let Some(text) = from.get_blocking().unwrap() {
+        to.put_blocking(&text).unwrap();
+    }
+}
+
+/// In a process of its own. How many items came back whole, and in order.
+#[process(crate = bucle_pool)]
+fn queues_of_long_items(items: usize) -> usize {
+    limit_fds(100);
+    run(async move {
+        let (there, back) = (Queue::new(items).unwrap(), Queue::new(items).unwrap());
+        let text = |n: usize| format!("{n:05}").repeat(LONG / 5);
+        for n in 0..items {
+            there.put(&text(n)).await.unwrap();
+        }
+        there.shutdown();
+        let child = Process::spawn(take_and_give, (there.clone(), back.clone()));
+        child.await.unwrap().join().await.unwrap();
+        assert_eq!(back.qsize(), Some(items));
+        let mut right = 0;
+        while let Some(item) = back.get().await.unwrap() {
+            right += usize::from(item == text(right));
+        }
+        right
+    })
+}
+
+#[test]
+fn long_items_that_lie_in_a_queue_take_few_descriptors() {
+    run(async {
+        let pool = pool(1);
+        let right = pool.submit(queues_of_long_items, 300).await.unwrap();
+        assert_eq!(right, 300);
     });
 }
