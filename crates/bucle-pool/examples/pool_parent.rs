@@ -2,6 +2,7 @@
 //!
 //!   pool_parent forgotten    makes a pool without `init`, and prints the error
 //!   pool_parent orphans      prints the processes it has, and waits to be killed
+//!   pool_parent stuck        has workers that never come to life, and prints what a task comes to
 //!   pool_parent signals      prints which signals a worker ignores and blocks, and how a child of it ended
 
 use std::process::Command;
@@ -49,6 +50,9 @@ fn signals() -> String {
 }
 
 fn main() {
+    if std::env::var_os("POOL_PARENT_STUCK").is_some() {
+        std::thread::sleep(Duration::from_secs(600));
+    }
     let what = std::env::args().nth(1).unwrap_or_default();
     if what != "forgotten" {
         bucle_pool::init();
@@ -59,6 +63,15 @@ fn main() {
             Ok(pool) => pool,
             Err(error) => return println!("{error}"),
         };
+        if what == "stuck" {
+            let stuck = ProcessPoolExecutor::builder()
+                .env("POOL_PARENT_STUCK", "")
+                .start_within(Duration::from_millis(20));
+            return match stuck.build() {
+                Ok(pool) => println!("{:?}", pool.submit(own_pid, ()).await),
+                Err(error) => println!("{error}"),
+            };
+        }
         if what == "signals" {
             return println!("{}", pool.submit(signals, ()).await.unwrap_or_default());
         }

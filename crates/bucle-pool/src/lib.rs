@@ -72,8 +72,8 @@ pub use hand::{
 pub use payload::{NotDecoded, NotEncoded};
 pub use pool::{
     AsCompleted, KILL_AFTER, LastExit, MEMORY_LOOK, Map, OutputLine, OutputStream, PoolStatus,
-    ProcessPoolExecutor, ProcessPoolExecutorBuilder, Progress, QUEUE_SIZE, STDERR_TAIL, Submitted,
-    TASKS_AHEAD, TaskOptions, WorkerState, WorkerStatus,
+    ProcessPoolExecutor, ProcessPoolExecutorBuilder, Progress, QUEUE_SIZE, START_WITHIN,
+    STDERR_TAIL, Submitted, TASKS_AHEAD, TaskOptions, WorkerState, WorkerStatus,
 };
 pub use shared::Shared;
 pub use start::{BuildMismatch, init};

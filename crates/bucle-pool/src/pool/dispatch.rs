@@ -389,6 +389,18 @@ impl Pool {
             self.break_down(&format!("a worker can't be watched: {error}"));
             return;
         }
+        let late = Rc::downgrade(&worker);
+        let within = self.options.start_within;
+        let timer = self.event_loop.call_later(within, move || {
+            if let Some(worker) = late.upgrade()
+                && worker.phase.get() == Phase::Starting
+            {
+                let text = format!("it was not ready within {within:?}");
+                worker.cause.replace(Some(Cause::BrokeProtocol(text)));
+                worker.kill();
+            }
+        });
+        worker.start_timer.replace(Some(timer));
         self.workers.borrow_mut().push(worker);
         // It may have been shut down meanwhile.
         self.tell_idle();
@@ -398,6 +410,9 @@ impl Pool {
     pub(super) fn is_ready(self: &Rc<Self>, worker: &Rc<Worker>) {
         if worker.phase.get() != Phase::Starting {
             return;
+        }
+        if let Some(timer) = worker.start_timer.take() {
+            timer.cancel();
         }
         let Some(initialize) = Initialize::new(self) else {
             worker.phase.set(Phase::Ready);

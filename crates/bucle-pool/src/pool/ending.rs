@@ -295,20 +295,24 @@ impl Pool {
         if !never_ready {
             return;
         }
-        let killed = status.and_then(|status| status.signal()) == Some(SIGKILL);
+        let cause = worker.cause.borrow();
+        let killed = status.and_then(|status| status.signal()) == Some(SIGKILL) && cause.is_none();
         let failed = self.failed_starts.get() + if killed { 1 } else { KILLED_STARTS };
         self.failed_starts.set(failed);
         if failed >= FAILED_STARTS * KILLED_STARTS {
-            let mut cause =
+            let mut text =
                 "workers have ended, one after the other, before they were ready".to_string();
             if let Some(status) = status {
-                cause.push_str(&format!(" ({status})"));
+                text.push_str(&format!(" ({status})"));
+            }
+            if let Some(Cause::BrokeProtocol(what)) = &*cause {
+                text.push_str(&format!("; of the last, {what}"));
             }
             let stderr = worker.stderr_tail();
             if let Some(line) = stderr.trim_end().lines().last() {
-                cause.push_str(&format!("; the last said: {line}"));
+                text.push_str(&format!("; the last said: {line}"));
             }
-            self.break_down(&cause);
+            self.break_down(&text);
         }
     }
 

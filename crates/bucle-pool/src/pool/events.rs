@@ -134,8 +134,10 @@ impl Pool {
             }
         }
         drop(worker.watch.take());
-        if let Some(timer) = worker.kill_timer.take() {
-            timer.cancel();
+        for timer in [&worker.start_timer, &worker.kill_timer] {
+            if let Some(timer) = timer.take() {
+                timer.cancel();
+            }
         }
     }
 

@@ -63,7 +63,9 @@ use worker::{Phase, Worker};
 pub use ending::MEMORY_LOOK;
 pub use job::Submitted;
 pub use map::{AsCompleted, Map};
-pub use options::{KILL_AFTER, ProcessPoolExecutorBuilder, QUEUE_SIZE, TASKS_AHEAD, TaskOptions};
+pub use options::{
+    KILL_AFTER, ProcessPoolExecutorBuilder, QUEUE_SIZE, START_WITHIN, TASKS_AHEAD, TaskOptions,
+};
 pub use output::{OutputLine, OutputStream, STDERR_TAIL};
 pub use status::{LastExit, PoolStatus, Progress, WorkerState, WorkerStatus};
 

@@ -68,6 +68,8 @@ pub(super) struct Worker {
     pub(super) last_task: RefCell<Option<Rc<str>>>,
     /// Looks after the task that runs.
     pub(super) watch: RefCell<Option<TimerHandle>>,
+    /// Kills it if it does not come to life.
+    pub(super) start_timer: RefCell<Option<TimerHandle>>,
     /// Kills it if it does not go.
     pub(super) kill_timer: RefCell<Option<TimerHandle>>,
     pub(super) registrations: RefCell<Registrations>,
@@ -110,6 +112,7 @@ impl Worker {
             stderr: RefCell::new(None),
             last_task: RefCell::new(None),
             watch: RefCell::new(None),
+            start_timer: RefCell::new(None),
             kill_timer: RefCell::new(None),
             registrations: RefCell::default(),
             known: RefCell::default(),

@@ -278,6 +278,17 @@ fn a_forgotten_line_is_named() {
 }
 
 #[test]
+fn workers_that_never_come_to_life_are_not_waited_for() {
+    let output = Command::new(example("pool_parent"))
+        .arg("stuck")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("Broken"), "{text}");
+    assert!(text.contains("not ready within 20ms"), "{text}");
+}
+
+#[test]
 fn what_the_parent_ignores_its_workers_do_not() {
     let script = "trap '' TERM CHLD HUP; exec \"$0\" signals";
     let output = Command::new("sh")
