@@ -4,6 +4,7 @@
 use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal};
@@ -103,17 +104,18 @@ pub fn kill_group(leader: u32) {
 }
 
 /// Sets how much memory this process may have of its own (`RLIMIT_DATA`: heap, stacks of threads,
-/// private mappings, in bytes), or lifts what was set before. Allocations beyond it fail.
+/// private mappings, in bytes), or lifts what was set before: then the limit holds that the process was
+/// started with, which is never raised. Allocations beyond it fail.
 ///
 /// # Errors
 /// The system's: beyond the hard limit.
 pub fn limit_data(most: Option<u64>) -> io::Result<()> {
-    let hard = rustix::process::getrlimit(Resource::Data).maximum;
-    let current = match (most, hard) {
-        (Some(most), Some(hard)) => Some(most.min(hard)),
-        (Some(most), None) => Some(most),
-        (None, hard) => hard,
-    };
+    /// What the process was started with.
+    static BEFORE: OnceLock<Option<u64>> = OnceLock::new();
+    let now = rustix::process::getrlimit(Resource::Data);
+    let (before, hard) = (*BEFORE.get_or_init(|| now.current), now.maximum);
+    // No limit is none that is lower.
+    let current = most.into_iter().chain(before).chain(hard).min();
     let limit = Rlimit {
         current,
         maximum: hard,
@@ -208,6 +210,6 @@ mod tests {
         assert!(limit.current.is_some_and(|current| current <= generous));
         limit_data(None).unwrap();
         let after = rustix::process::getrlimit(Resource::Data);
-        assert_eq!(after.current, before.maximum);
+        assert_eq!(after.current, before.current);
     }
 }

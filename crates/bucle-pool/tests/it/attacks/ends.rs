@@ -220,3 +220,42 @@ fn times_without_an_end_are_none() {
         assert!(pool.shutdown(Duration::MAX).await);
     });
 }
+
+/// The soft limit on its own memory that a process has.
+#[process(crate = bucle_pool)]
+fn data_limit() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Data).current
+}
+
+/// In a process of its own, which has a limit already.
+#[process(crate = bucle_pool)]
+fn limits_within(limit: u64) -> [Option<u64>; 3] {
+    let maximum = rustix::process::getrlimit(rustix::process::Resource::Data).maximum;
+    let lower = rustix::process::Rlimit {
+        current: Some(limit),
+        maximum,
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Data, lower).expect("lower");
+    run(async move {
+        let pool = pool(1);
+        let mut seen = [None; 3];
+        for (seen, most) in seen.iter_mut().zip([limit / 2, 2 * limit, 0]) {
+            let options = match most {
+                0 => TaskOptions::new(),
+                most => TaskOptions::new().memory_limit(most),
+            };
+            *seen = pool.submit_with(options, data_limit, ()).await.unwrap();
+        }
+        seen
+    })
+}
+
+#[test]
+fn a_memory_limit_ends_with_its_task_and_raises_none() {
+    run(async {
+        let pool = pool(1);
+        let limit = 1 << 30;
+        let seen = pool.submit(limits_within, limit).await.unwrap();
+        assert_eq!(seen, [Some(limit / 2), Some(limit), Some(limit)]);
+    });
+}
