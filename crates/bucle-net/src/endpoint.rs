@@ -22,6 +22,7 @@
 //! | `REPLACED` | by `set_protocol` | never |
 //! | `OFFERING` | by `offer_reads`: the protocol is asked whether it reads by itself | never |
 //! | `METERED` | by `limit_sending`: no more leaves than was allowed | never |
+//! | `COUNTED` | when it joined a server that counts what goes in and out | never |
 
 mod face;
 mod reading;
@@ -61,6 +62,7 @@ const IN_CALLBACK: u16 = 1 << 11;
 const REPLACED: u16 = 1 << 12;
 const OFFERING: u16 = 1 << 13;
 const METERED: u16 = 1 << 14;
+const COUNTED: u16 = 1 << 15;
 
 /// All of a connection but its protocol.
 pub(crate) struct State {
@@ -220,6 +222,13 @@ impl State {
         self.flags.set(self.flags.get() & !flags);
     }
 
+    /// Whether what is written now is sent.
+    #[inline]
+    fn takes_writes(&self) -> bool {
+        !self.any(CLOSING | EOF_WANTED)
+    }
+
+    #[inline]
     fn reads(&self) -> bool {
         !self.any(READING_PAUSED | EOF_SEEN | CLOSING | LOST)
     }
@@ -289,6 +298,9 @@ impl State {
     /// Lends what its server counts, if it does.
     #[inline]
     fn with_traffic(&self, body: impl FnOnce(&Traffic)) {
+        if !self.any(COUNTED) {
+            return;
+        }
         let member = self.member.take();
         if let Some((group, _)) = &member
             && let Some(traffic) = &group.traffic
@@ -324,7 +336,11 @@ impl dyn Endpoint {
     /// Makes it a connection of a server, which will close it by `face`.
     pub(crate) fn join(&self, group: &Rc<Group>, face: Weak<dyn Carrier>) {
         let key = group.join(face);
-        self.state().member.set(Some((group.clone(), key)));
+        let state = self.state();
+        state.member.set(Some((group.clone(), key)));
+        if group.traffic.is_some() {
+            state.set(COUNTED);
+        }
     }
 
     /// Tells the protocol, and starts reading.
@@ -373,7 +389,10 @@ impl dyn Endpoint {
                 None
             }
         };
-        self.tell_flow();
+        // Most have nothing to be told.
+        if state.any(WRITING_PAUSED | PAUSE_TOLD) {
+            self.tell_flow();
+        }
         value
     }
 
@@ -418,7 +437,7 @@ impl dyn Endpoint {
     }
 
     fn takes_writes(&self) -> bool {
-        !self.state().any(CLOSING | EOF_WANTED)
+        self.state().takes_writes()
     }
 
     fn was_cut(&self) -> bool {
