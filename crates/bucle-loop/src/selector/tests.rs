@@ -173,5 +173,9 @@ fn every_wake_ends_a_wait() {
             }
             assert_eq!(ready(selector), []);
         }
+        // And no more than one.
+        let (mut events, short, begun) = (Vec::new(), Duration::from_millis(20), Instant::now());
+        selector.select(Some(short), &mut events).unwrap();
+        assert!(events.is_empty() && begun.elapsed() >= short, "awake");
     });
 }
