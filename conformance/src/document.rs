@@ -196,6 +196,9 @@ ignored as a whole, as Apache does; nginx answers 416, or takes what it could re
 are what the grammar says (nginx and Apache take fewer). More than 32 ranges are the whole file. `If-None-Match` alone counts
 where it stands beside `If-Modified-Since` (section 13.1.3; both others want both to hold).
 
+**Where codings differ.** The others compress nothing as they are set up here, so what depends on the coded bytes (`coding-416`,
+`coding-if-range`, `coding-none-match`) has another status there.
+
 ";
 
 fn requirements_of(out: &mut String, topics: &[table::Topic]) {

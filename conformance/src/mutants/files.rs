@@ -3,7 +3,9 @@
 use super::{Mutant, mutant};
 
 const ANSWERING: &str = "crates/bucle-server/src/site/answering.rs";
+const CODING: &str = "crates/bucle-server/src/site/coding.rs";
 const FILES: &str = "crates/bucle-server/src/site/files.rs";
+const OPENED: &str = "crates/bucle-server/src/site/opened.rs";
 const PATH: &str = "crates/bucle-server/src/site/path.rs";
 const PRECONDITIONS: &str = "crates/bucle-server/src/site/preconditions.rs";
 const RANGE: &str = "crates/bucle-server/src/site/range.rs";
@@ -324,6 +326,39 @@ pub(super) const ALL: &[Mutant] = &[
             ANSWERING,
             "        if path.slash {\n            match here.files.folder(",
             "        if path.slash && !bucle_http::off(\"path-file-slash\") {\n            match here.files.folder(",
+        )],
+    ),
+    // Codings.
+    mutant(
+        "coding-identity",
+        &[(
+            CODING,
+            "weight == 0 || weight < self.identity",
+            "weight == 0 || weight < self.identity && !bucle_http::off(\"coding-identity\")",
+        )],
+    ),
+    mutant(
+        "coding-weight",
+        &[(
+            CODING,
+            "(weight <= 1000).then_some(weight)",
+            "(weight <= 1000 || bucle_http::off(\"coding-weight\")).then_some(weight)",
+        )],
+    ),
+    mutant(
+        "coding-any",
+        &[(
+            CODING,
+            "weight.or(any).unwrap_or(0)",
+            "weight.or(any.filter(|_| !bucle_http::off(\"coding-any\"))).unwrap_or(0)",
+        )],
+    ),
+    mutant(
+        "coding-varies",
+        &[(
+            OPENED,
+            "    if negotiated {\n",
+            "    if negotiated && !bucle_http::off(\"coding-varies\") {\n",
         )],
     ),
 ];

@@ -3,6 +3,7 @@
 mod advisories;
 mod bodies;
 mod chunks;
+mod codings;
 mod connection;
 mod faults;
 mod fields;
@@ -39,6 +40,7 @@ pub fn topics() -> Vec<Topic> {
         ("The connection", connection::cases()),
         ("Preconditions", preconditions::cases()),
         ("Ranges", ranges::cases()),
+        ("Content codings", codings::cases()),
         ("Paths and files", paths::cases()),
         ("Limits", limits::cases()),
         ("Published faults", faults::cases()),

@@ -88,6 +88,27 @@ pub(super) fn cases() -> Vec<Case> {
             200,
         ),
         (
+            "since-no-day",
+            "9110 5.6.7",
+            "a day that there is not",
+            "If-Modified-Since: Sat, 30 Feb 2030 00:00:00 GMT\r\n".into(),
+            200,
+        ),
+        (
+            "since-no-leap-day",
+            "9110 5.6.7",
+            "a leap day in another year",
+            "If-Modified-Since: Wed, 29 Feb 2023 00:00:00 GMT\r\n".into(),
+            200,
+        ),
+        (
+            "since-hour-24",
+            "9110 5.6.7",
+            "an hour that there is not",
+            "If-Modified-Since: Sun, 09 Sep 2030 24:00:00 GMT\r\n".into(),
+            200,
+        ),
+        (
             "since-number",
             "9110 13.1.3",
             "no date",

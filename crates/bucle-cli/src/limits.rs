@@ -20,86 +20,86 @@ const MIN_LIMIT_RATE: u64 = 1024;
 pub(crate) struct Limits {
     /// How long a client may take to send the head of a request, whole: from the opening of the
     /// connection, or from the first byte of a later request. Then it is 408.
-    #[arg(long, value_name = "TIME", default_value_t = Time(HEADER_TIMEOUT), value_parser = time, allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", default_value_t = Time(HEADER_TIMEOUT), value_parser = time, allow_hyphen_values = true)]
     header_timeout: Time,
 
     /// How long a TLS handshake may take.
-    #[arg(long, value_name = "TIME", default_value_t = Time(TLS_HANDSHAKE_TIMEOUT), value_parser = time, allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", default_value_t = Time(TLS_HANDSHAKE_TIMEOUT), value_parser = time, allow_hyphen_values = true)]
     tls_handshake_timeout: Time,
 
     /// How long a connection may be idle between two requests.
-    #[arg(long, value_name = "TIME", default_value_t = Time(IDLE_TIMEOUT), value_parser = time, allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", default_value_t = Time(IDLE_TIMEOUT), value_parser = time, allow_hyphen_values = true)]
     idle_timeout: Time,
 
     /// How long a client may send nothing in the middle of a body. Then it is 408.
-    #[arg(long, value_name = "TIME", default_value_t = Time(BODY_TIMEOUT), value_parser = time, allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", default_value_t = Time(BODY_TIMEOUT), value_parser = time, allow_hyphen_values = true)]
     body_timeout: Time,
 
     /// How fast a body has to come, after --body-timeout: else it is 408; or off.
-    #[arg(long, value_name = "RATE", default_value_t = Limit(Some(Rate(MIN_RECEIVE_RATE))), value_parser = |text: &str| or_off(text, rate), allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE", default_value_t = Limit(Some(Rate(MIN_RECEIVE_RATE))), value_parser = |text: &str| or_off(text, rate), allow_hyphen_values = true)]
     min_receive_rate: Limit<Rate>,
 
     /// How long a handler may take to its answer. Then it is 503; or off.
-    #[arg(long, value_name = "TIME", default_value_t = Limit(Some(Time(HANDLER_TIMEOUT))), value_parser = |text: &str| or_off(text, time), allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", default_value_t = Limit(Some(Time(HANDLER_TIMEOUT))), value_parser = |text: &str| or_off(text, time), allow_hyphen_values = true)]
     handler_timeout: Limit<Time>,
 
     /// In which time a client has to read some of an answer that waits for it: what
     /// --min-send-rate asks for. Then it is cut.
-    #[arg(long, value_name = "TIME", default_value_t = Time(WRITE_TIMEOUT), value_parser = time, allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", default_value_t = Time(WRITE_TIMEOUT), value_parser = time, allow_hyphen_values = true)]
     write_timeout: Time,
 
     /// How fast an answer has to be read, over each --write-timeout: else the client is cut; or
     /// off: any progress will do.
-    #[arg(long, value_name = "RATE", default_value_t = Limit(Some(Rate(MIN_SEND_RATE))), value_parser = |text: &str| or_off(text, rate), allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE", default_value_t = Limit(Some(Rate(MIN_SEND_RATE))), value_parser = |text: &str| or_off(text, rate), allow_hyphen_values = true)]
     min_send_rate: Limit<Rate>,
 
     /// How long a client that is still sending may take to see that it was refused.
-    #[arg(long, value_name = "TIME", default_value_t = Time(LINGER_TIMEOUT), value_parser = time, allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", default_value_t = Time(LINGER_TIMEOUT), value_parser = time, allow_hyphen_values = true)]
     linger_timeout: Time,
 
     /// How long a stop waits for the answers that are under way; 0 cuts them.
-    #[arg(long, value_name = "TIME", default_value_t = Time(DRAIN_TIMEOUT), value_parser = time_or_none, allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", default_value_t = Time(DRAIN_TIMEOUT), value_parser = time_or_none, allow_hyphen_values = true)]
     drain_timeout: Time,
 
     /// How many connections there may be at a time. One more is answered with 503 and closed; or off:
     /// as many as open files allow.
-    #[arg(long, value_name = "N", default_value_t = Limit(None), value_parser = |text: &str| or_off(text, count), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = Limit(None), value_parser = |text: &str| or_off(text, count), allow_hyphen_values = true)]
     max_connections: Limit<u32>,
 
     /// The same from one address (for IPv6, from one /64); or off. Behind a proxy all come from one.
-    #[arg(long, value_name = "N", default_value_t = Limit(None), value_parser = |text: &str| or_off(text, count), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = Limit(None), value_parser = |text: &str| or_off(text, count), allow_hyphen_values = true)]
     max_connections_per_address: Limit<u32>,
 
     /// How fast answers leave, in bytes a second and connection (at least 1KiB); or off.
-    #[arg(long, value_name = "RATE", default_value_t = Limit(None), value_parser = |text: &str| or_off(text, send_rate), allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE", default_value_t = Limit(None), value_parser = |text: &str| or_off(text, send_rate), allow_hyphen_values = true)]
     limit_rate: Limit<Rate>,
 
     /// How many requests a connection may make: the last answer says Connection: close; or off.
-    #[arg(long, value_name = "N", default_value_t = Limit(None), value_parser = |text: &str| or_off(text, count), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = Limit(None), value_parser = |text: &str| or_off(text, count), allow_hyphen_values = true)]
     max_requests: Limit<u32>,
 
     /// Bytes of a request's target, path and query. A longer one is 414.
-    #[arg(long, value_name = "SIZE", default_value_t = Size(TARGET_BYTES as u64), value_parser = size, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SIZE", default_value_t = Size(TARGET_BYTES as u64), value_parser = size, allow_hyphen_values = true)]
     max_target: Size,
 
     /// Bytes of the head of a request. A longer one is 431.
-    #[arg(long, value_name = "SIZE", default_value_t = Size(HEAD_BYTES as u64), value_parser = head_size, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SIZE", default_value_t = Size(HEAD_BYTES as u64), value_parser = head_size, allow_hyphen_values = true)]
     max_head: Size,
 
     /// Header fields of a request, and of its trailers. More are 431.
-    #[arg(long, value_name = "N", default_value_t = FIELDS as u32, value_parser = count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = FIELDS as u32, value_parser = count, allow_hyphen_values = true)]
     max_fields: u32,
 
     /// Bytes of a request's body. A longer one is 413; or off.
-    #[arg(long, value_name = "SIZE", default_value_t = Limit(Some(Size(MAX_BODY))), value_parser = |text: &str| or_off(text, size), allow_negative_numbers = true)]
+    #[arg(long, value_name = "SIZE", default_value_t = Limit(Some(Size(MAX_BODY))), value_parser = |text: &str| or_off(text, size), allow_hyphen_values = true)]
     max_body: Limit<Size>,
 
     /// Bytes of all the chunk extensions of a body. More are 400.
-    #[arg(long, value_name = "SIZE", default_value_t = Size(CHUNK_EXTENSION_BYTES.into()), value_parser = extension_size, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SIZE", default_value_t = Size(CHUNK_EXTENSION_BYTES.into()), value_parser = extension_size, allow_hyphen_values = true)]
     max_chunk_extensions: Size,
 
     /// Bytes of the trailers of a body. More are 431.
-    #[arg(long, value_name = "SIZE", default_value_t = Size(TRAILER_BYTES as u64), value_parser = head_size, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SIZE", default_value_t = Size(TRAILER_BYTES as u64), value_parser = head_size, allow_hyphen_values = true)]
     max_trailers: Size,
 }
 

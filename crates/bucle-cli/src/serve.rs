@@ -2,12 +2,14 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bucle::net::{Address, ToAddresses};
 use bucle::server::{Compression, LogFormat, Outcome, Server, Site, Tls, TrustedProxies};
 use clap::{Args, ValueEnum};
 
 use crate::limits::Limits;
+use crate::units::Time;
 
 /// The address without `--listen`.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
@@ -216,6 +218,12 @@ impl Serve {
             .immutable(!self.no_immutable)
             .cache_control(&self.cache_control)
             .map_err(|error| format!("--cache-control: {error}"))?;
+        if self.spa && !self.root.join("index.html").is_file() {
+            say(&format!(
+                "--spa answers with `{}`, which is not there; until it is, pages are 404",
+                self.root.join("index.html").display()
+            ));
+        }
         let mut options = self.limits.options();
         let nobody = TrustedProxies::nobody();
         let mut trusted = self.trusted_proxy.iter();
@@ -257,16 +265,45 @@ impl Serve {
         }));
         let outcome = bound
             .when_ready(move |_| announce(&told))
+            .when_waiting(|answers, limit| say(&waiting(answers, limit)))
             .run(move || site.handler())
             .map_err(|error| format!("the server failed: {error}"))?;
         match outcome {
             Outcome::Drained => Ok(()),
             Outcome::Forced { connections } => Err(format!(
-                "stopped before {connections} connections had their answers; give more time with \
-                 --drain-timeout"
+                "stopped before {} the whole of an answer; give more time with --drain-timeout",
+                had(connections)
+            )),
+            Outcome::Interrupted { connections } => Err(format!(
+                "stopped at once, as asked for by a second signal, before {} the whole of an answer",
+                had(connections)
             )),
         }
     }
+}
+
+/// What is said while a stop waits.
+fn waiting(answers: usize, limit: Duration) -> String {
+    let answers = match answers {
+        1 => "1 answer that is".to_owned(),
+        answers => format!("{answers} answers that are"),
+    };
+    let limit = Time(limit);
+    format!(
+        "stopping, after {answers} under way, or {limit} (--drain-timeout); a second signal cuts"
+    )
+}
+
+fn had(connections: usize) -> String {
+    match connections {
+        1 => "1 connection had".into(),
+        connections => format!("{connections} connections had"),
+    }
+}
+
+/// Standard error may be closed, which changes nothing.
+fn say(message: &str) {
+    let _ = writeln!(io::stderr(), "bucle: {message}");
 }
 
 fn cannot_serve(root: &Path, error: &io::Error) -> String {

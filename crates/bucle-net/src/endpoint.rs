@@ -23,6 +23,7 @@
 //! | `OFFERING` | by `offer_reads`: the protocol is asked whether it reads by itself | never |
 //! | `METERED` | by `limit_sending`: no more leaves than was allowed | never |
 //! | `COUNTED` | when it joined a server that counts what goes in and out | never |
+//! | `UNWATCHED` | by `start_reading`: the socket is read from once before it is watched | by that read |
 
 mod face;
 mod reading;
@@ -47,22 +48,23 @@ use crate::transport::{HIGH_WATER, LOW_WATER, SEND_LIMIT, Transport};
 use crate::waiters::Waiters;
 use crate::write_queue::WriteQueue;
 
-const CLOSING: u16 = 1 << 0;
-const LOST: u16 = 1 << 1;
-const ENDED: u16 = 1 << 2;
-const RESET: u16 = 1 << 3;
-const READING_PAUSED: u16 = 1 << 4;
-const EOF_SEEN: u16 = 1 << 5;
-const EOF_WANTED: u16 = 1 << 6;
-const BLOCKED: u16 = 1 << 7;
-const FLUSHING: u16 = 1 << 8;
-const WRITING_PAUSED: u16 = 1 << 9;
-const PAUSE_TOLD: u16 = 1 << 10;
-const IN_CALLBACK: u16 = 1 << 11;
-const REPLACED: u16 = 1 << 12;
-const OFFERING: u16 = 1 << 13;
-const METERED: u16 = 1 << 14;
-const COUNTED: u16 = 1 << 15;
+const CLOSING: u32 = 1 << 0;
+const LOST: u32 = 1 << 1;
+const ENDED: u32 = 1 << 2;
+const RESET: u32 = 1 << 3;
+const READING_PAUSED: u32 = 1 << 4;
+const EOF_SEEN: u32 = 1 << 5;
+const EOF_WANTED: u32 = 1 << 6;
+const BLOCKED: u32 = 1 << 7;
+const FLUSHING: u32 = 1 << 8;
+const WRITING_PAUSED: u32 = 1 << 9;
+const PAUSE_TOLD: u32 = 1 << 10;
+const IN_CALLBACK: u32 = 1 << 11;
+const REPLACED: u32 = 1 << 12;
+const OFFERING: u32 = 1 << 13;
+const METERED: u32 = 1 << 14;
+const COUNTED: u32 = 1 << 15;
+const UNWATCHED: u32 = 1 << 16;
 
 /// All of a connection but its protocol.
 pub(crate) struct State {
@@ -75,7 +77,7 @@ pub(crate) struct State {
     rare: RefCell<Option<Box<Rare>>>,
     /// The server it came in by, and its place there.
     member: Cell<Option<(Rc<Group>, u32)>>,
-    flags: Cell<u16>,
+    flags: Cell<u32>,
     /// The turn in which something was sent last, cut to 32 bits, and how much.
     turn: Cell<u32>,
     sent: Cell<u32>,
@@ -208,17 +210,17 @@ pub(crate) fn connection<P: Protocol>(
 
 impl State {
     #[inline]
-    fn any(&self, flags: u16) -> bool {
+    fn any(&self, flags: u32) -> bool {
         self.flags.get() & flags != 0
     }
 
     #[inline]
-    fn set(&self, flags: u16) {
+    fn set(&self, flags: u32) {
         self.flags.set(self.flags.get() | flags);
     }
 
     #[inline]
-    fn clear(&self, flags: u16) {
+    fn clear(&self, flags: u32) {
         self.flags.set(self.flags.get() & !flags);
     }
 
@@ -301,11 +303,19 @@ impl State {
         if !self.any(COUNTED) {
             return;
         }
+        self.with_group(|group| {
+            if let Some(traffic) = &group.traffic {
+                body(traffic);
+            }
+        });
+    }
+
+    /// Lends the server it came in by, if it came in by one.
+    #[inline]
+    fn with_group(&self, body: impl FnOnce(&Group)) {
         let member = self.member.take();
-        if let Some((group, _)) = &member
-            && let Some(traffic) = &group.traffic
-        {
-            body(traffic);
+        if let Some((group, _)) = &member {
+            body(group);
         }
         self.member.set(member);
     }
@@ -345,6 +355,24 @@ impl dyn Endpoint {
 
     /// Tells the protocol, and starts reading.
     pub(crate) fn start(self: &Rc<Self>) {
+        self.start_by(|socket| {
+            let state = self.state();
+            socket.register(&state.event_loop, state.interest(), self.clone())
+        });
+    }
+
+    /// [`start`](Self::start) where the peer has most likely sent something already: that is read in
+    /// the next turn, and only then is the socket watched, if there is still something to wait for.
+    pub(crate) fn start_reading(self: &Rc<Self>) {
+        self.start_by(|socket| {
+            let state = self.state();
+            socket.register_unwatched(&state.event_loop, self.clone())?;
+            state.set(UNWATCHED);
+            Ok(())
+        });
+    }
+
+    fn start_by(self: &Rc<Self>, register: impl FnOnce(&Socket) -> io::Result<()>) {
         let transport = Transport::new(self.clone().carrier());
         self.call("connection_made", |protocol| {
             protocol.connection_made(transport);
@@ -354,7 +382,7 @@ impl dyn Endpoint {
             return;
         }
         let registered = match &*state.socket.borrow() {
-            Some(socket) => socket.register(&state.event_loop, state.interest(), self.clone()),
+            Some(socket) => register(socket),
             None => return,
         };
         if let Err(error) = registered {

@@ -150,7 +150,8 @@ impl BodyChannel {
             self.waker.set(Some(cx.waker().clone()));
             Poll::Pending
         };
-        if first || full {
+        // When it has ended, the connection may be at another request.
+        if (first || full) && self.end.get().is_none() {
             // May put something in at once, and wake us.
             if let Some(owner) = self.owner.upgrade() {
                 owner.body_wanted();

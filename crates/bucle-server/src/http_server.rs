@@ -31,8 +31,12 @@ use crate::stop::either;
 use crate::tls::Certificate;
 use crate::worker::Worker;
 
-/// Long enough for a loop to run out of what is ready, and to ask the system for more.
-const LAST_LOOK: Duration = Duration::from_millis(1);
+/// Long enough for a loop to ask the system for more also where something is ready all the time: it
+/// does so with each tick of the system's coarse clock.
+const LAST_LOOK: Duration = Duration::from_millis(10);
+
+/// How often a stopping server looks for who has come, as long as it finds somebody each time.
+const MOST_LOOKS: usize = 64;
 
 /// How long a stopping server waits for a client that has sent half a head, or has been refused and
 /// doesn't end its side.
@@ -132,6 +136,7 @@ impl Common {
 /// The connections of a server, whatever its handler.
 trait Connections {
     fn len(&self) -> usize;
+    fn unanswered(&self) -> usize;
     fn connected(self: Rc<Self>, socket: OwnedFd) -> io::Result<()>;
     fn keep_none(&self);
     fn drain(&self);
@@ -143,6 +148,10 @@ trait Connections {
 impl<H: Handler> Connections for Worker<H> {
     fn len(&self) -> usize {
         Worker::len(self)
+    }
+
+    fn unanswered(&self) -> usize {
+        Worker::unanswered(self)
     }
 
     fn connected(self: Rc<Self>, socket: OwnedFd) -> io::Result<()> {
@@ -355,7 +364,7 @@ impl Server {
         self.connections.clone().connected(socket)
     }
 
-    /// Stops gracefully: takes no more connections, lets idle ones go at once, those that have sent
+    /// Stops gracefully: takes no more connections but those that have come already, lets idle ones go at once, those that have sent
     /// half a head after [`STOP_GRACE`], and the others after the answer they are at. What is left
     /// after `limit` is cut.
     ///
@@ -382,33 +391,63 @@ impl Server {
     ///
     /// If this is dropped before its end, the server is dropped with it, and cuts the rest.
     pub async fn drain(self, limit: Duration, force: impl Future<Output = ()>) -> Outcome {
-        self.close();
+        self.drain_telling(limit, force, || ()).await
+    }
+
+    /// The same; `tell` is called if answers are still waited for after a while.
+    pub(crate) async fn drain_telling(
+        self,
+        limit: Duration,
+        force: impl Future<Output = ()>,
+        tell: impl FnOnce(),
+    ) -> Outcome {
         self.serving.take();
         self.connections.keep_none();
+        // The system resets who still waits to be accepted when nobody listens any more.
+        for _ in 0..MOST_LOOKS {
+            let before = self.metrics.accepted();
+            sleep(LAST_LOOK).await;
+            if self.metrics.accepted() == before {
+                break;
+            }
+        }
+        self.close();
         // What has reached the system before the stop is read and answered.
         sleep(LAST_LOOK).await;
         self.connections.drain();
-        let _ = timeout(limit, either(self.emptied(), force)).await;
+        let ended = timeout(limit, either(self.emptied(tell), force)).await;
         self.ended.set(true);
-        let connections = self.connections.len();
-        if connections == 0 {
+        if self.connections.len() == 0 {
             return Outcome::Drained;
         }
+        let connections = self.connections.unanswered();
         self.connections.abort();
         // The resets leave when the loop has told of the ends.
         yield_now().await;
         yield_now().await;
-        Outcome::Forced { connections }
+        match ended {
+            // Those who had nothing to come, and had not gone yet, are not missed.
+            _ if connections == 0 => Outcome::Drained,
+            Ok(()) => Outcome::Interrupted { connections },
+            Err(_) => Outcome::Forced { connections },
+        }
     }
 
     /// Waits until the last connection is gone; those without an answer under way are let go each
     /// time the stop's grace is over.
-    async fn emptied(&self) {
+    async fn emptied(&self, tell: impl FnOnce()) {
+        let mut tell = Some(tell);
+        let mut hurried = false;
         while timeout(STOP_GRACE, self.connections.emptied())
             .await
             .is_err()
         {
+            // Those that are left after the first time have an answer under way.
+            if hurried && let Some(tell) = tell.take() {
+                tell();
+            }
             self.connections.hurry();
+            hurried = true;
         }
     }
 

@@ -29,8 +29,12 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
-    /// Listens at all `addresses`, for so many workers.
-    pub(crate) fn at(addresses: &[Address], workers: usize) -> io::Result<Listening> {
+    /// Listens at all `addresses`, for so many workers; `taken` is where this program listens already.
+    pub(crate) fn at(
+        addresses: &[Address],
+        workers: usize,
+        taken: &[Address],
+    ) -> io::Result<Listening> {
         let mut listening = Listening {
             addresses: Vec::new(),
             sockets: (0..workers).map(|_| Vec::new()).collect(),
@@ -45,7 +49,10 @@ impl Listening {
                     "a Unix socket without a name can't be listened at; say unix:PATH",
                 )),
             }
-            .map_err(|error| explain(address, error))?;
+            .map_err(|error| {
+                let ours = taken.iter().chain(&listening.addresses);
+                explain(address, error, ours)
+            })?;
         }
         Ok(listening)
     }
@@ -89,7 +96,23 @@ impl Listening {
     }
 }
 
-fn explain(address: &Address, error: io::Error) -> io::Error {
+fn explain<'a>(
+    address: &Address,
+    error: io::Error,
+    mut ours: impl Iterator<Item = &'a Address>,
+) -> io::Error {
+    if error.kind() == io::ErrorKind::AddrInUse
+        && let Some(ours) = ours.find(|ours| overlap(address, ours))
+    {
+        let message = match ours == address {
+            true => format!("{address} was given twice, and can be listened at once"),
+            false => format!(
+                "can't listen at {address}: {ours} was given too, which is the same port; leave one \
+                 of them out, or choose another port"
+            ),
+        };
+        return io::Error::new(error.kind(), message);
+    }
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse => {
             "another program listens there; stop it, or choose another address"
@@ -111,6 +134,17 @@ fn explain(address: &Address, error: io::Error) -> io::Error {
     };
     let kind = error.kind();
     io::Error::new(kind, format!("can't listen at {address}: {hint} ({error})"))
+}
+
+/// Whether who listens at one of these listens at the other.
+fn overlap(one: &Address, other: &Address) -> bool {
+    match (one, other) {
+        (Address::Tcp(one), Address::Tcp(other)) => {
+            let (a, b) = (one.ip(), other.ip());
+            one.port() == other.port() && (a == b || a.is_unspecified() || b.is_unspecified())
+        }
+        (one, other) => one == other,
+    }
 }
 
 /// Removes a socket that nobody listens at; anything else stays, and is an error.
@@ -164,10 +198,10 @@ mod tests {
     #[test]
     fn a_taken_address_is_an_error_however_it_was_taken() {
         for workers in [1, 3] {
-            let first = Listening::at(&any(), workers).unwrap();
+            let first = Listening::at(&any(), workers, &[]).unwrap();
             assert_eq!(first.sockets.len(), workers);
             for others in [1, 3] {
-                let error = Listening::at(&first.addresses, others).unwrap_err();
+                let error = Listening::at(&first.addresses, others, &[]).unwrap_err();
                 assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
                 let text = error.to_string();
                 assert!(text.contains(&first.addresses[0].to_string()), "{text}");
@@ -177,20 +211,40 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_is_given_twice_is_told_from_one_that_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let unix = Address::Unix(Some(folder.path().join("x.sock")));
+        let error = Listening::at(&[unix.clone(), unix.clone()], 1, &[]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains("given twice"), "{error}");
+
+        let first = Listening::at(&any(), 2, &[]).unwrap();
+        let error = Listening::at(&first.addresses, 1, &first.addresses).unwrap_err();
+        assert!(error.to_string().contains("given twice"), "{error}");
+        let Address::Tcp(address) = first.addresses[0] else {
+            unreachable!("it is one of TCP")
+        };
+        let all = SocketAddr::from(([0, 0, 0, 0], address.port()));
+        let error = Listening::at(&[Address::Tcp(all)], 1, &first.addresses).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(&format!("{address} was given too")), "{text}");
+    }
+
+    #[test]
     fn a_unix_socket_left_behind_is_replaced_and_ours_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.sock");
         let address = vec![Address::Unix(Some(path.clone()))];
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        let listening = Listening::at(&address, 2).unwrap();
-        let error = Listening::at(&address, 1).unwrap_err();
+        let listening = Listening::at(&address, 2, &[]).unwrap();
+        let error = Listening::at(&address, 1, &[]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(path.exists());
         drop(listening);
         assert!(!path.exists());
 
         fs::write(&path, "precious").unwrap();
-        let error = Listening::at(&address, 1).unwrap_err();
+        let error = Listening::at(&address, 1, &[]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"precious");
     }

@@ -21,6 +21,9 @@ struct Network {
     bits: u8,
 }
 
+/// How many bits of an IPv6 address say that it is one of IPv4 (RFC 4291, section 2.5.5.2).
+const MAPPED: u8 = 96;
+
 /// The address with all but the first `bits` of its bits set to 0; an IPv4 one has 32.
 fn masked(address: IpAddr, bits: u8) -> IpAddr {
     match address {
@@ -61,7 +64,7 @@ impl FromStr for Network {
             .parse()
             .map_err(|_| invalid("what stands before the slash is no IP address"))?;
         let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = match bits {
+        let bits: u8 = match bits {
             None => most,
             Some(bits) => bits
                 .parse()
@@ -77,7 +80,14 @@ impl FromStr for Network {
                 "it has bits behind its first {bits}; {network}/{bits} has not"
             )));
         }
-        Ok(Network { address, bits })
+        // Peers are compared as what they are, so a network has to be too.
+        Ok(match address.to_canonical() {
+            IpAddr::V4(address) if bits >= MAPPED && most > 32 => Network {
+                address: address.into(),
+                bits: bits - MAPPED,
+            },
+            _ => Network { address, bits },
+        })
     }
 }
 
@@ -225,6 +235,16 @@ mod tests {
             assert_eq!(trusted.trusts(Some(ip(address))), wanted, "{address}");
         }
         assert!(!trusted.trusts(None));
+        let mapped = proxies(&["::ffff:10.0.0.0/104", "::ffff:192.0.2.7"]);
+        for (address, wanted) in [
+            ("10.1.2.3", true),
+            ("::ffff:10.1.2.3", true),
+            ("11.0.0.0", false),
+            ("192.0.2.7", true),
+            ("192.0.2.6", false),
+        ] {
+            assert_eq!(mapped.trusts(Some(ip(address))), wanted, "{address}");
+        }
         assert!(proxies(&["unix"]).trusts(None));
         assert!(proxies(&["0.0.0.0/0"]).trusts(Some(ip("1.2.3.4"))));
         assert!(!proxies(&["0.0.0.0/0"]).trusts(Some(ip("::1"))));

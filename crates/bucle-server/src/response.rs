@@ -22,6 +22,8 @@ use crate::upgrade::Start;
 /// Header fields that the server alone writes.
 const OURS: [&str; 4] = ["content-length", "transfer-encoding", "connection", "date"];
 
+const CONTENT_TYPE: &str = "content-type";
+
 /// An answer: a status, header fields, a body.
 ///
 /// The server adds `Date`, `Content-Length` or `Transfer-Encoding`, and `Connection` where it is
@@ -367,12 +369,27 @@ impl Response {
         self
     }
 
-    /// With a `Content-Type`.
+    /// With a `Content-Type`, in place of any other.
     #[must_use]
     #[inline]
     pub fn content_type(mut self, content_type: &'static str) -> Response {
+        if !matches!(&self.lines, Lines::Own(lines) if lines.is_empty()) {
+            self.forget_content_type();
+        }
         self.content_type = Some(content_type);
         self
+    }
+
+    /// There must be one at most (RFC 9110 section 5.3): a client that gets two takes which it likes.
+    #[cold]
+    fn forget_content_type(&mut self) {
+        self.content_type = None;
+        let lines = self.lines().split_inclusive(|byte| *byte == b'\n');
+        let others = lines.filter(|line| {
+            let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+            !name.eq_ignore_ascii_case(CONTENT_TYPE.as_bytes())
+        });
+        self.lines = Lines::Own(others.flatten().copied().collect());
     }
 
     /// With a body.
@@ -383,7 +400,7 @@ impl Response {
         self
     }
 
-    /// With one more header field.
+    /// With one more header field; a `Content-Type` takes the place of any other.
     ///
     /// # Errors
     /// `InvalidInput` if the name is no token, the value has a control character in it (a line
@@ -404,6 +421,9 @@ impl Response {
     pub(crate) fn append_header(&mut self, name: &str, value: &[u8]) -> io::Result<()> {
         if let Lines::Opened(_) | Lines::NotModified(_) = self.lines {
             self.lines = Lines::Own(self.lines().to_vec());
+        }
+        if name.eq_ignore_ascii_case(CONTENT_TYPE) {
+            self.forget_content_type();
         }
         if let Lines::Own(lines) = &mut self.lines {
             bucle_http::write_field(lines, name, value)

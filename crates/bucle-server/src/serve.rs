@@ -61,9 +61,15 @@ pub struct Builder {
 pub enum Outcome {
     /// Every answer that was under way was finished.
     Drained,
-    /// The time for that was up, or a second signal came, and connections were cut.
+    /// The time for that was up, and connections were cut.
     Forced {
-        /// How many.
+        /// How many that had an answer to come, or the rest of one.
+        connections: usize,
+    },
+    /// It was cut short by a second signal, or what else was given to
+    /// [`drain`](Server::drain), and connections were cut.
+    Interrupted {
+        /// How many that had an answer to come, or the rest of one.
         connections: usize,
     },
 }
@@ -76,6 +82,10 @@ impl Outcome {
             (Outcome::Forced { connections: a }, Outcome::Forced { connections: b }) => {
                 Outcome::Forced { connections: a + b }
             }
+            (
+                Outcome::Forced { connections: a } | Outcome::Interrupted { connections: a },
+                Outcome::Forced { connections: b } | Outcome::Interrupted { connections: b },
+            ) => Outcome::Interrupted { connections: a + b },
         }
     }
 }
@@ -321,18 +331,20 @@ impl Builder {
         let certificate = self.certificate(&counting.metrics)?;
         let plain = self.plain.iter();
         let secure = plain.map(|plain| !plain && certificate.is_some());
+        let listening = Listening::at(&self.listen, self.workers, &[])?;
         Ok(Bound {
             secure: secure.collect(),
-            listening: Listening::at(&self.listen, self.workers)?,
             admin: match self.admin.is_empty() {
                 true => None,
-                false => Some(Listening::at(&self.admin, 1)?),
+                false => Some(Listening::at(&self.admin, 1, &listening.addresses)?),
             },
+            listening,
             counting,
             certificate,
             options: self.options,
             log: self.log,
             ready: None,
+            waiting: None,
         })
     }
 }
@@ -349,9 +361,12 @@ pub struct Bound {
     options: Options,
     log: LogFormat,
     ready: Option<Ready>,
+    waiting: Option<Waiting>,
 }
 
 type Ready = Box<dyn FnOnce(&[Address])>;
+
+type Waiting = Box<dyn FnOnce(usize, Duration) + Send>;
 
 impl Bound {
     /// Where the server listens; port 0 has become the port taken.
@@ -390,6 +405,15 @@ impl Bound {
     #[must_use]
     pub fn when_ready(mut self, ready: impl FnOnce(&[Address]) + 'static) -> Bound {
         self.ready = Some(Box::new(ready));
+        self
+    }
+
+    /// Has `waiting` called when a stop waits for answers that are under way, once that takes so long
+    /// that whoever asked for the stop may wonder: with how many connections have one, and with the
+    /// time they are given, [`Options::drain_timeout`]. It is called by one of the workers.
+    #[must_use]
+    pub fn when_waiting(mut self, waiting: impl FnOnce(usize, Duration) + Send + 'static) -> Bound {
+        self.waiting = Some(Box::new(waiting));
         self
     }
 
@@ -443,6 +467,7 @@ impl Bound {
             stop: stop.clone(),
             census,
             starting: Mutex::new(Some(metrics.serving())),
+            waiting: Mutex::new(self.waiting),
             metrics,
             turns,
         });
@@ -569,6 +594,8 @@ struct Job<F> {
     turns: bool,
     /// Until the first worker serves: connections are queued, and will be answered.
     starting: Mutex<Option<Serving>>,
+    /// Until the first worker waits for answers at its end.
+    waiting: Mutex<Option<Waiting>>,
 }
 
 impl<H: Handler, F: Fn() -> H + 'static> Job<F> {
@@ -576,6 +603,16 @@ impl<H: Handler, F: Fn() -> H + 'static> Job<F> {
     fn started(&self) {
         let mut starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         drop(starting.take());
+    }
+
+    /// A stop waits for answers.
+    fn waits(&self) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let tell = waiting.take();
+        drop(waiting);
+        if let Some(tell) = tell {
+            tell(self.metrics.open(), self.options.drain_timeout);
+        }
     }
 
     /// One worker, from its start to its end.
@@ -601,7 +638,8 @@ impl<H: Handler, F: Fn() -> H + 'static> Job<F> {
                 let server = Server::start(sockets, tls, handler, options, log, counting, census)?;
                 job.started();
                 stop.reached(Level::Drain).await;
-                Ok(server.drain(limit, stop.reached(Level::Force)).await)
+                let force = stop.reached(Level::Force);
+                Ok(server.drain_telling(limit, force, || job.waits()).await)
             })
             .map_err(|error| io::Error::other(error.to_string()))?
     }

@@ -237,6 +237,13 @@ impl<H: Handler> Worker<H> {
         self.connections.borrow().len()
     }
 
+    /// How many of them have an answer to come, or the rest of one.
+    pub(crate) fn unanswered(&self) -> usize {
+        let connections = self.connections.borrow();
+        let unanswered = connections.iter().filter(|(_, each)| each.is_unanswered());
+        unanswered.count()
+    }
+
     fn all(&self) -> Vec<Rc<Connection<H>>> {
         let connections = self.connections.borrow();
         connections.iter().map(|(_, each)| each.clone()).collect()

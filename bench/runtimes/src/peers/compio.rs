@@ -4,11 +4,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use async_channel::{Receiver, Sender};
-use smol::lock::Mutex;
-
 use super::Yield;
-use crate::runtime::{Runtime, Sync, Threads, Timers};
+use crate::runtime::{Runtime, Timers};
 
 /// See the module.
 pub(crate) struct Compio;
@@ -44,58 +41,5 @@ impl Timers for Compio {
     }
 }
 
-impl Sync for Compio {
-    type Sender = Sender<u64>;
-    type Lock = Mutex<()>;
-    type Put = Sender<u64>;
-    type Get = Receiver<u64>;
-
-    fn oneshot() -> (Self::Sender, impl Future<Output = u64> + 'static) {
-        let (sender, receiver) = async_channel::bounded(1);
-        (
-            sender,
-            async move { receiver.recv().await.expect("it is sent") },
-        )
-    }
-
-    fn send(sender: Self::Sender, value: u64) {
-        sender.try_send(value).expect("a receiver, and room");
-    }
-
-    fn lock() -> Self::Lock {
-        Mutex::new(())
-    }
-
-    fn acquire(lock: &Self::Lock) -> impl Future<Output = impl Sized> {
-        lock.lock()
-    }
-
-    fn queue() -> (Self::Put, Self::Get) {
-        async_channel::bounded(1)
-    }
-
-    async fn put(queue: &mut Self::Put, value: u64) {
-        queue.send(value).await.expect("a receiver");
-    }
-
-    async fn get(queue: &mut Self::Get) -> u64 {
-        queue.recv().await.expect("a sender")
-    }
-}
-
-impl Threads for Compio {
-    type Remote = Sender<u64>;
-    type Local = Receiver<u64>;
-
-    fn channel() -> (Self::Remote, Self::Local) {
-        async_channel::unbounded()
-    }
-
-    fn send_from_thread(remote: &Self::Remote, value: u64) {
-        remote.try_send(value).expect("a receiver");
-    }
-
-    async fn receive(local: &mut Self::Local) -> u64 {
-        local.recv().await.expect("a sender")
-    }
-}
+sync_by_async_channel!(Compio);
+threads_by_async_channel!(Compio);

@@ -8,7 +8,7 @@ use glommio::channels::local_channel::{self, LocalReceiver, LocalSender};
 use glommio::sync::Semaphore;
 
 use super::Yield;
-use crate::runtime::{Runtime, Sync, Threads, Timers};
+use crate::runtime::{Runtime, Sync, Timers};
 
 /// See the module.
 pub(crate) struct Glommio;
@@ -83,19 +83,4 @@ impl Sync for Glommio {
     }
 }
 
-impl Threads for Glommio {
-    type Remote = async_channel::Sender<u64>;
-    type Local = async_channel::Receiver<u64>;
-
-    fn channel() -> (Self::Remote, Self::Local) {
-        async_channel::unbounded()
-    }
-
-    fn send_from_thread(remote: &Self::Remote, value: u64) {
-        remote.try_send(value).expect("a receiver");
-    }
-
-    async fn receive(local: &mut Self::Local) -> u64 {
-        local.recv().await.expect("a sender")
-    }
-}
+threads_by_async_channel!(Glommio);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use local_sync::{mpsc::bounded, oneshot, semaphore::Semaphore};
 
 use super::Yield;
-use crate::runtime::{Runtime, Sync, Threads, Timers};
+use crate::runtime::{Runtime, Sync, Timers};
 
 /// See the module.
 pub(crate) struct Monoio;
@@ -80,19 +80,4 @@ impl Sync for Monoio {
     }
 }
 
-impl Threads for Monoio {
-    type Remote = async_channel::Sender<u64>;
-    type Local = async_channel::Receiver<u64>;
-
-    fn channel() -> (Self::Remote, Self::Local) {
-        async_channel::unbounded()
-    }
-
-    fn send_from_thread(remote: &Self::Remote, value: u64) {
-        remote.try_send(value).expect("a receiver");
-    }
-
-    async fn receive(local: &mut Self::Local) -> u64 {
-        local.recv().await.expect("a sender")
-    }
-}
+threads_by_async_channel!(Monoio);

@@ -5,10 +5,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use smol::LocalExecutor;
-use smol::channel::{self, Receiver, Sender};
-use smol::lock::Mutex;
 
-use crate::runtime::{Runtime, Sync, Threads, Timers};
+use crate::runtime::{Runtime, Timers};
 
 /// See the module.
 pub(crate) struct Smol;
@@ -45,58 +43,5 @@ impl Timers for Smol {
     }
 }
 
-impl Sync for Smol {
-    type Sender = Sender<u64>;
-    type Lock = Mutex<()>;
-    type Put = Sender<u64>;
-    type Get = Receiver<u64>;
-
-    fn oneshot() -> (Self::Sender, impl Future<Output = u64> + 'static) {
-        let (sender, receiver) = channel::bounded(1);
-        (
-            sender,
-            async move { receiver.recv().await.expect("it is sent") },
-        )
-    }
-
-    fn send(sender: Self::Sender, value: u64) {
-        sender.try_send(value).expect("a receiver, and room");
-    }
-
-    fn lock() -> Self::Lock {
-        Mutex::new(())
-    }
-
-    fn acquire(lock: &Self::Lock) -> impl Future<Output = impl Sized> {
-        lock.lock()
-    }
-
-    fn queue() -> (Self::Put, Self::Get) {
-        channel::bounded(1)
-    }
-
-    async fn put(queue: &mut Self::Put, value: u64) {
-        queue.send(value).await.expect("a receiver");
-    }
-
-    async fn get(queue: &mut Self::Get) -> u64 {
-        queue.recv().await.expect("a sender")
-    }
-}
-
-impl Threads for Smol {
-    type Remote = Sender<u64>;
-    type Local = Receiver<u64>;
-
-    fn channel() -> (Self::Remote, Self::Local) {
-        channel::unbounded()
-    }
-
-    fn send_from_thread(remote: &Self::Remote, value: u64) {
-        remote.try_send(value).expect("a receiver");
-    }
-
-    async fn receive(local: &mut Self::Local) -> u64 {
-        local.recv().await.expect("a sender")
-    }
-}
+sync_by_async_channel!(Smol);
+threads_by_async_channel!(Smol);

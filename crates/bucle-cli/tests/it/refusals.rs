@@ -79,6 +79,14 @@ fn a_wrong_command_line() {
             &["serve", folder, "--header-timeout", "-1"],
             &["--header-timeout"],
         ),
+        (
+            &["serve", folder, "--idle-timeout", "-5s"],
+            &["'-5s'", "--idle-timeout", "10s"],
+        ),
+        (
+            &["serve", folder, "--max-body", "-1KiB"],
+            &["'-1KiB'", "--max-body", "8KiB"],
+        ),
         (&["serve", folder, "--header-timeout", "0"], &["above 0"]),
         (
             &["serve", folder, "--max-body", "1M"],
@@ -140,6 +148,20 @@ fn an_address_that_is_taken() {
             assert_refused(&arguments, 1, &[&address, "choose another"]);
         }
         assert!(first.get("/").contains("<p>hello"));
+    }
+    // By itself, which is nobody to be stopped.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let twice = address.to_string();
+    let everywhere = format!("0.0.0.0:{}", address.port());
+    for (flag, other, words) in [
+        ("--listen", &twice, "was given twice"),
+        ("--admin", &twice, "was given twice"),
+        ("--listen", &everywhere, "was given too"),
+    ] {
+        let arguments = ["serve", folder, "--listen", &twice, flag, other];
+        assert_refused(&arguments, 1, &[&twice, words]);
     }
     let path = site.path().join("x.sock");
     let unix = format!("unix:{}", path.display());

@@ -244,6 +244,17 @@ fn flags_say_what_is_done_with_files() {
     assert!(ask(&serving, "/route", page).ends_with("<p>hello"));
     assert!(ask(&serving, "/route.js", page).starts_with("HTTP/1.1 404"));
     assert!(ask(&serving, "/app.js", "Accept-Encoding: gzip\r\n").ends_with(&script));
+    let empty = tempfile::tempdir().unwrap();
+    let mut serving = Serving::start(empty.path(), &["--listen", "127.0.0.1:0", "--spa"]);
+    let told = serving.next_error();
+    assert!(
+        told.contains("--spa") && told.contains("index.html"),
+        "{told}"
+    );
+    // It may come later.
+    assert!(ask(&serving, "/route", page).starts_with("HTTP/1.1 404"));
+    std::fs::write(empty.path().join("index.html"), "<p>late").unwrap();
+    assert!(ask(&serving, "/route", page).ends_with("<p>late"));
     for wrong in [["--cache-control", "a\nb"], ["--compress", "much"]] {
         let path = site.path().to_str().unwrap();
         let output = crate::support::run(&["serve", path, wrong[0], wrong[1]]);

@@ -112,12 +112,31 @@ impl Serving {
         }
     }
 
-    /// What it said on standard error, after its end.
+    /// What it said on standard error, after its end; but for what was slow, which on a busy machine
+    /// may be anything.
     pub(crate) fn errors(&mut self) -> String {
-        let mut errors = String::new();
+        let stderr = BufReader::new(self.child.stderr.as_mut().unwrap());
+        let lines = stderr.lines().map(Result::unwrap);
+        let news = lines.filter(|line| !line.starts_with("bucle: slow "));
+        news.map(|line| line + "\n").collect()
+    }
+
+    /// The next line that it says on standard error.
+    pub(crate) fn next_error(&mut self) -> String {
         let stderr = self.child.stderr.as_mut().unwrap();
-        stderr.read_to_string(&mut errors).unwrap();
-        errors
+        loop {
+            // Byte by byte: what follows is for others.
+            let mut line = Vec::new();
+            let mut byte = [0];
+            while !line.ends_with(b"\n") {
+                assert_eq!(stderr.read(&mut byte).unwrap(), 1, "it ended");
+                line.extend_from_slice(&byte);
+            }
+            let line = String::from_utf8(line).unwrap();
+            if !line.starts_with("bucle: slow ") {
+                return line;
+            }
+        }
     }
 
     /// Its standard output is read no more.

@@ -202,6 +202,84 @@ fn a_client_that_does_not_say_goodbye_holds_up_no_stop() {
     .unwrap();
 }
 
+/// A cut answer must not look like a whole one, whatever its length says: no `close_notify`.
+#[test]
+fn a_cut_answer_over_tls_ends_in_an_error() {
+    let site = site();
+    let keys = tempfile::tempdir().unwrap();
+    let trusted = write_pair(keys.path());
+    let (certificate, key) = (keys.path().join("cert.pem"), keys.path().join("key.pem"));
+    let serving = Serving::start(
+        site.path(),
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--tls-cert",
+            certificate.to_str().unwrap(),
+            "--tls-key",
+            key.to_str().unwrap(),
+            "--drain-timeout",
+            "0",
+        ],
+    );
+    let address = serving.address;
+    let mut serving = bucle::run(async move {
+        let ask = |target: &str| {
+            let ask = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            ask.into_bytes()
+        };
+        let large = site.path().join("large");
+        std::fs::copy(&large, site.path().join("other")).unwrap();
+        // By a stop that waits for nobody, and by a file that becomes shorter.
+        let (mut stopped, writer) = connect(address, &trusted).await.unwrap();
+        writer.write(&ask("/other"));
+        stopped.readexactly(1000).await.unwrap();
+        let (mut shorter, other_writer) = connect(address, &trusted).await.unwrap();
+        other_writer.write(&ask("/large"));
+        shorter.readexactly(1000).await.unwrap();
+        let large = std::fs::File::options().write(true).open(large).unwrap();
+        large.set_len(1_000_000).unwrap();
+        shorter.read_to_end().await.unwrap_err();
+        serving.signal(Signal::TERM);
+        stopped.read_to_end().await.unwrap_err();
+        serving
+    })
+    .unwrap();
+    assert_eq!(serving.wait().code(), Some(1), "{}", serving.errors());
+}
+
+/// It has its answer, and only has not agreed to the end.
+#[test]
+fn a_client_that_does_not_say_goodbye_is_not_counted_at_the_deadline() {
+    let site = site();
+    let keys = tempfile::tempdir().unwrap();
+    let trusted = write_pair(keys.path());
+    let (certificate, key) = (keys.path().join("cert.pem"), keys.path().join("key.pem"));
+    let mut serving = Serving::start(
+        site.path(),
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--tls-cert",
+            certificate.to_str().unwrap(),
+            "--tls-key",
+            key.to_str().unwrap(),
+            "--drain-timeout",
+            "0",
+        ],
+    );
+    let address = serving.address;
+    bucle::run(async move {
+        let mut idle = connect(address, &trusted).await.unwrap();
+        assert_eq!(get(&mut idle).await, ok());
+        // While this thread waits, its side of the connection answers nothing.
+        serving.signal(Signal::TERM);
+        assert!(serving.wait().success(), "{}", serving.errors());
+        drop(idle);
+    })
+    .unwrap();
+}
+
 #[test]
 fn answers_over_tls_leave_no_faster_than_they_may() {
     let site = site();

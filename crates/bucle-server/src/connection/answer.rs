@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -15,6 +16,7 @@ use bucle_net::Transport;
 use bytes::Bytes;
 use futures_core::Stream;
 
+use super::exchange::Unfinished;
 use super::pieces::{FilePart, Ready};
 use super::{Connection, flag};
 use crate::Response;
@@ -64,9 +66,11 @@ impl<H: Handler> Connection<H> {
         };
         if self.any(flag::EXPECTS_CONTINUE) && self.body_is_wanted() {
             // The body is still to be read, for the answer; this has to come before its head.
-            self.clear(flag::EXPECTS_CONTINUE | flag::CONTINUE_DUE);
+            self.clear(flag::EXPECTS_CONTINUE);
             out.extend_from_slice(bucle_http::encode::CONTINUE);
         }
+        // Behind the head it would be taken for the next answer's.
+        self.clear(flag::CONTINUE_DUE);
         self.set(flag::BEGUN);
         self.worker.tally.answered(self.asked.get().method, status);
         self.worker
@@ -167,17 +171,29 @@ impl<H: Handler> Connection<H> {
     ) {
         self.record(|record| record.sent(0));
         let connection = self.clone();
+        let unfinished = Unfinished::new(self);
         let task = self
             .worker
             .event_loop
             .spawn_named("http answer", async move {
                 let mut sent = 0u64;
                 let whole = loop {
-                    let piece = match poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
-                        None => break length.is_none_or(|length| sent == length),
-                        Some(Err(_)) => break false,
-                        Some(Ok(piece)) if piece.is_empty() => continue,
-                        Some(Ok(piece)) => piece,
+                    let next = poll_fn(|cx| {
+                        let polled = || stream.as_mut().poll_next(cx);
+                        match catch_unwind(AssertUnwindSafe(polled)) {
+                            Ok(polled) => polled.map(Ok),
+                            Err(payload) => Poll::Ready(Err(payload)),
+                        }
+                    });
+                    let piece = match next.await {
+                        Err(payload) => {
+                            connection.report_panic(payload);
+                            break false;
+                        }
+                        Ok(None) => break length.is_none_or(|length| sent == length),
+                        Ok(Some(Err(_))) => break false,
+                        Ok(Some(Ok(piece))) if piece.is_empty() => continue,
+                        Ok(Some(Ok(piece))) => piece,
                     };
                     sent += piece.len() as u64;
                     if length.is_some_and(|length| sent > length) {
@@ -194,6 +210,7 @@ impl<H: Handler> Connection<H> {
                     write_last_chunk(&mut end, &trailers.unwrap_or_default());
                     end
                 });
+                unfinished.done();
                 connection.stream_ended(whole, end, sent);
             });
         self.with_exchange(|exchange| exchange.task = Some(task.handle()));

@@ -52,9 +52,6 @@ impl<H: Handler> Protocol for Driver<H> {
         if connection.any(flag::TURNED_AWAY) {
             connection.turn_away();
         }
-        if connection.worker.draining.get() {
-            connection.drain();
-        }
     }
 
     #[inline]

@@ -127,6 +127,7 @@ impl<H: Handler> Connection<H> {
 
     fn spawn_handler(self: &Rc<Self>, mut slot: Slot<H::Future>) {
         let connection = self.clone();
+        let unfinished = Unfinished::new(self);
         let task = self
             .worker
             .event_loop
@@ -148,6 +149,7 @@ impl<H: Handler> Connection<H> {
                         connection.panicked()
                     }
                 };
+                unfinished.done();
                 connection.with_exchange(|exchange| {
                     exchange.task = None;
                     exchange.response = Some(response);
@@ -165,7 +167,7 @@ impl<H: Handler> Connection<H> {
     }
 
     #[cold]
-    fn report_panic(&self, payload: Box<dyn std::any::Any + Send>) {
+    pub(super) fn report_panic(&self, payload: Box<dyn std::any::Any + Send>) {
         self.worker.tally.panics.add(1);
         let text = payload
             .downcast_ref::<&'static str>()
@@ -175,6 +177,28 @@ impl<H: Handler> Connection<H> {
         let mut context = ExceptionContext::new("http handler", format!("panicked: {text}"));
         context.panic = Some(payload);
         self.worker.event_loop.call_exception_handler(context);
+    }
+
+    /// The task of the request under way is gone, and has not done what it was for: somebody has
+    /// cancelled it, or something panicked. Where it has not said otherwise, the client is told.
+    #[cold]
+    fn task_is_gone(self: &Rc<Self>) {
+        if self.phase.get() != Phase::Exchange || self.worker.event_loop.is_closed() {
+            return;
+        }
+        // Taken by who has cancelled it knowingly, and by itself at its end.
+        let Some(task) = self.with_exchange(|exchange| exchange.task.take()) else {
+            return;
+        };
+        drop(task);
+        if self.any(flag::BEGUN) {
+            self.clear(flag::KEEP_ALIVE);
+            self.abort();
+            return;
+        }
+        let response = self.panicked();
+        self.with_exchange(|exchange| exchange.response = Some(response));
+        self.drive(&[]);
     }
 
     /// Answers now, or once the request's body is through.
@@ -389,6 +413,29 @@ impl<H: Handler> Connection<H> {
             let event_loop = &self.worker.event_loop;
             self.worker
                 .with_date(|date| log.write(record, event_loop, date));
+        }
+    }
+}
+
+/// Held by a task of a connection until it has done what it is for: if it ends before, whatever its
+/// end is, the connection doesn't wait for it.
+pub(super) struct Unfinished<H: Handler>(Option<Rc<Connection<H>>>);
+
+impl<H: Handler> Unfinished<H> {
+    pub(super) fn new(connection: &Rc<Connection<H>>) -> Unfinished<H> {
+        Unfinished(Some(connection.clone()))
+    }
+
+    /// It is done, and the connection may have another task from here on.
+    pub(super) fn done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl<H: Handler> Drop for Unfinished<H> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            connection.task_is_gone();
         }
     }
 }

@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 use super::Connection;
 use super::answer::COPY_LIMIT;
+use super::exchange::Unfinished;
 use crate::handler::Handler;
 use crate::response::Piece;
 use crate::site::{Opened, Place};
@@ -140,6 +141,7 @@ impl<H: Handler> Connection<H> {
     pub(super) fn spawn_pieces(self: &Rc<Self>, mut pieces: VecDeque<Ready>) {
         self.record(|record| record.sent(0));
         let connection = self.clone();
+        let unfinished = Unfinished::new(self);
         let task = self.worker.event_loop.spawn_named("http file", async move {
             let mut sent = 0u64;
             while let Some(piece) = pieces.pop_front() {
@@ -167,6 +169,7 @@ impl<H: Handler> Connection<H> {
                     poll_fn(|cx| connection.poll_drained(cx)).await;
                 }
             }
+            unfinished.done();
             connection.stream_ended(true, None, sent);
         });
         self.with_exchange(|exchange| exchange.task = Some(task.handle()));

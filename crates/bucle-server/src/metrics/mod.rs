@@ -137,6 +137,18 @@ impl Metrics {
         }
     }
 
+    /// How many connections were accepted so far.
+    pub(crate) fn accepted(&self) -> u64 {
+        let tallies = self.tallies();
+        tallies.iter().map(|tally| tally.traffic.accepted()).sum()
+    }
+
+    /// How many connections there are.
+    pub(crate) fn open(&self) -> usize {
+        let open: u64 = self.tallies().iter().map(|tally| tally.open.get()).sum();
+        usize::try_from(open).unwrap_or(usize::MAX)
+    }
+
     /// A tally for one more worker.
     pub(crate) fn tally(&self) -> Arc<Tally> {
         let tally = Arc::<Tally>::default();

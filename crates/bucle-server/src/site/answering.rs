@@ -295,7 +295,7 @@ impl Desk {
         match asked.verdict(head, opened.etag(), opened.modified()) {
             Verdict::Send => {}
             Verdict::NotModified => return Response::not_modified(opened),
-            Verdict::Failed => return error(StatusCode::PRECONDITION_FAILED),
+            Verdict::Failed => return instead_of(&opened, StatusCode::PRECONDITION_FAILED),
         }
         let Some(range) = asked.range(head, opened.etag(), opened.modified()) else {
             return Response::opened(opened);
@@ -305,7 +305,7 @@ impl Desk {
             Wanted::Whole => Response::opened(opened),
             Wanted::One(part) => range::one(opened, part),
             Wanted::Several(parts) => range::several(opened, parts, &self.parts),
-            Wanted::Unsatisfiable => error(StatusCode::RANGE_NOT_SATISFIABLE)
+            Wanted::Unsatisfiable => instead_of(&opened, StatusCode::RANGE_NOT_SATISFIABLE)
                 .field("Content-Range", &range::unsatisfied_range(length)),
         }
     }
@@ -613,6 +613,14 @@ fn refuse(errno: Errno) -> Response {
 
 fn error(status: StatusCode) -> Response {
     plain(Response::error(status))
+}
+
+/// An error that this representation was selected for, and another would not have been perhaps.
+fn instead_of(opened: &Opened, status: StatusCode) -> Response {
+    match opened.is_negotiated() {
+        true => error(status).field("Vary", "Accept-Encoding"),
+        false => error(status),
+    }
 }
 
 /// For a path that no well-behaved client would send.

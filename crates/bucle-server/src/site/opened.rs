@@ -86,6 +86,12 @@ impl Opened {
         &self.buffer[self.lines..self.untyped]
     }
 
+    /// Whether it depends on `Accept-Encoding` what is sent of it.
+    pub(crate) fn is_negotiated(&self) -> bool {
+        let mut lines = self.lines_not_modified().split(|byte| *byte == b'\n');
+        lines.any(|line| line.starts_with(b"Vary:"))
+    }
+
     #[inline]
     pub(crate) fn etag(&self) -> &[u8] {
         &self.buffer[self.etag.clone()]

@@ -1,10 +1,12 @@
 //! Bodies in both directions: streamed, held back, cut off, thrown away.
 
+use std::future::Future as _;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread;
+use std::time::Duration;
 
 use bucle_server::{Body, DISCARD_LIMIT, Options, Request, Response, Site};
 use bytes::Bytes;
@@ -289,4 +291,61 @@ fn a_body_that_is_not_read_is_thrown_away_within_bounds() {
     let (answer, _) = Answer::take(&bytes, false).unwrap();
     assert_eq!(answer.text(), "first of 97");
     assert_eq!(answer.field("connection"), Some("close"));
+}
+
+/// Looks once whether there is something of the body.
+async fn look(request: &mut Request) {
+    let mut chunk = std::pin::pin!(request.body().chunk());
+    std::future::poll_fn(|cx| {
+        let _ = chunk.as_mut().poll(cx);
+        std::task::Poll::Ready(())
+    })
+    .await;
+}
+
+#[test]
+fn nobody_is_told_to_go_on_behind_the_answer() {
+    async fn looks(mut request: Request) -> Response {
+        look(&mut request).await;
+        Response::text("enough")
+    }
+    let server = serve(Options::default(), || looks);
+    let mut stream = server.connect();
+    stream
+        .write_all(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+        )
+        .unwrap();
+    let answers = Answer::all(&read_to_end(&mut stream));
+    let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+    // Before the answer it would do no harm.
+    assert!(matches!(statuses[..], [200] | [100, 200]), "{statuses:?}");
+}
+
+#[test]
+fn a_body_of_before_tells_nobody_to_go_on() {
+    async fn keeps(mut request: Request) -> Response {
+        if request.path() == "/next" {
+            bucle_loop::sleep(Duration::from_millis(100)).await;
+            return Response::text("not wanted");
+        }
+        let mut body = std::mem::take(request.body());
+        let late = async move {
+            bucle_loop::sleep(Duration::from_millis(50)).await;
+            assert_eq!(body.collect(10).await, Ok(b"hello".to_vec()));
+        };
+        bucle_loop::spawn(late).detach();
+        Response::text("later")
+    }
+    let server = serve(Options::default(), || keeps);
+    let mut stream = server.connect();
+    stream
+        .write_all(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello\
+              POST /next HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+        )
+        .unwrap();
+    let answers = Answer::all(&read_to_end(&mut stream));
+    let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [200, 200]);
 }

@@ -156,3 +156,57 @@ fn a_handler_s_own_fields_are_sent() {
         Some("text/html; charset=utf-8")
     );
 }
+
+#[test]
+fn a_type_that_a_handler_names_is_the_only_one() {
+    async fn answers(request: Request) -> Response {
+        let response = Response::text("{}").header("content-Type", "application/json");
+        match request.path() {
+            "/last" => response.unwrap().content_type("text/css"),
+            "/twice" => response
+                .and_then(|it| it.header("Content-Type", "image/png"))
+                .unwrap(),
+            _ => response.unwrap(),
+        }
+    }
+    let server = serve(Options::default(), || answers);
+    for (path, wanted) in [
+        ("/", "application/json"),
+        ("/last", "text/css"),
+        ("/twice", "image/png"),
+    ] {
+        assert_eq!(
+            server.get(path).field("content-type"),
+            Some(wanted),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn a_handler_that_somebody_ends_is_500() {
+    async fn ends(mut request: Request) -> Response {
+        if request.path() == "/fine" {
+            return Response::text("fine");
+        }
+        let body = request.body().collect(10).await;
+        assert_eq!(body, Ok(b"abc".to_vec()));
+        bucle_loop::current_task().unwrap().cancel("by somebody");
+        std::future::pending().await
+    }
+    let options = || {
+        let mut options = Options::default();
+        options.handler_timeout = None;
+        options
+    };
+    let server = serve(options(), || ends);
+    let mut stream = server.connect();
+    stream
+        .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na")
+        .unwrap();
+    stream.write_all(b"bc").unwrap();
+    let answer = read_answers(&mut stream, 1).remove(0);
+    assert_eq!(answer.status, 500);
+    assert_eq!(answer.field("connection"), Some("close"));
+    assert_eq!(server.get("/fine").text(), "fine");
+}

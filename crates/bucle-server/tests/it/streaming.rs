@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bucle_server::{Body, Event, Options, Request, Response, Routes, Sse};
 
-use crate::support::{Answer, WATCHDOG, read_to_end, serve};
+use crate::support::{Answer, WATCHDOG, read_answers, read_to_end, serve, serve_with};
 
 /// Says so when it is dropped.
 struct Tells(mpsc::Sender<u64>, u64);
@@ -65,6 +65,75 @@ fn a_body_is_written_by_a_block() {
     // A reset, perhaps; in no case a whole answer.
     let _ = stream.read_to_end(&mut answer);
     assert_eq!(Answer::take(&answer, false), None);
+}
+
+#[test]
+fn a_panic_in_a_body_cuts_that_answer_and_nothing_else() {
+    /// Panics with its first piece.
+    struct AtOnce;
+    impl futures_core::Stream for AtOnce {
+        type Item = std::io::Result<bytes::Bytes>;
+        fn poll_next(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Self::Item>> {
+            panic!("out of luck")
+        }
+    }
+    fn at_once(_: Request) -> Response {
+        Response::text(Body::stream(AtOnce))
+    }
+    fn later(_: Request) -> Response {
+        Response::text(Body::from_writer(|mut writer| async move {
+            writer.write("half").await?;
+            bucle_loop::yield_now().await;
+            panic!("out of luck")
+        }))
+    }
+    /// Somebody ends the task that sends.
+    fn cancelled(_: Request) -> Response {
+        Response::text(Body::from_writer(|mut writer| async move {
+            writer.write("half").await?;
+            bucle_loop::current_task().unwrap().cancel("by somebody");
+            std::future::pending().await
+        }))
+    }
+    let metrics = bucle_server::Metrics::new();
+    let theirs = metrics.clone();
+    let server = serve_with(Duration::from_secs(30), move || {
+        let routes = Routes::new()
+            .get("/at-once", at_once)
+            .get("/later", later)
+            .get("/cancelled", cancelled)
+            .get("/fine", |_: Request| Response::text("fine"));
+        let builder = bucle_server::Server::builder().metrics(theirs);
+        builder.listen("127.0.0.1:0")?.serve(routes)
+    });
+    let mut other = server.connect();
+    for target in ["/at-once", "/later", "/cancelled"] {
+        let mut stream = server.connect();
+        write!(stream, "GET {target} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        // A reset, perhaps; in no case a whole answer, and in no case nothing at all.
+        let ended = stream.read_to_end(&mut answer);
+        assert_ne!(
+            ended.map_err(|error| error.kind()),
+            Err(std::io::ErrorKind::WouldBlock),
+            "{target}"
+        );
+        assert_eq!(Answer::take(&answer, false), None, "{target}");
+    }
+    other
+        .write_all(b"GET /fine HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    assert_eq!(read_answers(&mut other, 1)[0].text(), "fine");
+    let told = metrics.render();
+    for line in [
+        "bucle_http_handler_panics_total 2\n",
+        "bucle_connections_open 1\n",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
 }
 
 #[test]

@@ -192,7 +192,7 @@ fn a_stopping_server_tells_it_and_cuts_it_at_the_end() {
         assert!(count > 0);
         all.extend_from_slice(&near[..count]);
     }
-    assert_eq!(server.stop(), Outcome::Forced { connections: 1 });
+    assert_eq!(server.stop(), Outcome::Interrupted { connections: 1 });
     assert_eq!(told.recv_timeout(WATCHDOG), Ok("dropped"));
     // Cut: a reset, or an end.
     assert!(matches!(stream.read(&mut near), Err(_) | Ok(0)));
