@@ -91,11 +91,17 @@ impl StreamReader {
             // There may be much more.
             4 * count
         };
-        // It becomes less by and by, so that what differs in length is not cut in pieces.
-        let room = wanted.max(self.room - self.room / 16);
-        self.room = match room < SMALL {
-            true => 0,
-            false => room.min(OFFER as usize),
+        self.room = if wanted > DIRECT {
+            // Always the same, which the allocator has at hand: what is freed and asked for in changing
+            // sizes it gives back to the system, page by page.
+            OFFER as usize
+        } else {
+            // It becomes less by and by, so that what differs in length is not cut in pieces.
+            let before = self.room.min(DIRECT);
+            match wanted.max(before - before / 16) {
+                room if room < SMALL => 0,
+                room => room,
+            }
         };
     }
 
