@@ -117,6 +117,16 @@ const BARS: &[Bar] = &[
         ours: "bucle-2",
         ..bar("workers", Figure::Cpu, "bucle", Wanted::AtMost, 1.05)
     },
+    Bar {
+        ours: "bucle-2",
+        ..bar(
+            "workers-apart",
+            Figure::Cpu,
+            "bucle-twice",
+            Wanted::AtMost,
+            1.05,
+        )
+    },
 ];
 
 /// System calls a request: on one connection (the rest is a timer now and then), and on 32.

@@ -54,7 +54,7 @@ impl Bench<'_> {
         skipped: &mut Vec<Skipped>,
     ) -> Vec<&'static Kind> {
         let asked = |kind: &&Kind| {
-            let name = kind.name.strip_suffix("-2").unwrap_or(kind.name);
+            let name = kind.name.split('-').next().unwrap_or(kind.name);
             self.servers.is_empty() || self.servers.contains(name)
         };
         let whole = how.logged || how.secure;

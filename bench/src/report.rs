@@ -14,8 +14,15 @@ const DISTURBED: f64 = 0.05;
 
 /// The table of a timed scenario, with what should be known about it.
 pub(crate) fn timed(timed: &Timed) -> String {
+    let workers = timed.rows.iter().any(|row| row.server == "bucle-2");
+    let ours: &[_] = if workers {
+        &["bucle", "bucle-twice"]
+    } else {
+        &[]
+    };
     let references: Vec<&Row> = ["bare", "nginx", "lighttpd"]
         .iter()
+        .chain(ours)
         .filter_map(|name| timed.rows.iter().find(|row| row.server == *name))
         .collect();
     let mut head: Vec<String> = [

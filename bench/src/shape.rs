@@ -35,6 +35,15 @@ pub(crate) enum Secure {
     Resumed,
 }
 
+/// Where servers of one worker and of two run, beside one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum Workers {
+    /// All on the one CPU of servers; the load has its own.
+    Together,
+    /// On the CPU of servers and on that of the load, which competes with them.
+    Apart,
+}
+
 /// One shape of load.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
@@ -54,8 +63,8 @@ pub(crate) struct Shape {
     pub(crate) secure: Option<Secure>,
     /// Servers write an access log; those that have none stay away.
     pub(crate) logged: bool,
-    /// Bucle alone, with one worker and with two, on all CPUs.
-    pub(crate) workers: bool,
+    /// Servers with one worker and with two, and where they run.
+    pub(crate) workers: Option<Workers>,
     /// Part of a run that names no shapes.
     pub(crate) by_default: bool,
 }
@@ -71,7 +80,7 @@ impl Shape {
         reconnect: false,
         secure: None,
         logged: false,
-        workers: false,
+        workers: None,
         by_default: true,
     };
 
@@ -181,9 +190,16 @@ pub(crate) const SHAPES: &[Shape] = &[
     },
     Shape {
         name: "workers",
-        about: "one static file of 1 KiB, one worker and two, on all CPUs, which the load shares",
+        about: "one static file of 1 KiB, one worker and two, on one CPU",
         content: Content::OneKib,
-        workers: true,
+        workers: Some(Workers::Together),
+        ..Shape::PLAIN
+    },
+    Shape {
+        name: "workers-apart",
+        about: "the same, on two CPUs, one of which is the load's",
+        content: Content::OneKib,
+        workers: Some(Workers::Apart),
         ..Shape::PLAIN
     },
 ];

@@ -130,7 +130,7 @@ fn count(
     limit: u64,
 ) -> Result<(f64, Vec<(String, f64)>)> {
     let output = bench.site.scratch().join("calls.txt");
-    let mut load = Load::open(server.address, shape, requests)?;
+    let mut load = Load::open(&[server.address], shape, requests)?;
     load.drive(Instant::now() + PATIENCE, 2_000)
         .context("warming up")?;
     let watch = Watch::start(counter, &server.pids, &output)?;

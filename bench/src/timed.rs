@@ -3,6 +3,7 @@
 //! Every measurement is of a fresh process: started, checked, warmed up, timed, stopped. Nothing else of the benchmark runs
 //! meanwhile, and the luck of one process's memory layout is part of the spread and not of the result.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -13,8 +14,8 @@ use crate::bench::{Bench, Skipped};
 use crate::check;
 use crate::load::{Drive, Key, Load, Requests, SecureLoad};
 use crate::random::Random;
-use crate::servers::{How, KINDS, Kind, WORKERS};
-use crate::shape::{Content, Shape};
+use crate::servers::{How, KINDS, Kind, Server, WORKERS};
+use crate::shape::{Content, Shape, Workers};
 use crate::stop;
 
 /// The bare loop's user time a request, in microseconds, above which a round is void: it then did not measure the floor.
@@ -100,13 +101,16 @@ pub(crate) fn run(bench: &Bench<'_>, shape: &Shape) -> Result<Timed> {
         logged: shape.logged,
         secure: shape.secure.is_some(),
         closes: shape.reconnect,
-        all_cpus: shape.workers,
+        two_cpus: shape.workers == Some(Workers::Apart),
         ..How::default()
     };
     if how.secure {
         Key::at(bench.site.scratch()).make()?;
     }
-    let all = if shape.workers { WORKERS } else { KINDS };
+    let all = match shape.workers {
+        Some(_) => WORKERS,
+        None => KINDS,
+    };
     let mut kinds = bench.able_as(all, shape.content, &how, &mut timed.skipped);
     if shape.depth > 1 {
         let in_order = |kind: &&Kind| {
@@ -232,32 +236,32 @@ fn measure(
     requests: &Requests,
     kind: &Kind,
 ) -> Result<Sample> {
-    let server = bench.start_as(kind, shape.content, how)?;
+    let servers = (0..kind.copies).map(|_| bench.start_as(kind, shape.content, how));
+    let servers = servers.collect::<Result<Vec<Server>>>()?;
+    let addresses: Vec<SocketAddr> = servers.iter().map(|server| server.address).collect();
+    let pids: Vec<u32> = servers.iter().flat_map(|it| it.pids.clone()).collect();
     let mut load: Box<dyn Drive + '_> = match shape.secure {
         // Every answer is compared.
         Some(secure) => {
             let key = Key::at(bench.site.scratch());
-            Box::new(SecureLoad::open(
-                server.address,
-                shape,
-                secure,
-                requests,
-                &key,
-            )?)
+            let load = SecureLoad::open(addresses[0], shape, secure, requests, &key)?;
+            Box::new(load)
         }
         None => {
-            check::answers(server.address, shape, requests).context("a wrong answer")?;
-            Box::new(Load::open(server.address, shape, requests)?)
+            for address in &addresses {
+                check::answers(*address, shape, requests).context("a wrong answer")?;
+            }
+            Box::new(Load::open(&addresses, shape, requests)?)
         }
     };
     load.drive(Instant::now() + bench.warm_up, u64::MAX)
         .context("warming up")?;
     let ticks = account::cpu_busy(bench.server_cpu)?;
-    let before = account::cpu_time(&server.pids)?;
+    let before = account::cpu_time(&pids)?;
     let started = Instant::now();
     let answers = load.drive(started + bench.measure, u64::MAX)?;
     let elapsed = started.elapsed();
-    let cpu = account::cpu_time(&server.pids)? - before;
+    let cpu = account::cpu_time(&pids)? - before;
     let ticks = account::cpu_busy(bench.server_cpu)? - ticks;
     anyhow::ensure!(answers > 0, "no answers");
     let all = Duration::from_millis(10 * (ticks.busy + ticks.stolen)).as_nanos() as f64;

@@ -9,14 +9,18 @@ mod requests;
 mod responses;
 mod secure;
 
-use std::net::{SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, recv, send, socket_with,
+    sockopt,
+};
 
 pub(crate) use requests::{REQUESTS, Requests};
 pub(crate) use responses::{Heads, header};
@@ -40,16 +44,15 @@ struct Connection {
     carry: Vec<u8>,
 }
 
-/// Connections to one server with requests under way.
+/// Connections with requests under way.
 pub(crate) struct Load<'a> {
-    server: SocketAddr,
+    servers: Vec<SocketAddr>,
     shape: &'a Shape,
     requests: &'a Requests,
     epoll: OwnedFd,
     connections: Vec<Connection>,
     heads: Heads,
     buffer: Vec<u8>,
-    events: Vec<epoll::Event>,
     next: usize,
     started: bool,
     reopened: u64,
@@ -57,65 +60,33 @@ pub(crate) struct Load<'a> {
 
 /// A load that can be kept up.
 pub(crate) trait Drive {
-    /// Keeps the load up until `end`, or until `limit` answers came; returns how many did. What is under way then stays
-    /// under way, for the next call.
-    fn drive(&mut self, end: Instant, limit: u64) -> Result<u64>;
+    /// Where its connections are watched, each by its number.
+    fn epoll(&self) -> BorrowedFd<'_>;
+
+    /// Sends the first requests, if opening the connections hasn't; called again, it does nothing.
+    fn start(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Takes all that is there on a connection (the registration is edge-triggered: it is told once), and goes on with it; how
+    /// many answers came.
+    fn read(&mut self, number: usize) -> Result<u64>;
+
+    /// An error if this was not the load that was asked for.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Connections made again because the server had closed one between two requests.
-    fn reopened(&self) -> u64;
-}
-
-impl Drive for Load<'_> {
-    fn drive(&mut self, end: Instant, limit: u64) -> Result<u64> {
-        self.drive_plain(end, limit)
-    }
-
     fn reopened(&self) -> u64 {
-        self.reopened
-    }
-}
-
-impl<'a> Load<'a> {
-    /// Opens `shape.connections` connections to `server`.
-    pub(crate) fn open(
-        server: SocketAddr,
-        shape: &'a Shape,
-        requests: &'a Requests,
-    ) -> Result<Load<'a>> {
-        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let mut load = Load {
-            server,
-            shape,
-            requests,
-            epoll,
-            connections: Vec::with_capacity(shape.connections),
-            heads: Heads::default(),
-            buffer: vec![0; 256 * 1024],
-            events: Vec::with_capacity(1_024),
-            next: 0,
-            started: false,
-            reopened: 0,
-        };
-        for number in 0..shape.connections {
-            let socket = load.connect(number)?;
-            load.connections.push(Connection {
-                socket,
-                first: 0,
-                answered: 0,
-                body_left: 0,
-                carry: Vec::new(),
-            });
-        }
-        Ok(load)
+        0
     }
 
-    fn drive_plain(&mut self, end: Instant, limit: u64) -> Result<u64> {
-        if !self.started {
-            self.started = true;
-            for number in 0..self.connections.len() {
-                self.send_burst(number)?;
-            }
-        }
+    /// Keeps the load up until `end`, or until `limit` answers came; returns how many did. What is under way then stays
+    /// under way, for the next call.
+    fn drive(&mut self, end: Instant, limit: u64) -> Result<u64> {
+        self.start()?;
+        let mut events = Vec::with_capacity(1_024);
         let mut count = 0;
         let mut heard = Instant::now();
         while count < limit {
@@ -123,13 +94,9 @@ impl<'a> Load<'a> {
             if now >= end {
                 break;
             }
-            let mut events = std::mem::take(&mut self.events);
             events.clear();
-            match epoll::wait(
-                &self.epoll,
-                rustix::buffer::spare_capacity(&mut events),
-                Some(&NO_WAIT),
-            ) {
+            let room = rustix::buffer::spare_capacity(&mut events);
+            match epoll::wait(self.epoll(), room, Some(&NO_WAIT)) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error).context("epoll_wait"),
             }
@@ -142,12 +109,26 @@ impl<'a> Load<'a> {
             for event in &events {
                 count += self.read(event.data.u64() as usize)?;
             }
-            self.events = events;
         }
+        self.check()?;
         Ok(count)
     }
+}
 
-    /// Reads all that is there (the registration is edge-triggered: it is told once).
+impl Drive for Load<'_> {
+    fn epoll(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+
+    fn start(&mut self) -> Result<()> {
+        if !std::mem::replace(&mut self.started, true) {
+            for number in 0..self.connections.len() {
+                self.send_burst(number)?;
+            }
+        }
+        Ok(())
+    }
+
     fn read(&mut self, number: usize) -> Result<u64> {
         let mut count = 0;
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -174,6 +155,44 @@ impl<'a> Load<'a> {
         }
         self.buffer = buffer;
         Ok(count)
+    }
+
+    fn reopened(&self) -> u64 {
+        self.reopened
+    }
+}
+
+impl<'a> Load<'a> {
+    /// Opens `shape.connections` connections, to each of `servers` as many as to the others.
+    pub(crate) fn open(
+        servers: &[SocketAddr],
+        shape: &'a Shape,
+        requests: &'a Requests,
+    ) -> Result<Load<'a>> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let mut load = Load {
+            servers: servers.to_vec(),
+            shape,
+            requests,
+            epoll,
+            connections: Vec::with_capacity(shape.connections),
+            heads: Heads::default(),
+            buffer: vec![0; 256 * 1024],
+            next: 0,
+            started: false,
+            reopened: 0,
+        };
+        for number in 0..shape.connections {
+            let socket = load.connect(number)?;
+            load.connections.push(Connection {
+                socket,
+                first: 0,
+                answered: 0,
+                body_left: 0,
+                carry: Vec::new(),
+            });
+        }
+        Ok(load)
     }
 
     fn take_answers(&mut self, number: usize, new: &[u8]) -> Result<u64> {
@@ -234,7 +253,12 @@ impl<'a> Load<'a> {
         let bytes = self.requests.burst(self.next, depth);
         self.next += depth;
         // A burst is a few KiB and the last one was answered, so the send buffer has room for it.
-        match send(&connection.socket, bytes, SendFlags::NOSIGNAL) {
+        let mut sent = send(&connection.socket, bytes, SendFlags::NOSIGNAL);
+        if sent == Err(Errno::AGAIN) {
+            wait_until_made(&connection.socket)?;
+            sent = send(&connection.socket, bytes, SendFlags::NOSIGNAL);
+        }
+        match sent {
             Ok(sent) if sent == bytes.len() => Ok(()),
             Ok(sent) => bail!(
                 "only {sent} of {} bytes of requests could be sent",
@@ -254,8 +278,7 @@ impl<'a> Load<'a> {
             if unanswered > 0 {
                 bail!("closed without an answer");
             }
-            self.connections[number].socket = self.connect(number)?;
-            return self.send_burst(number);
+            return self.connect_again(number);
         }
         if connection.answered > 0 || connection.body_left > 0 || !connection.carry.is_empty() {
             bail!("closed with {unanswered} requests unanswered");
@@ -269,16 +292,23 @@ impl<'a> Load<'a> {
         if self.reopened > 10_000 {
             bail!("the server keeps closing its connections");
         }
-        self.connections[number].socket = self.connect(number)?;
-        self.send_burst(number)
+        self.connect_again(number)
     }
 
+    /// Begins a connection. Loopback has made it when this returns; where it has not, the first `send` waits, and says what
+    /// went wrong.
     fn connect(&self, number: usize) -> Result<OwnedFd> {
-        let stream = TcpStream::connect_timeout(&self.server, PATIENCE)
-            .with_context(|| format!("connecting to {}", self.server))?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        let socket = OwnedFd::from(stream);
+        let server = &self.servers[number % self.servers.len()];
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+        match connect(&socket, server) {
+            Ok(()) | Err(Errno::INPROGRESS) => {}
+            Err(error) => return Err(error).with_context(|| format!("connecting to {server}")),
+        }
+        // Who sends only once waits for no acknowledgement.
+        if !self.shape.reconnect {
+            sockopt::set_tcp_nodelay(&socket, true)?;
+        }
         epoll::add(
             &self.epoll,
             &socket,
@@ -287,9 +317,30 @@ impl<'a> Load<'a> {
         )?;
         Ok(socket)
     }
+
+    /// Makes a connection anew and asks for something on it, at once, as clients do; the one before is closed behind that.
+    fn connect_again(&mut self, number: usize) -> Result<()> {
+        let socket = self.connect(number)?;
+        let before = std::mem::replace(&mut self.connections[number].socket, socket);
+        self.send_burst(number)?;
+        drop(before);
+        Ok(())
+    }
 }
 
-const NO_WAIT: rustix::event::Timespec = rustix::event::Timespec {
+/// Waits until a connection is made, or has failed.
+fn wait_until_made(socket: &OwnedFd) -> Result<()> {
+    let patience = Timespec::try_from(PATIENCE)?;
+    let mut fds = [PollFd::new(socket, PollFlags::OUT)];
+    ensure!(
+        poll(&mut fds, Some(&patience))? > 0,
+        "no connection after {} s",
+        PATIENCE.as_secs()
+    );
+    Ok(())
+}
+
+const NO_WAIT: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 0,
 };

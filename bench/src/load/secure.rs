@@ -5,24 +5,21 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use rustix::io::Errno;
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore};
 
-use super::{Drive, NO_WAIT, PATIENCE};
+use super::{Drive, PATIENCE};
 use crate::load::{Heads, REQUESTS, Requests};
 use crate::shape::{Secure, Shape};
-use crate::stop;
 
 /// The name in the certificate.
 const NAME: &str = "bench.example";
@@ -103,7 +100,6 @@ pub(crate) struct SecureLoad<'a> {
     epoll: OwnedFd,
     connections: Vec<Connection>,
     heads: Heads,
-    events: Vec<epoll::Event>,
     next: usize,
     /// Handshakes that were whole, and that were resumed.
     handshakes: [u64; 2],
@@ -126,7 +122,6 @@ impl<'a> SecureLoad<'a> {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
             connections: Vec::with_capacity(shape.connections),
             heads: Heads::default(),
-            events: Vec::with_capacity(1_024),
             next: 0,
             handshakes: [0; 2],
         };
@@ -158,8 +153,34 @@ impl<'a> SecureLoad<'a> {
         connection.ask(self.requests, &mut self.next)?;
         Ok(connection)
     }
+}
 
-    /// Reads all that is there; how many answers are whole.
+/// Sends what TLS has to send. It is little, and what came before was answered: there is room for it.
+fn flush(connection: &mut Connection) -> Result<()> {
+    while connection.tls.wants_write() {
+        match connection.tls.write_tls(&mut connection.stream) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // The end was told before: the answer is still to be read.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
+                ) =>
+            {
+                return Ok(());
+            }
+            Err(error) => return Err(error).context("sending a request"),
+        }
+    }
+    Ok(())
+}
+
+impl Drive for SecureLoad<'_> {
+    fn epoll(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+
     fn read(&mut self, number: usize) -> Result<u64> {
         let mut count = 0;
         loop {
@@ -200,59 +221,8 @@ impl<'a> SecureLoad<'a> {
         }
         Ok(count)
     }
-}
 
-/// Sends what TLS has to send. It is little, and what came before was answered: there is room for it.
-fn flush(connection: &mut Connection) -> Result<()> {
-    while connection.tls.wants_write() {
-        match connection.tls.write_tls(&mut connection.stream) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // The end was told before: the answer is still to be read.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
-                ) =>
-            {
-                return Ok(());
-            }
-            Err(error) => return Err(error).context("sending a request"),
-        }
-    }
-    Ok(())
-}
-
-impl Drive for SecureLoad<'_> {
-    fn drive(&mut self, end: Instant, limit: u64) -> Result<u64> {
-        let mut count = 0;
-        let mut heard = Instant::now();
-        while count < limit {
-            let now = Instant::now();
-            if now >= end {
-                break;
-            }
-            let mut events = std::mem::take(&mut self.events);
-            events.clear();
-            match epoll::wait(
-                &self.epoll,
-                rustix::buffer::spare_capacity(&mut events),
-                Some(&NO_WAIT),
-            ) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(error).context("epoll_wait"),
-            }
-            if !events.is_empty() {
-                heard = now;
-            } else if now - heard > PATIENCE {
-                bail!("no answer for {} s", PATIENCE.as_secs());
-            }
-            stop::check()?;
-            for event in &events {
-                count += self.read(event.data.u64() as usize)?;
-            }
-            self.events = events;
-        }
+    fn check(&self) -> Result<()> {
         let [whole, resumed] = self.handshakes;
         if self.shape.secure == Some(Secure::Resumed) && whole + resumed > 200 {
             let share = resumed as f64 / (whole + resumed) as f64;
@@ -262,10 +232,6 @@ impl Drive for SecureLoad<'_> {
                 share * 100.0
             );
         }
-        Ok(count)
-    }
-
-    fn reopened(&self) -> u64 {
-        0
+        Ok(())
     }
 }

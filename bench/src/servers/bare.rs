@@ -33,5 +33,7 @@ pub(super) const KIND: Kind = Kind {
     },
     announces: false,
     is_server: false,
+    copies: 1,
+    processes: 1,
     version: |_| "answers without parsing; rustix, epoll".to_owned(),
 };

@@ -15,6 +15,8 @@ pub(super) const KIND: Kind = Kind {
     command: |job| command(job, "1"),
     announces: true,
     is_server: true,
+    copies: 1,
+    processes: 1,
     version: |bucle| {
         let output = Command::new(bucle).arg("--version").output();
         output.map_or_else(
@@ -33,6 +35,12 @@ pub(super) const KIND: Kind = Kind {
 pub(super) const TWO_WORKERS: Kind = Kind {
     name: "bucle-2",
     command: |job| command(job, "2"),
+    ..KIND
+};
+
+pub(super) const TWICE: Kind = Kind {
+    name: "bucle-twice",
+    copies: 2,
     ..KIND
 };
 

@@ -21,6 +21,8 @@ const fn kind(name: &'static str, command: fn(&Job<'_>) -> Result<Command>) -> K
         command,
         announces: true,
         is_server: false,
+        copies: 1,
+        processes: 1,
         version: |_| String::new(),
     }
 }

@@ -15,6 +15,8 @@ pub(super) const KIND: Kind = Kind {
     },
     announces: false,
     is_server: false,
+    copies: 1,
+    processes: 1,
     version: |_| format!("hyper {}, tokio {}", locked("hyper"), locked("tokio")),
 };
 

@@ -14,6 +14,8 @@ pub(super) const KIND: Kind = Kind {
     command,
     announces: false,
     is_server: true,
+    copies: 1,
+    processes: 1,
     version: |_| first_line("lighttpd", "-v"),
 };
 

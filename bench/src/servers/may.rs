@@ -16,5 +16,7 @@ pub(super) const KIND: Kind = Kind {
     },
     announces: false,
     is_server: false,
+    copies: 1,
+    processes: 1,
     version: |_| format!("may_minihttp {}", locked("may_minihttp")),
 };

@@ -62,8 +62,8 @@ pub(crate) struct How {
     pub(crate) secure: bool,
     /// Every connection is for one request; who doesn't read must be told.
     pub(crate) closes: bool,
-    /// It may run on all CPUs.
-    pub(crate) all_cpus: bool,
+    /// It may run on the load's CPU too.
+    pub(crate) two_cpus: bool,
 }
 
 /// One server of the table.
@@ -78,6 +78,10 @@ pub(crate) struct Kind {
     announces: bool,
     /// Whether it writes an access log where it is told to, and speaks TLS.
     pub(crate) is_server: bool,
+    /// How often it is started; connections are spread over all of them.
+    pub(crate) copies: usize,
+    /// Of how many processes each is made, as far as they serve or watch over those that do.
+    processes: usize,
     /// Its version, in one line, given Bucle's executable.
     pub(crate) version: fn(&Path) -> String,
 }
@@ -93,8 +97,14 @@ pub(crate) const KINDS: &[Kind] = &[
     bucle::KIND,
 ];
 
-/// Bucle with one worker and with two.
-pub(crate) const WORKERS: &[Kind] = &[bucle::KIND, bucle::TWO_WORKERS];
+/// One worker, two, and twice one: two processes that share nothing.
+pub(crate) const WORKERS: &[Kind] = &[
+    bucle::KIND,
+    bucle::TWO_WORKERS,
+    bucle::TWICE,
+    nginx::KIND,
+    nginx::TWO_WORKERS,
+];
 
 /// A running server.
 pub(crate) struct Server {
@@ -128,7 +138,7 @@ impl Kind {
             .stderr(out)
             .process_group(0);
         // The child inherits the CPU it may run on, so no thread of it ever ran elsewhere.
-        if job.how.all_cpus {
+        if job.how.two_cpus {
             pin::this_thread_to(&[cpu, rest])?;
         } else {
             pin::this_thread(cpu)?;
@@ -148,8 +158,17 @@ impl Kind {
         server
             .wait_until_ready(announced)
             .with_context(|| format!("{} did not start{}", self.name, tail(&log)))?;
-        server.pids = account::family(server.child.id());
-        Ok(server)
+        let end = Instant::now() + PATIENCE;
+        loop {
+            server.pids = account::family(server.child.id());
+            if server.pids.len() >= self.processes {
+                return Ok(server);
+            }
+            if Instant::now() > end {
+                bail!("{} has only {} processes", self.name, server.pids.len());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 

@@ -11,13 +11,22 @@ use crate::load::Key;
 pub(super) const KIND: Kind = Kind {
     name: "nginx",
     serves: |_| true,
-    command,
+    command: |job| command(job, 1),
     announces: false,
     is_server: true,
+    copies: 1,
+    processes: 1,
     version: |_| first_line("nginx", "-v"),
 };
 
-fn command(job: &Job<'_>) -> Result<Command> {
+pub(super) const TWO_WORKERS: Kind = Kind {
+    name: "nginx-2",
+    command: |job| command(job, 2),
+    processes: 3,
+    ..KIND
+};
+
+fn command(job: &Job<'_>, workers: usize) -> Result<Command> {
     let program = require("nginx", "nginx-light")?;
     let scratch = job.site.scratch().display();
     let (root, port) = (job.site.root(), job.port);
@@ -49,14 +58,19 @@ fn command(job: &Job<'_>) -> Result<Command> {
     } else {
         ("", String::new())
     };
+    // One process that serves needs none that watches it: the same code on the path of a request, and nothing to add up. Each
+    // of several gets a listening socket of its own, as Bucle's do.
+    let (master, share) = match workers {
+        1 => ("off", ""),
+        _ => ("on", " reuseport"),
+    };
     std::fs::write(
         &config,
         format!(
             r#"user root;
 daemon off;
-# One process that serves, and none that watches it: the same code on the path of a request, and nothing to add up.
-master_process off;
-worker_processes 1;
+master_process {master};
+worker_processes {workers};
 worker_rlimit_nofile {files};
 pid {scratch}/nginx.pid;
 error_log {scratch}/nginx-error.log crit;
@@ -85,7 +99,7 @@ http {{
     uwsgi_temp_path {scratch}/nginx-uwsgi;
     scgi_temp_path {scratch}/nginx-scgi;
     server {{
-        listen 127.0.0.1:{port} backlog=1024{ssl};
+        listen 127.0.0.1:{port} backlog=1024{share}{ssl};
         {tls}
         server_name bench.example;
         root {root};

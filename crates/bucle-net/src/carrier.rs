@@ -24,6 +24,10 @@ pub(crate) trait Carrier {
     fn send_file(&self, head: &[u8], file: Rc<dyn AsFd>, offset: u64, length: u64);
     fn write_eof(&self);
     fn close(&self);
+    fn close_after(&self, bytes: &[u8]) {
+        self.write(bytes);
+        self.close();
+    }
     /// Closes without waiting for the peer's end.
     fn close_now(&self);
     fn abort(&self);

@@ -22,6 +22,7 @@
 //! | `REPLACED` | by `set_protocol` | never |
 //! | `OFFERING` | by `offer_reads`: the protocol is asked whether it reads by itself | never |
 //! | `METERED` | by `limit_sending`: no more leaves than was allowed | never |
+//! | `UNWATCHED` | by `start_reading`: the socket is read from once before it is watched | by that read |
 
 mod face;
 mod reading;
@@ -61,6 +62,7 @@ const IN_CALLBACK: u16 = 1 << 11;
 const REPLACED: u16 = 1 << 12;
 const OFFERING: u16 = 1 << 13;
 const METERED: u16 = 1 << 14;
+const UNWATCHED: u16 = 1 << 15;
 
 /// All of a connection but its protocol.
 pub(crate) struct State {
@@ -289,11 +291,19 @@ impl State {
     /// Lends what its server counts, if it does.
     #[inline]
     fn with_traffic(&self, body: impl FnOnce(&Traffic)) {
+        self.with_group(|group| {
+            if let Some(traffic) = &group.traffic {
+                body(traffic);
+            }
+        });
+    }
+
+    /// Lends the server it came in by, if it came in by one.
+    #[inline]
+    fn with_group(&self, body: impl FnOnce(&Group)) {
         let member = self.member.take();
-        if let Some((group, _)) = &member
-            && let Some(traffic) = &group.traffic
-        {
-            body(traffic);
+        if let Some((group, _)) = &member {
+            body(group);
         }
         self.member.set(member);
     }
@@ -329,6 +339,24 @@ impl dyn Endpoint {
 
     /// Tells the protocol, and starts reading.
     pub(crate) fn start(self: &Rc<Self>) {
+        self.start_by(|socket| {
+            let state = self.state();
+            socket.register(&state.event_loop, state.interest(), self.clone())
+        });
+    }
+
+    /// [`start`](Self::start) where the peer has most likely sent something already: that is read in
+    /// the next turn, and only then is the socket watched, if there is still something to wait for.
+    pub(crate) fn start_reading(self: &Rc<Self>) {
+        self.start_by(|socket| {
+            let state = self.state();
+            socket.register_unwatched(&state.event_loop, self.clone())?;
+            state.set(UNWATCHED);
+            Ok(())
+        });
+    }
+
+    fn start_by(self: &Rc<Self>, register: impl FnOnce(&Socket) -> io::Result<()>) {
         let transport = Transport::new(self.clone().carrier());
         self.call("connection_made", |protocol| {
             protocol.connection_made(transport);
@@ -338,7 +366,7 @@ impl dyn Endpoint {
             return;
         }
         let registered = match &*state.socket.borrow() {
-            Some(socket) => socket.register(&state.event_loop, state.interest(), self.clone()),
+            Some(socket) => register(socket),
             None => return,
         };
         if let Err(error) = registered {

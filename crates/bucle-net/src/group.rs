@@ -10,6 +10,7 @@ use bucle_loop::LoopRef;
 use slab::Slab;
 
 use crate::carrier::Carrier;
+use crate::first_reads::FirstReads;
 use crate::socket::Socket;
 use crate::waiters::{Seat, Waiters};
 use crate::{Address, Traffic};
@@ -39,6 +40,7 @@ pub(crate) struct Group {
     /// number that is free, so where it is reached, all below it are taken.
     ceiling: u64,
     pub(crate) traffic: Option<Arc<Traffic>>,
+    pub(crate) first_reads: FirstReads,
     waiters: Waiters,
 }
 
@@ -58,6 +60,7 @@ impl Group {
             reserve: Cell::new(None),
             ceiling,
             traffic,
+            first_reads: FirstReads::default(),
             waiters: Waiters::default(),
         })
     }

@@ -77,6 +77,7 @@ mod address;
 mod carrier;
 mod connect;
 mod endpoint;
+mod first_reads;
 mod group;
 mod happy_eyeballs;
 mod layer;

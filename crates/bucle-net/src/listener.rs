@@ -133,7 +133,11 @@ impl Listener {
             traffic.count_accepted();
         }
         connection.join(&self.group, face);
-        connection.start();
+        if self.group.first_reads.is_due() {
+            connection.start_reading();
+        } else {
+            connection.start();
+        }
     }
 
     /// Stops accepting until a descriptor is given back, or for a while.

@@ -253,6 +253,18 @@ impl Socket {
         Ok(())
     }
 
+    /// [`register`](Socket::register) where something is there to be read, most likely: the source
+    /// is told so in the next turn, and the socket is not watched before it asks for that.
+    pub(crate) fn register_unwatched(
+        &self,
+        event_loop: &LoopRef,
+        source: Rc<dyn Source>,
+    ) -> io::Result<()> {
+        let registration = event_loop.register_unwatched(self.pollable(), source)?;
+        self.registration.set(Some(registration));
+        Ok(())
+    }
+
     /// Does nothing before [`register`](Socket::register).
     pub(crate) fn set_interest(&self, event_loop: &LoopRef, interest: Interest) -> io::Result<()> {
         let Some(registration) = self.registration.take() else {

@@ -157,6 +157,12 @@ impl Transport {
         self.carrier.close();
     }
 
+    /// [`write`](Transport::write) of the last bytes and [`close`](Transport::close) in one: where they
+    /// can leave at once, they share a packet with the end of the stream.
+    pub fn close_after(&self, bytes: &[u8]) {
+        self.carrier.close_after(bytes);
+    }
+
     /// [`close`](Transport::close) that waits for nothing of the peer's: what is queued still leaves,
     /// but over TLS, its `close_notify` is not waited for, also where it already was. Over a plain
     /// connection there is no difference.

@@ -6,8 +6,9 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use super::{LoopRef, READ_BUFFER};
-use crate::fds::{Interest, Refused, Registration, Source, Watcher};
+use crate::fds::{Interest, Refused, Registration, Source, Watcher, token};
 use crate::pollable::{AsPollable, Pollable};
+use crate::ready::Entry;
 
 impl LoopRef {
     /// Calls `callback` whenever `fd` is readable, until [`remove_reader`](LoopRef::remove_reader).
@@ -100,6 +101,27 @@ impl LoopRef {
         let (generation, removed) = result.map_err(Refused::into_error)?;
         removed.discard();
         Ok(Registration { generation })
+    }
+
+    /// [`register`](LoopRef::register) for a descriptor that most likely has something to read: the
+    /// source is told so in the next turn, whether it is true or not, and the system is not asked. Nor
+    /// does it watch the descriptor, until [`set_interest`](LoopRef::set_interest) says for what.
+    ///
+    /// A connection whose first request came with it, and that ends with the answer, costs no system
+    /// call of the selector's then.
+    ///
+    /// # Errors
+    /// As [`register`](LoopRef::register), but those of the system, which come later.
+    pub fn register_unwatched(
+        &self,
+        fd: impl AsPollable,
+        source: Rc<dyn Source>,
+    ) -> io::Result<Registration> {
+        let fd = fd.as_pollable();
+        let registration = self.register(fd, Interest::NONE, source)?;
+        let token = token(fd.number(), registration.generation);
+        self.core.ready.push(Entry::Readable(token));
+        Ok(registration)
     }
 
     /// Changes what a registered source waits for. Costs nothing when nothing changes.

@@ -137,6 +137,45 @@ impl Source for Recorder {
     }
 }
 
+/// It is told once that it may read, whether there is something or not; the system is asked only from
+/// when it says for what.
+#[test]
+fn an_unwatched_source_is_told_once_and_then_as_it_wishes() {
+    let event_loop = new_loop();
+    let log = Rc::new(RefCell::new(Vec::new()));
+    let recorder = Rc::new(Recorder {
+        name: "told",
+        log: log.clone(),
+        then: RefCell::new(None),
+    });
+    let (ours, mut peer) = pair();
+    let registration = event_loop
+        .register_unwatched(&ours, recorder.clone())
+        .unwrap();
+    assert!(log.borrow().is_empty(), "not from inside");
+    for _ in 0..3 {
+        event_loop.turn();
+        peer.write_all(b"x").unwrap();
+        assert_eq!(*log.borrow(), ["told"]);
+        assert_eq!(event_loop.watched_fds(), 1);
+        event_loop.call_soon(|| ());
+    }
+    event_loop
+        .set_interest(&ours, &registration, Interest::READ)
+        .unwrap();
+    event_loop.turn();
+    event_loop.turn();
+    assert_eq!(*log.borrow(), ["told"; 3]);
+    event_loop.deregister(&ours, registration);
+    // Given up before the turn in which it would have been told.
+    let registration = event_loop.register_unwatched(&ours, recorder).unwrap();
+    event_loop.deregister(&ours, registration);
+    event_loop.call_soon(|| ());
+    event_loop.turn();
+    assert_eq!(*log.borrow(), ["told"; 3]);
+    assert_eq!(event_loop.watched_fds(), 0);
+}
+
 /// Closes a descriptor whose event is still on its way in this turn, opens another one that gets
 /// the same number, and registers it, all from inside the first event: the second event must reach
 /// nobody.

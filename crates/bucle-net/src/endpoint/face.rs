@@ -48,6 +48,10 @@ impl<P: Protocol> Carrier for Connection<P> {
         self.shared().close();
     }
 
+    fn close_after(&self, bytes: &[u8]) {
+        self.shared().close_after(bytes);
+    }
+
     /// Nobody waits for it but layers.
     fn close_now(&self) {
         self.shared().close();

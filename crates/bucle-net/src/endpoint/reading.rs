@@ -5,20 +5,18 @@ use std::io;
 
 use bucle_loop::Readiness;
 
-use super::{BLOCKED, EOF_SEEN, Endpoint, IN_CALLBACK, LOST, OFFERING, READING_PAUSED};
+use super::{BLOCKED, EOF_SEEN, Endpoint, IN_CALLBACK, LOST, OFFERING, READING_PAUSED, UNWATCHED};
 use crate::socket::Socket;
 
 impl dyn Endpoint {
     pub(super) fn on_ready(&self, readiness: Readiness) {
         let state = self.state();
-        if state.any(LOST | IN_CALLBACK) {
-            return;
+        if state.any(LOST | IN_CALLBACK | UNWATCHED) {
+            return self.on_first_ready();
         }
         if readiness.readable() {
             if state.reads() {
-                if !state.any(OFFERING) || !self.offer() {
-                    self.read();
-                }
+                self.read_or_offer();
             } else {
                 // Reading was paused or ended since; only now is it worth a call to say so.
                 self.update_interest();
@@ -26,6 +24,27 @@ impl dyn Endpoint {
         }
         if readiness.writable() && state.any(BLOCKED) && !state.any(LOST) {
             self.send_queue();
+        }
+    }
+
+    /// The first event of a socket that is not watched, which nobody has seen to be readable; no other
+    /// event is of use here. The socket is watched from now on, unless it is over.
+    fn on_first_ready(&self) {
+        let state = self.state();
+        if !state.any(UNWATCHED) {
+            return;
+        }
+        if state.reads() && !state.any(IN_CALLBACK) {
+            self.read_or_offer();
+        }
+        state.clear(UNWATCHED);
+        self.update_interest();
+    }
+
+    #[inline]
+    fn read_or_offer(&self) {
+        if !self.state().any(OFFERING) || !self.offer() {
+            self.read();
         }
     }
 
@@ -55,7 +74,11 @@ impl dyn Endpoint {
                 state.with_traffic(|traffic| traffic.count_received(count));
                 return Some(count);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if state.any(UNWATCHED) {
+                    state.with_group(|group| group.first_reads.missed());
+                }
+            }
             // Nobody reads the pipe we write, and nothing of ours is lost by it.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe && state.queued() == 0 => {
                 self.lose(None);

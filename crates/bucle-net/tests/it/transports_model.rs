@@ -28,6 +28,7 @@ pub(crate) enum Command {
     ResumeReading,
     Limits(usize, usize),
     Close,
+    CloseAfter(usize),
     Abort,
     /// Gives the other end the word.
     Yield,
@@ -37,6 +38,7 @@ pub(crate) fn command() -> impl Strategy<Value = Command> {
     let size = prop_oneof![0..10usize, 0..100_000usize, 0..400_000usize];
     prop_oneof![
         6 => size.clone().prop_map(Command::Write),
+        1 => size.clone().prop_map(Command::CloseAfter),
         3 => size.clone().prop_map(Command::Shared),
         2 => size.clone().prop_map(Command::Lines),
         3 => (0..600_000usize).prop_map(Command::File),
@@ -63,6 +65,7 @@ fn obey(transport: &Transport, command: &Command, file: &Rc<File>) {
         Command::ResumeReading => transport.resume_reading(),
         Command::Limits(high, low) => transport.set_write_buffer_limits(high, low),
         Command::Close => transport.close(),
+        Command::CloseAfter(size) => transport.close_after(&vec![4; size]),
         Command::Abort => transport.abort(),
         Command::Yield => {}
     }

@@ -57,6 +57,74 @@ async fn connect(address: &Address, record: &Record) -> Transport {
         .unwrap()
 }
 
+/// The last bytes come whole, and the end after them: where they leave at once, where they do not
+/// all fit, behind others that are queued, and where there are none.
+#[test]
+fn the_last_bytes_and_the_end() {
+    in_both(|| async {
+        for size in [0, 1, 1_000, 400_000] {
+            for before in [0, 10] {
+                let served = Record::new().on_data(move |transport, _| {
+                    transport.write(&pattern(before));
+                    transport.close_after(&pattern(size));
+                    assert!(transport.is_closing());
+                    transport.close_after(b"too late");
+                });
+                let (_server, address) = serve(&served);
+                let client = Record::new();
+                let transport = connect(&address.into(), &client).await;
+                transport.write(b"?");
+                client.lost().await;
+                served.lost().await;
+                let mut told = vec![Told::Made];
+                if before + size > 0 {
+                    let bytes = [pattern(before), pattern(size)].concat();
+                    told.push(Told::Data(bytes));
+                }
+                told.extend([Told::Eof, Told::Lost(None)]);
+                assert_eq!(client.told(), told, "{before} and {size} bytes");
+            }
+        }
+    });
+}
+
+/// Accepted connections are read from before they are watched: whoever speaks only later, or is not
+/// to be heard yet, is watched then.
+#[test]
+fn an_accepted_connection_is_heard_early_and_late() {
+    in_both(|| async {
+        for pauses in [false, true] {
+            for late in [false, true] {
+                let served = Record::new().on_made(move |transport| {
+                    if pauses {
+                        transport.pause_reading();
+                    }
+                });
+                let (_server, address) = serve(&served);
+                let client = Record::new();
+                let transport = connect(&address.into(), &client).await;
+                if late {
+                    served.made().await;
+                    sleep(Duration::from_millis(5)).await;
+                }
+                transport.write(b"first");
+                let accepted = served.made().await;
+                if pauses {
+                    sleep(Duration::from_millis(5)).await;
+                    assert_eq!(served.bytes(), 0);
+                    accepted.resume_reading();
+                }
+                served.until(|served| served.bytes() == 5).await;
+                transport.write(b"second");
+                served.until(|served| served.bytes() == 11).await;
+                transport.close();
+                served.lost().await;
+                client.lost().await;
+            }
+        }
+    });
+}
+
 #[test]
 fn an_echo_and_its_end() {
     in_both(|| async {

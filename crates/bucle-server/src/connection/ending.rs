@@ -129,16 +129,17 @@ impl<H: Handler> Connection<H> {
     /// Takes no more requests. What was written still leaves; if the client may be sending, its
     /// bytes are read and thrown away for a while, lest a reset destroy the answer on its way.
     pub(super) fn linger(&self, sending: bool, out: &mut Vec<u8>) {
-        self.write_out(out);
         self.phase.set(Phase::Lingering);
         let eof = self.any(flag::EOF);
         self.with_transport(|transport| {
             if sending && !eof {
+                transport.write(out);
                 transport.write_eof();
             } else {
-                transport.close();
+                transport.close_after(out);
             }
         });
+        out.clear();
     }
 
     /// Ends once what was written has left.
