@@ -8,14 +8,14 @@
 #[cfg(not(loom))]
 pub(crate) use std::{
     cell::Cell,
-    sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering, fence},
+    sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU8, Ordering, fence},
     sync::{Condvar, Mutex, MutexGuard},
 };
 
 #[cfg(loom)]
 pub(crate) use loom::{
     cell::Cell,
-    sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering, fence},
+    sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU8, Ordering, fence},
     sync::{Condvar, Mutex, MutexGuard},
 };
 

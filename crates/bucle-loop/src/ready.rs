@@ -13,7 +13,7 @@ use std::rc::Rc;
 use crate::fds::{Readiness, split_token};
 use crate::handles::HandleCell;
 use crate::sim::SimEventKind;
-use crate::task::cell::{Ring, TaskRef};
+use crate::task::cell::{Fifo, TaskRef};
 
 /// Something that is ready to run.
 pub(crate) enum Entry {
@@ -69,8 +69,8 @@ const _: () = assert!(size_of::<Entry>() <= 2 * size_of::<usize>());
 /// See the module.
 #[derive(Default)]
 pub(crate) struct ReadyQueue {
-    entries: Ring<Entry>,
-    arrived: Ring<Entry>,
+    entries: Fifo<Entry>,
+    arrived: Fifo<Entry>,
     /// Of a turn that was cut: how many entries it has yet to run, and how many it is to run before
     /// it is cut again.
     rest: Cell<usize>,

@@ -23,6 +23,7 @@ use crate::selector::sim::SimSelector;
 use crate::sim::options::Stream;
 use crate::sim::{SimNetwork, SimOptions};
 use crate::slow::SlowWatch;
+use crate::task::cell::HomeRef;
 use crate::task::table::TaskTable;
 use crate::timers::TimerQueue;
 use crate::turn_watch::TurnWatch;
@@ -133,14 +134,15 @@ impl EventLoop {
             let rng = options.stream(Stream::Schedule);
             options.shuffle_ready_tasks.then(|| RefCell::new(rng))
         });
+        let inbox = Inbox::acquire(id, notify);
         let handle = LoopRef {
             core: Rc::new(Core {
                 id,
-                ready: Rc::default(),
+                ready: HomeRef::new(id, inbox),
                 timers: Rc::new(TimerQueue::default()),
                 slow: SlowWatch::new(SLOW_CALLBACK_DURATION, parts.clock.is_virtual()),
                 clock: parts.clock,
-                inbox: Inbox::acquire(id, notify),
+                inbox,
                 tasks,
                 counters: Counters::default(),
                 executor,

@@ -52,7 +52,7 @@ use crate::selector::Event;
 use crate::signals::Signals;
 use crate::sim::SimNetwork;
 use crate::slow::SlowWatch;
-use crate::task::cell::{Home, RemoteCall};
+use crate::task::cell::{HomeRef, RemoteCall};
 use crate::task::table::TaskTable;
 use crate::task::{Cancelled, Task, TaskError};
 use crate::timers::{Due, TimerQueue};
@@ -80,7 +80,7 @@ enum State {
 /// All that a loop owns. Shared by the owner and its references, never by threads.
 pub(crate) struct Core {
     pub(crate) id: u64,
-    pub(crate) ready: Rc<Home>,
+    pub(crate) ready: HomeRef,
     pub(crate) timers: Rc<TimerQueue>,
     pub(crate) clock: Rc<Clock>,
     pub(crate) inbox: &'static Inbox,

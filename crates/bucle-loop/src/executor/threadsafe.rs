@@ -115,7 +115,7 @@ fn start<F, Fut>(
     });
 }
 
-fn cancel(key: usize, id: u64, why: Cancelled) {
+fn cancel(key: u32, id: u64, why: Cancelled) {
     let task = with_running_loop(|event_loop| event_loop.core.tasks.find(key, id)).flatten();
     if let Some(task) = task {
         task.cancel(why);

@@ -146,7 +146,7 @@ impl TaskBuilder {
             if eager {
                 tasks.run(event_loop, &task);
             } else {
-                task.schedule();
+                task.into_ready();
             }
         }
         Task::new(join)

@@ -22,7 +22,7 @@
 //!
 //! | field                                        | written by               | read by            |
 //! |----------------------------------------------|--------------------------|--------------------|
-//! | `vtable` `owner` `inbox` `loop_id`            | nobody after `new`       | all                |
+//! | `vtable` `home`, and its `shared`            | nobody after `new`       | all                |
 //! | `shared_wakers` `remote_notified`             | all, atomically          | all                |
 //! | everything else, and the stage               | the owner's thread       | the owner's thread |
 //!
@@ -44,10 +44,14 @@
 mod call;
 mod count;
 mod current;
+mod fifo;
 mod home;
 mod join;
+mod locations;
+mod number;
+mod places;
 mod prefetch;
-mod ring;
+mod rare;
 mod seen;
 mod stage;
 mod waker;
@@ -65,23 +69,26 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::Context;
 
 pub(crate) use call::RemoteCall;
 pub(crate) use current::CurrentTask;
-pub(crate) use home::Home;
+pub(crate) use fifo::Fifo;
+use home::Home;
+pub(crate) use home::HomeRef;
 pub(crate) use join::JoinRef;
+pub(crate) use places::Places;
 pub(crate) use prefetch::prefetch_woken;
-pub(crate) use ring::Ring;
 pub(crate) use waker::{RemoteTask, clone_waker, note_wait_of, task_of, wake_ours};
 
 use crate::context;
-use crate::inbox::Inbox;
-use crate::primitives::{AtomicBool, AtomicI64, Cell, Tracker, assign_thread_token, thread_token};
+use crate::primitives::{AtomicBool, AtomicI32, Cell, Tracker, thread_token};
 use crate::ready::ReadyQueue;
 use crate::task::catching::CatchTree;
 use crate::task::error::discard;
 use crate::task::{Cancelled, Panic, TaskError, TaskTag, unwinding};
+use number::Number;
+use rare::{Extra, Rare};
 use stage::{Payload, Polled, TaskCell, VTable};
 
 /// In the ready queue. Cleared by `run`, before the poll: a wake during it schedules again.
@@ -101,30 +108,29 @@ const CANCEL: u8 = 1 << 6;
 /// A cancellation ended the task. Only with `DONE`. Never taken back.
 const CANCELLED: u8 = 1 << 7;
 
+/// In place of `Header::parent`: the number is in `Extra::parent`, as it isn't so little before.
+const FAR: u32 = u32::MAX;
+
 /// What a cell has whatever its future; the first field of [`TaskCell`].
 struct Header {
     vtable: &'static VTable,
-    /// The owner's [`thread_token`].
-    owner: u64,
-    inbox: &'static Inbox,
-    loop_id: u64,
+    /// From [`HomeRef::into_raw`]; given back with the last owner's reference. If wakers are left then,
+    /// it is held for them until the last of these goes.
+    home: NonNull<Home>,
+    rare: Rare,
     /// Wakers cloned minus wakers dropped, on other threads than the owner's, in steps of
     /// `count::ONE`; lowest bit: merged.
-    shared_wakers: AtomicI64,
-    /// From [`Rc::into_raw`]; given back with the last owner's reference.
-    home: NonNull<Home>,
-    id: u64,
-    /// The number of the task that spawned it; 0 if none did.
-    parent: PlainCell<u64>,
-    location: &'static Location<'static>,
-    /// Waits for the end of the task.
-    joiner: Cell<Option<Waker>>,
-    extra: Cell<Option<Box<Extra>>>,
-    /// References of the owner's thread. 0 means merged, for good.
-    refs: Cell<u32>,
+    shared_wakers: AtomicI32,
     /// Wakers cloned minus wakers dropped, on the owner's thread; without meaning once merged.
     local_wakers: Cell<i32>,
+    /// References of the owner's thread. 0 means merged, for good.
+    refs: Cell<u32>,
     key: PlainCell<u32>,
+    /// Where it was spawned, by the number of its home.
+    location: u32,
+    /// How far the number of the task that spawned it is before its own; 0 if none did.
+    parent: PlainCell<u32>,
+    number: Number,
     flags: Cell<u8>,
     /// A `RemoteTask` is on its way through the inbox, or was refused for ever because the loop is
     /// closed.
@@ -133,24 +139,7 @@ struct Header {
 }
 
 #[cfg(all(not(loom), not(test), target_pointer_width = "64"))]
-const _: () = assert!(size_of::<Header>() <= 112);
-
-/// What few tasks have, so that the others don't carry it.
-#[derive(Default)]
-struct Extra {
-    name: Option<Arc<str>>,
-    cancel: Option<Cancelled>,
-    error: Option<TaskError>,
-    /// The panic in `error` was given to `unseen_panic`.
-    seen: bool,
-    callbacks: Vec<(u64, DoneCallback)>,
-    /// Callbacks added so far: the number of the next one.
-    numbered: u64,
-    /// The values of its context variables.
-    context: Option<context::Context>,
-    /// Who may catch a cancellation before it ends the task.
-    catching: Option<Rc<CatchTree>>,
-}
+const _: () = assert!(size_of::<Header>() <= 56);
 
 /// What is called once when a task has ended.
 pub(crate) type DoneCallback = Box<dyn FnOnce()>;
@@ -174,47 +163,27 @@ pub(crate) struct TaskRef {
 }
 
 impl TaskRef {
-    /// Makes a task of the loop `loop_id`. Doesn't schedule it.
-    ///
-    /// The calling thread becomes its owner; a wake on another one travels through `inbox`.
-    pub(crate) fn new<F>(
-        future: F,
-        tag: TaskTag,
-        loop_id: u64,
-        inbox: &'static Inbox,
-        home: Rc<Home>,
-    ) -> (TaskRef, JoinRef<F::Output>)
+    /// Makes a task of the loop whose home this is. Doesn't schedule it.
+    pub(crate) fn new<F>(future: F, tag: TaskTag, home: HomeRef) -> (TaskRef, JoinRef<F::Output>)
     where
         F: Future + 'static,
     {
         let (id, name, location) = tag.into_parts();
-        let extra = name.map(|name| {
-            Box::new(Extra {
-                name: Some(name),
-                ..Extra::default()
-            })
-        });
         let memory = TaskCell::<F>::memory(&home);
-        // SAFETY: `Rc::into_raw` never gives null.
-        let home = unsafe { NonNull::new_unchecked(Rc::into_raw(home).cast_mut()) };
         let header = Header {
             vtable: VTable::of::<F>(),
-            owner: assign_thread_token(),
-            inbox,
-            loop_id,
-            shared_wakers: AtomicI64::new(0),
-            home,
-            id,
-            parent: PlainCell::new(0),
-            location,
-            joiner: Cell::new(None),
-            extra: Cell::new(extra),
+            rare: Rare::new(name),
+            shared_wakers: AtomicI32::new(0),
+            local_wakers: Cell::new(0),
             // The two that are returned.
             refs: Cell::new(2),
-            local_wakers: Cell::new(0),
             key: PlainCell::new(0),
+            location: home.locations().number_of(location),
+            parent: PlainCell::new(0),
+            number: Number::new(id),
             flags: Cell::new(JOINED),
             remote_notified: AtomicBool::new(false),
+            home: home.into_raw(),
             tracker: Tracker::new(),
         };
         let ptr = memory.fill(header, future);
@@ -238,6 +207,19 @@ impl TaskRef {
         if flags & (SCHEDULED | CLOSED) == 0 {
             header.flags.set(flags | SCHEDULED);
             header.ready().push_task(|| self.clone());
+        }
+    }
+
+    /// [`schedule`](TaskRef::schedule) with this reference.
+    #[inline]
+    pub(crate) fn into_ready(self) {
+        let flags = self.header().flags.get();
+        if flags & (SCHEDULED | CLOSED) == 0 {
+            self.header().flags.set(flags | SCHEDULED);
+            // The home, and the queue in it, are there as long as the task, which will be in it.
+            let task = ManuallyDrop::new(self);
+            let ready = task.header().ready();
+            ready.push_task(|| TaskRef { ptr: task.ptr });
         }
     }
 
@@ -342,7 +324,10 @@ impl TaskRef {
             self.cancel(cancelled);
             return;
         }
-        let earlier = header.peek_extra(|extra| extra.cancel.take()).flatten();
+        let earlier = header
+            .rare
+            .peek_extra(|extra| extra.cancel.take())
+            .flatten();
         self.drop_future(earlier.unwrap_or(cancelled));
     }
 
@@ -379,7 +364,7 @@ impl TaskRef {
         let flags = header.flags.get();
         debug_assert_ne!(flags & CLOSED, 0, "only a closed task is done");
         header.flags.set(flags & !(RUNNING | CANCEL) | DONE);
-        if let Some(joiner) = header.joiner.take()
+        if let Some(joiner) = header.rare.take_joiner(header.home())
             && let Err(joiner) = wake_ours(joiner)
             // A waker of somebody else's making may panic; `run` doesn't.
             && let Err(payload) = catch_unwind(AssertUnwindSafe(|| joiner.wake()))
@@ -434,12 +419,12 @@ impl TaskRef {
     /// Whether it has any of what few tasks have: a name, callbacks, an error, a context, ...
     #[inline]
     pub(crate) fn has_rare(&self) -> bool {
-        self.header().peek_extra(|_| ()).is_some()
+        self.header().rare.has_extra()
     }
 
     /// The cancellation that ended the task, if its result was not taken.
     pub(crate) fn cancellation(&self) -> Option<Cancelled> {
-        let error = self.header().peek_extra(|extra| extra.error.clone());
+        let error = self.header().rare.peek_extra(|extra| extra.error.clone());
         error.flatten()?.cancelled().cloned()
     }
 
@@ -477,7 +462,7 @@ impl TaskRef {
 
     /// Takes one callback back.
     pub(crate) fn remove_done_callback(&self, number: u64) -> Option<DoneCallback> {
-        let removed = self.header().peek_extra(|extra| {
+        let removed = self.header().rare.peek_extra(|extra| {
             let place = extra.callbacks.iter().position(|(n, _)| *n == number)?;
             Some(extra.callbacks.remove(place).1)
         });
@@ -489,6 +474,7 @@ impl TaskRef {
     pub(crate) fn take_done_callbacks(&self) -> Vec<DoneCallback> {
         let taken = self
             .header()
+            .rare
             .peek_extra(|extra| std::mem::take(&mut extra.callbacks))
             .unwrap_or_default();
         taken.into_iter().map(|(_, callback)| callback).collect()
@@ -497,6 +483,7 @@ impl TaskRef {
     /// The values of its context variables, if it has any.
     pub(crate) fn context(&self) -> Option<context::Context> {
         self.header()
+            .rare
             .peek_extra(|extra| extra.context.clone())
             .flatten()
     }
@@ -510,6 +497,7 @@ impl TaskRef {
     /// Who may catch its cancellation, if anybody ever could.
     pub(crate) fn catching(&self) -> Option<Rc<CatchTree>> {
         self.header()
+            .rare
             .peek_extra(|extra| extra.catching.clone())
             .flatten()
     }
@@ -524,6 +512,7 @@ impl TaskRef {
     #[inline]
     pub(crate) fn unseen_panic(&self) -> Option<Panic> {
         self.header()
+            .rare
             .peek_extra(|extra| match &extra.error {
                 Some(TaskError::Panicked(panic)) if !extra.seen => {
                     extra.seen = true;
@@ -547,13 +536,14 @@ impl TaskRef {
     /// The task's number.
     #[inline]
     pub(crate) fn id(&self) -> u64 {
-        self.header().id
+        self.header().number.get()
     }
 
     /// The task's name, if it was given one.
     #[inline]
     pub(crate) fn name(&self) -> Option<Arc<str>> {
         self.header()
+            .rare
             .peek_extra(|extra| extra.name.clone())
             .flatten()
     }
@@ -566,34 +556,50 @@ impl TaskRef {
     /// The number of the task that spawned it, 0 if none did.
     #[inline]
     pub(crate) fn parent(&self) -> u64 {
-        self.header().parent.get()
+        let header = self.header();
+        match header.parent.get() {
+            0 => 0,
+            FAR => header.rare.peek_extra(|extra| extra.parent).unwrap_or(0),
+            before => self.id() - u64::from(before),
+        }
     }
 
     /// Notes which task spawned it.
     #[inline]
     pub(crate) fn set_parent(&self, id: u64) {
-        self.header().parent.set(id);
+        if id != 0 {
+            let before = self.id().wrapping_sub(id);
+            if before.wrapping_sub(1) < u64::from(FAR) - 1 {
+                self.header().parent.set(before as u32);
+            } else {
+                self.set_far_parent(id);
+            }
+        }
+    }
+
+    #[cold]
+    fn set_far_parent(&self, id: u64) {
+        let header = self.header();
+        header.with_extra(|extra| extra.parent = id);
+        header.parent.set(FAR);
     }
 
     /// Where the task was spawned.
     #[inline]
     pub(crate) fn location(&self) -> &'static Location<'static> {
-        self.header().location
+        let header = self.header();
+        header.home().locations().place(header.location)
     }
 
     /// The task's place in its loop's table: what `set_key` said last.
     #[inline]
-    pub(crate) fn key(&self) -> usize {
-        self.header().key.get() as usize
+    pub(crate) fn key(&self) -> u32 {
+        self.header().key.get()
     }
 
     /// Notes the task's place in its loop's table.
-    ///
-    /// # Panics
-    /// At 2^32 tasks.
     #[inline]
-    pub(crate) fn set_key(&self, key: usize) {
-        let key = u32::try_from(key).expect("a loop holds fewer than 2^32 tasks");
+    pub(crate) fn set_key(&self, key: u32) {
         self.header().key.set(key);
     }
 }
@@ -633,18 +639,13 @@ impl TaskRef {
                 discard(payload);
             }
         }
-        // Most have neither. What a waker, a callback or the value of a context variable does when it is
-        // dropped is other people's code, and this runs wherever a reference goes.
-        if let Some(joiner) = header.joiner.take() {
-            drop_quietly(joiner);
+        if !header.rare.is_empty() {
+            self.drop_rare();
         }
-        if let Some(extra) = header.extra.take() {
-            drop_quietly(extra);
-        }
-        // SAFETY: `home` came from `Rc::into_raw` and is given back this once, at the end of this
+        // SAFETY: `home` came from `HomeRef::into_raw` and is given back this once, at the end of this
         // function: this is the last reference, and as CLOSED is set no waker makes a new one or
         // uses the queue.
-        let home = unsafe { Rc::from_raw(header.home.as_ptr().cast_const()) };
+        let home = unsafe { HomeRef::from_raw(header.home) };
         // Destructors may have cloned the reference they were given by somebody who has one. Nobody
         // had but we.
         debug_assert_eq!(
@@ -655,6 +656,21 @@ impl TaskRef {
         // SAFETY: the last owner's reference, on the owner's thread; all that a destructor has to
         // be run for on this thread is gone.
         unsafe { count::release_owner(self.ptr, &home) };
+    }
+}
+
+impl TaskRef {
+    /// What a waker, a callback or the value of a context variable does when it is dropped is other
+    /// people's code, and this runs wherever a reference goes.
+    #[inline(never)]
+    fn drop_rare(&self) {
+        let header = self.header();
+        if let Some(joiner) = header.rare.take_joiner(header.home()) {
+            drop_quietly(joiner);
+        }
+        if let Some(extra) = header.rare.take_extra() {
+            drop_quietly(extra);
+        }
     }
 }
 
@@ -669,7 +685,7 @@ impl Header {
     /// Whether this is the owner's thread.
     #[inline]
     fn is_owner(&self) -> bool {
-        self.owner == thread_token()
+        self.shared_home().owner() == thread_token()
     }
 
     /// Counts one more owner's reference. `ptr` is this header's; the caller is on the owner's
@@ -690,28 +706,23 @@ impl Header {
         self.home()
     }
 
+    /// [`Rare::with_extra`].
+    fn with_extra<R>(&self, look: impl FnOnce(&mut Extra) -> R) -> R {
+        self.rare.with_extra(self.home(), look)
+    }
+
+    /// For those on the owner's thread who hold an owner's reference, or a waker that found CLOSED
+    /// not set, so that an owner's reference exists: what is for that thread is there still.
     #[inline]
     fn home(&self) -> &Home {
-        // SAFETY: the `Rc` behind it is dropped with the last owner's reference; who calls this
-        // holds one, or is a waker on the owner's thread that found CLOSED not set, so that an
-        // owner's reference exists.
-        unsafe { self.home.as_ref() }
+        self.shared_home()
     }
 
-    /// Looks at the rare things, making them if there are none. `look` calls nobody's code.
-    fn with_extra<R>(&self, look: impl FnOnce(&mut Extra) -> R) -> R {
-        let mut extra = self.extra.take().unwrap_or_default();
-        let seen = look(&mut extra);
-        self.extra.set(Some(extra));
-        seen
-    }
-
-    /// Looks at the rare things if there are any. `look` calls nobody's code.
+    /// For anybody who keeps the cell alive: of what is in it only what is for all threads.
     #[inline]
-    fn peek_extra<R>(&self, look: impl FnOnce(&mut Extra) -> R) -> Option<R> {
-        let mut extra = self.extra.take()?;
-        let seen = look(&mut extra);
-        self.extra.set(Some(extra));
-        Some(seen)
+    fn shared_home(&self) -> &Home {
+        // SAFETY: it is alive as long as the cell is: an owner's reference of the cell counts as a
+        // `HomeRef`, and before the last of these is dropped it is held for the wakers.
+        unsafe { self.home.as_ref() }
     }
 }

@@ -168,12 +168,20 @@ impl<T> Future for Task<T> {
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
-        // A panic that nobody will hear of any more. Before the task has ended, the loop looks.
-        if let Some(panic) = self.join.task().unseen_panic() {
-            match with_running_loop(LoopRef::clone) {
-                Some(event_loop) => table::report_panic(&event_loop, panic),
-                None => eprintln!("bucle: {panic}"),
-            }
+        // Few have what a panic is kept in.
+        if self.join.task().has_rare() {
+            report_unseen(self.join.task());
+        }
+    }
+}
+
+/// Tells of a panic that nobody will hear of any more. Before the task has ended, the loop looks.
+#[inline(never)]
+fn report_unseen(task: &TaskRef) {
+    if let Some(panic) = task.unseen_panic() {
+        match with_running_loop(LoopRef::clone) {
+            Some(event_loop) => table::report_panic(&event_loop, panic),
+            None => eprintln!("bucle: {panic}"),
         }
     }
 }

@@ -6,9 +6,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use slab::Slab;
-
-use super::cell::{CurrentTask, JoinRef, Ran, TaskRef};
+use super::cell::{CurrentTask, JoinRef, Places, Ran, TaskRef};
 use super::{Cancelled, Panic, Task, TaskTag};
 use crate::LoopRef;
 use crate::context::{self, Context};
@@ -19,7 +17,7 @@ use crate::ready::Entry;
 /// All tasks of a loop that are not done.
 #[derive(Default)]
 pub(crate) struct TaskTable {
-    alive: RefCell<Slab<TaskRef>>,
+    alive: Places,
     /// The one that is being run.
     current: CurrentTask,
     /// Those that run the clean-up of an `on_cancel`, ended ones among them.
@@ -102,7 +100,7 @@ impl TaskTable {
         F: Future + 'static,
     {
         let (task, join) = self.add(event_loop, future, name, None, location);
-        task.schedule();
+        task.into_ready();
         Task::new(join)
     }
 
@@ -120,7 +118,7 @@ impl TaskTable {
     {
         let core = &*event_loop.core;
         let tag = TaskTag::new(self.numbers.next(), name, location);
-        let (task, join) = TaskRef::new(future, tag, core.id, core.inbox, core.ready.clone());
+        let (task, join) = TaskRef::new(future, tag, core.ready.clone());
         if event_loop.is_closed() {
             task.abandon(Cancelled::new("the event loop is closed"));
             return (task, join);
@@ -129,11 +127,7 @@ impl TaskTable {
         if let Some(context) = context.or_else(context::inherited) {
             task.set_context(context);
         }
-        let mut alive = self.alive.borrow_mut();
-        let place = alive.vacant_entry();
-        task.set_key(place.key());
-        place.insert(task.clone());
-        drop(alive);
+        task.set_key(self.alive.insert(task.clone()));
         (task, join)
     }
 
@@ -141,8 +135,7 @@ impl TaskTable {
     #[inline]
     pub(crate) fn prefetch(&self, task: &TaskRef) {
         task.prefetch();
-        // A load that nothing waits for.
-        std::hint::black_box(self.alive.borrow().contains(task.key()));
+        self.alive.prefetch(task.key());
     }
 
     /// Runs a task that is ready, to its next await.
@@ -156,8 +149,7 @@ impl TaskTable {
     #[inline]
     fn ended(&self, event_loop: &LoopRef, task: &TaskRef) {
         // The table's reference; the caller has another.
-        let removed = self.alive.borrow_mut().try_remove(task.key());
-        drop(removed);
+        drop(self.alive.remove(task));
         // Nobody waits by a callback, and it has a value: as most.
         if task.has_rare() {
             self.ended_with_rare(event_loop, task);
@@ -190,10 +182,7 @@ impl TaskTable {
     /// Drops the futures of all tasks, in the order of their places; what they spawn meanwhile too.
     pub(crate) fn abandon_all(&self, event_loop: &LoopRef) {
         loop {
-            let tasks: Vec<TaskRef> = {
-                let mut alive = self.alive.borrow_mut();
-                alive.drain().collect()
-            };
+            let tasks = self.alive.take_all();
             if tasks.is_empty() {
                 break;
             }
@@ -237,22 +226,16 @@ impl TaskTable {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.alive.borrow().len()
+        self.alive.len()
     }
 
     pub(crate) fn all(&self) -> Vec<TaskRef> {
-        self.alive
-            .borrow()
-            .iter()
-            .map(|(_, task)| task.clone())
-            .collect()
+        self.alive.all()
     }
 
     /// The task with this number, which was put at `key`; `None` once it has ended.
-    pub(crate) fn find(&self, key: usize, id: u64) -> Option<TaskRef> {
-        let alive = self.alive.borrow();
-        let task = alive.get(key)?;
-        (task.tag().id() == id).then(|| task.clone())
+    pub(crate) fn find(&self, key: u32, id: u64) -> Option<TaskRef> {
+        self.alive.get(key).filter(|task| task.id() == id)
     }
 
     pub(crate) fn current(&self) -> Option<TaskRef> {
@@ -272,9 +255,7 @@ impl TaskTable {
 
     /// The task with this number, if it is alive, where nobody kept its key: looks at each.
     pub(crate) fn find_by_id(&self, id: u64) -> Option<TaskRef> {
-        let alive = self.alive.borrow();
-        let found = alive.iter().find(|(_, task)| task.id() == id);
-        found.map(|(_, task)| task.clone())
+        self.alive.find(|task| task.id() == id)
     }
 }
 

@@ -15,14 +15,20 @@
 use std::ptr::NonNull;
 
 use super::Header;
-use super::home::Home;
+use super::home::{Home, HomeRef};
 use super::stage;
 use crate::primitives::{Ordering, fence};
 
-/// One waker in `shared_wakers`. 2^62 clones fit: a lifetime's.
-pub(super) const ONE: i64 = 2;
+/// One waker in `shared_wakers`.
+pub(super) const ONE: i32 = 2;
 /// Set in `shared_wakers` once the owner's number was added to it.
-const MERGED: i64 = 1;
+const MERGED: i32 = 1;
+/// How far from 0 `local_wakers` gets before it is added to `shared_wakers`, which so is never below
+/// `-ONE * FULL`, as the sum isn't below 0.
+pub(super) const FULL: i32 = 1 << 28;
+/// How many there may be in `shared_wakers`: a program that has more wakers of one task than `MOST - FULL`
+/// has leaked most of them. Those that pass it at the same time have room above it.
+const MOST: i32 = 1 << 29;
 
 /// Counts one more waker.
 ///
@@ -35,9 +41,9 @@ pub(super) unsafe fn add_waker(ptr: NonNull<Header>) {
     let header = unsafe { ptr.as_ref() };
     header.tracker.touch();
     if header.is_owner() && header.refs.get() != 0 {
-        match header.local_wakers.get().checked_add(1) {
-            Some(wakers) => header.local_wakers.set(wakers),
-            None => spill(header, 1),
+        match header.local_wakers.get() {
+            FULL.. => spill(header, 1),
+            wakers => header.local_wakers.set(wakers + 1),
         }
     } else {
         add_shared(header);
@@ -48,7 +54,23 @@ pub(super) unsafe fn add_waker(ptr: NonNull<Header>) {
 #[inline]
 pub(super) fn add_shared(header: &Header) {
     // Relaxed: whoever clones has a waker, so that this can't be what brings the sum away from 0.
-    header.shared_wakers.fetch_add(ONE, Ordering::Relaxed);
+    add_to_shared(header, 1, Ordering::Relaxed);
+}
+
+/// Adds to `shared_wakers`; gives what it was before.
+#[inline]
+fn add_to_shared(header: &Header, wakers: i32, order: Ordering) -> i32 {
+    let before = header.shared_wakers.fetch_add(ONE * wakers, order);
+    if before > ONE * MOST - ONE * wakers {
+        too_many();
+    }
+    before
+}
+
+/// As `Rc` and `Arc` do: a count that wraps would free what is used.
+#[cold]
+fn too_many() -> ! {
+    std::process::abort()
 }
 
 /// Counts one waker less, and frees the cell if that was what kept it.
@@ -80,9 +102,9 @@ pub(super) unsafe fn release_here(ptr: NonNull<Header>) {
     // SAFETY: as in `release_waker`.
     let header = unsafe { ptr.as_ref() };
     if header.refs.get() != 0 {
-        match header.local_wakers.get().checked_sub(1) {
-            Some(wakers) => header.local_wakers.set(wakers),
-            None => spill(header, -1),
+        match header.local_wakers.get() {
+            wakers if wakers <= -FULL => spill(header, -1),
+            wakers => header.local_wakers.set(wakers - 1),
         }
     } else {
         // SAFETY: as for this function.
@@ -105,8 +127,13 @@ pub(super) unsafe fn release_shared(ptr: NonNull<Header>) {
     if before == ONE | MERGED {
         // Whatever the others did with the cell before they let it go happened before it is freed.
         fence(Ordering::Acquire);
-        // SAFETY: merged, and no waker is left: nobody knows the cell any more.
-        unsafe { stage::free(ptr, None) };
+        // SAFETY: merged, and no waker is left: nobody knows the cell any more. Its home was held for
+        // it by the merge, once, and is let go here, once.
+        unsafe {
+            let home = ptr.as_ref().home;
+            stage::free(ptr, None);
+            Home::let_go(home);
+        }
     }
 }
 
@@ -115,28 +142,33 @@ pub(super) unsafe fn release_shared(ptr: NonNull<Header>) {
 /// # Safety
 /// On the owner's thread, once, with `refs` 1; the future, the output and all else that must be
 /// dropped on this thread are gone, and `CLOSED` is set, so that no waker makes a new reference.
+/// `home` is the cell's.
 #[inline]
-pub(super) unsafe fn release_owner(ptr: NonNull<Header>, home: &Home) {
+pub(super) unsafe fn release_owner(ptr: NonNull<Header>, home: &HomeRef) {
     // SAFETY: `refs` isn't 0 yet, so the cell is alive; after the merge below it isn't used through
     // this reference.
     let header = unsafe { ptr.as_ref() };
     header.tracker.touch();
     // From here on the owner's thread too counts its wakers in the atomic number.
     header.refs.set(0);
-    let local = ONE * i64::from(header.local_wakers.get());
+    let local = ONE * header.local_wakers.get();
     // Acquire: pairs with the release of those who let the cell go.
     if header.shared_wakers.load(Ordering::Acquire) + local == 0 {
         // SAFETY: there is no waker: see the head of this file.
         unsafe { stage::free(ptr, Some(home)) };
         return;
     }
+    // For the wakers, from before they may be the last to know the cell.
+    home.hold();
     let before = header
         .shared_wakers
         .fetch_add(local + MERGED, Ordering::AcqRel);
     if before + local == 0 {
         // SAFETY: the last waker went between the two looks. Whoever dropped it didn't see MERGED
-        // and left the cell to us.
+        // and left the cell to us, and with it what holds its home, which the caller has a reference
+        // to besides.
         unsafe { stage::free(ptr, Some(home)) };
+        home.let_go_again();
     }
 }
 
@@ -145,7 +177,5 @@ pub(super) unsafe fn release_owner(ptr: NonNull<Header>, home: &Home) {
 #[cold]
 fn spill(header: &super::Header, change: i32) {
     let local = header.local_wakers.replace(change);
-    header
-        .shared_wakers
-        .fetch_add(ONE * i64::from(local), Ordering::Relaxed);
+    add_to_shared(header, local, Ordering::Relaxed);
 }

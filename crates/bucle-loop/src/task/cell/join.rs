@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-use super::{DONE, JOINED, TaskRef, VALUE, clone_waker};
+use super::{DONE, JOINED, TaskRef, VALUE};
 use crate::task::TaskError;
 
 /// The one reference to a task through which its result can be had, for the thread that made the
@@ -65,17 +65,16 @@ impl<T> JoinRef<T> {
     fn register(&mut self, cx: &mut Context<'_>) {
         let header = self.task.header();
         header.ready().note_wait();
-        let old = header.joiner.take();
-        let kept = match old {
-            Some(old) if old.will_wake(cx.waker()) => old,
+        let home = header.home();
+        match header.rare.take_joiner(home) {
+            Some(old) if old.will_wake(cx.waker()) => header.rare.set_joiner(old, home),
             old => {
                 // The task itself might end while the old one is dropped or the new one made:
                 // nothing is borrowed.
                 drop(old);
-                clone_waker(cx.waker())
+                header.rare.clone_joiner(cx.waker(), home);
             }
-        };
-        header.joiner.set(Some(kept));
+        }
     }
 
     /// Takes the result if the task has ended and it was not taken before.
@@ -93,6 +92,7 @@ impl<T> JoinRef<T> {
             return None;
         }
         header
+            .rare
             .peek_extra(|extra| extra.error.take())
             .flatten()
             .map(Err)
@@ -123,7 +123,7 @@ impl<T> Drop for JoinRef<T> {
         let header = self.task.header();
         let flags = header.flags.get();
         header.flags.set(flags & !(JOINED | VALUE));
-        if let Some(joiner) = header.joiner.take() {
+        if let Some(joiner) = header.rare.take_joiner(header.home()) {
             drop(joiner);
         }
         if flags & VALUE != 0 {

@@ -8,14 +8,14 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::panic::Location;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Arc, Notify};
 use loom::thread;
 
 use super::*;
-use crate::inbox::Message;
+use crate::inbox::{Inbox, Message};
 use crate::ready::Entry;
 
 const LOOP: u64 = 7;
@@ -29,7 +29,7 @@ fn model(body: impl Fn() + Send + Sync + 'static) {
 
 struct Owner {
     inbox: &'static Inbox,
-    ready: Rc<Home>,
+    ready: HomeRef,
     bell: Arc<Notify>,
 }
 
@@ -42,14 +42,14 @@ impl Owner {
         });
         Owner {
             inbox,
-            ready: Rc::default(),
+            ready: HomeRef::new(LOOP, inbox),
             bell,
         }
     }
 
     fn spawn<F: Future + 'static>(&self, future: F) -> (TaskRef, JoinRef<F::Output>) {
         let tag = TaskTag::new(1, None, Location::caller());
-        TaskRef::new(future, tag, LOOP, self.inbox, self.ready.clone())
+        TaskRef::new(future, tag, self.ready.clone())
     }
 
     /// What is in the inbox and in the queue now.
@@ -129,6 +129,32 @@ fn loom_two_threads_drop_against_the_last_reference() {
             .collect();
         drop((task, join));
         drop(here);
+        for thread in there {
+            thread.join().unwrap();
+        }
+    });
+}
+
+/// The loop goes while wakers of two of its cells go elsewhere: whoever is last frees what they all
+/// point to.
+#[test]
+fn loom_a_home_goes_with_the_last_of_its_cells() {
+    model(|| {
+        let owner = Owner::new();
+        let (task, join, mut wakers) = owner.waiting(1);
+        let (other, other_join, mut others) = owner.waiting(1);
+        let there: Vec<_> = [wakers.pop(), others.pop()]
+            .into_iter()
+            .flatten()
+            .map(|waker| {
+                thread::spawn(move || {
+                    waker.wake_by_ref();
+                    drop(waker);
+                })
+            })
+            .collect();
+        drop((task, join, other, other_join));
+        drop(owner);
         for thread in there {
             thread.join().unwrap();
         }

@@ -6,12 +6,13 @@ use std::collections::VecDeque;
 use std::panic::{Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use async_task::{FallibleTask, Runnable};
 use proptest::prelude::*;
 
 use super::*;
+use crate::inbox::Inbox;
 use crate::ready::Entry;
 
 /// What the future does at one of its polls.
@@ -152,7 +153,7 @@ trait World {
 
 struct Ours {
     stage: Rc<Stage>,
-    ready: Rc<Home>,
+    ready: HomeRef,
     /// The loop's table.
     task: Option<TaskRef>,
     join: Option<JoinRef<Output>>,
@@ -162,8 +163,8 @@ impl Ours {
     fn new(acts: &[Act], inbox: &'static Inbox) -> Ours {
         let (future, stage) = script(acts);
         let tag = TaskTag::new(1, None, Location::caller());
-        let ready: Rc<Home> = Rc::default();
-        let (task, join) = TaskRef::new(future, tag, 0, inbox, ready.clone());
+        let ready = HomeRef::new(0, inbox);
+        let (task, join) = TaskRef::new(future, tag, ready.clone());
         task.schedule();
         Ours {
             stage,
@@ -416,7 +417,7 @@ fn compare(acts: &[Act], ops: &[Op]) -> Result<(), TestCaseError> {
     drop(wakers);
     prop_assert_eq!(live.load(std::sync::atomic::Ordering::Acquire), 0);
     prop_assert_eq!(Rc::strong_count(&ours.stage), 1);
-    prop_assert_eq!(Rc::strong_count(&ours.ready), 1);
+    prop_assert_eq!(ours.ready.count(), 1);
     inbox.close(u64::MAX);
     // The other side's remains hold each other: a queued task holds the queue. Its last waker goes
     // last of all, because a future that waits without one is forgotten there, not dropped.

@@ -16,16 +16,16 @@ impl TaskRef {
     pub(crate) fn wakers(&self) -> i64 {
         let header = self.header();
         let shared = header.shared_wakers.load(Ordering::Acquire) / count::ONE;
-        i64::from(header.local_wakers.get()) + shared
+        i64::from(header.local_wakers.get()) + i64::from(shared)
     }
 
     /// Who waits for its end.
     pub(crate) fn joiner_key(&self) -> Option<WakerKey> {
         let header = self.header();
-        let joiner = header.joiner.take();
-        let key = joiner.as_ref().map(WakerKey::of);
-        header.joiner.set(joiner);
-        key
+        let joiner = header.rare.take_joiner(header.home())?;
+        let key = WakerKey::of(&joiner);
+        header.rare.set_joiner(joiner, header.home());
+        Some(key)
     }
 
     /// Whether it will run, or end, by itself: it is in the ready queue, runs, is to be cancelled,

@@ -45,7 +45,7 @@ pub(super) struct VTable {
     /// That of the cell's memory.
     layout: Layout,
     /// Which list of free cells that belongs to.
-    class: Option<u32>,
+    class: u32,
     /// Where in the cell the value lies.
     pub(super) value_offset: usize,
 }

@@ -5,12 +5,12 @@ use std::future::{pending, poll_fn, ready};
 use std::panic::{Location, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::task::Wake;
+use std::task::{Wake, Waker};
 use std::thread;
 use std::time::Instant;
 
 use super::*;
-use crate::inbox::Message;
+use crate::inbox::{Inbox, Message};
 use crate::ready::Entry;
 use std::task::Poll;
 
@@ -18,7 +18,7 @@ use std::task::Poll;
 struct Bench {
     loop_id: u64,
     inbox: &'static Inbox,
-    ready: Rc<Home>,
+    ready: HomeRef,
     live: Arc<AtomicUsize>,
 }
 
@@ -30,7 +30,7 @@ impl Bench {
         Bench {
             loop_id,
             inbox,
-            ready: Rc::default(),
+            ready: HomeRef::new(loop_id, inbox),
             live: Tracker::live(),
         }
     }
@@ -38,7 +38,7 @@ impl Bench {
     #[track_caller]
     fn spawn<F: Future + 'static>(&self, future: F) -> (TaskRef, JoinRef<F::Output>) {
         let tag = TaskTag::new(1, None, Location::caller());
-        TaskRef::new(future, tag, self.loop_id, self.inbox, self.ready.clone())
+        TaskRef::new(future, tag, self.ready.clone())
     }
 
     /// Runs what is in the queue and in the inbox until both are empty; the number of polls.
@@ -544,16 +544,35 @@ fn outputs_are_dropped_once() {
 }
 
 #[test]
+fn a_parent_is_known_however_far_it_is() {
+    let bench = Bench::new();
+    let number = 1 << 40;
+    for parent in [
+        0,
+        1,
+        number - (1 << 32),
+        number - (1 << 32) + 1,
+        number - (1 << 32) + 2,
+        number - 1,
+        number,
+        number + 1,
+        u64::MAX,
+    ] {
+        let tag = TaskTag::new(number, None, Location::caller());
+        let (task, _join) = TaskRef::new(ready(()), tag.clone(), bench.ready.clone());
+        assert_eq!(task.parent(), 0);
+        task.set_parent(parent);
+        assert_eq!((task.parent(), task.tag()), (parent, tag));
+        let is_near = parent < number && number - parent < u64::from(FAR);
+        assert_eq!(task.has_rare(), parent != 0 && !is_near);
+    }
+}
+
+#[test]
 fn done_callbacks_and_names() {
     let bench = Bench::new();
     let tag = TaskTag::new(9, Some("fetch".into()), Location::caller());
-    let (task, _join) = TaskRef::new(
-        ready(()),
-        tag.clone(),
-        bench.loop_id,
-        bench.inbox,
-        bench.ready.clone(),
-    );
+    let (task, _join) = TaskRef::new(ready(()), tag.clone(), bench.ready.clone());
     assert_eq!(task.tag(), tag);
     assert_eq!(task.name().as_deref(), Some("fetch"));
     let log = Rc::new(RefCell::new(Vec::new()));
@@ -651,19 +670,19 @@ fn a_full_local_number_spills() {
     task.run();
     let waker = wakers.take().pop().unwrap();
     let header = task.header();
-    // As after 2^31 - 2 more clones here that were dropped there.
-    header.local_wakers.set(i32::MAX);
+    // As after so many more clones here that were dropped there.
+    header.local_wakers.set(count::FULL);
     header
         .shared_wakers
-        .store((1 - i64::from(i32::MAX)) * count::ONE, Ordering::Relaxed);
+        .store((1 - count::FULL) * count::ONE, Ordering::Relaxed);
     let clones = [waker.clone(), waker.clone()];
     assert_eq!(header.local_wakers.get(), 2);
     assert_eq!(header.shared_wakers.load(Ordering::Relaxed), count::ONE);
     // And the reverse.
-    header.local_wakers.set(i32::MIN);
+    header.local_wakers.set(-count::FULL);
     header
         .shared_wakers
-        .store((3 - i64::from(i32::MIN)) * count::ONE, Ordering::Relaxed);
+        .store((3 + count::FULL) * count::ONE, Ordering::Relaxed);
     drop(clones);
     assert_eq!(header.local_wakers.get(), -2);
     assert_eq!(header.shared_wakers.load(Ordering::Relaxed), 3 * count::ONE);
@@ -752,7 +771,7 @@ fn in_a_thread_locals_destructor() {
     struct Kept {
         waker: Waker,
         task: Option<(TaskRef, JoinRef<()>)>,
-        ready: Rc<Home>,
+        ready: HomeRef,
     }
     impl Drop for Late {
         fn drop(&mut self) {
@@ -930,6 +949,71 @@ fn waiting_for_the_end_takes_nothing() {
     assert!(join.poll_done(&mut cx).is_ready());
     assert!(join.poll_done(&mut cx).is_ready());
     assert_eq!(join.try_take().unwrap().unwrap(), 3);
+}
+
+/// Who waits for the end: a task, or somebody else; the task has other rare things from the beginning,
+/// gets them then, or has none.
+#[test]
+fn whoever_waits_is_kept_beside_the_rest() {
+    let bench = Bench::new();
+    let count = Arc::new(Count::default());
+    let foreign = Waker::from(count.clone());
+    let (waiting, _joined, wakers) = {
+        let (future, wakers) = gives_waker();
+        let (task, join) = bench.spawn(future);
+        task.run();
+        (task, join, wakers)
+    };
+    let ours = wakers.take().pop().unwrap();
+    let before = waiting.wakers();
+    for named_first in [false, true] {
+        for named_then in [false, true] {
+            for (waker, is_ours) in [(&ours, true), (&foreign, false)] {
+                let (task, mut join) = bench.spawn(ready(3));
+                if named_first {
+                    task.set_name("first".into());
+                }
+                let mut cx = Context::from_waker(waker);
+                assert!(join.poll_join(&mut cx).is_pending());
+                if named_then {
+                    task.set_name("then".into());
+                }
+                assert_eq!(task.has_rare(), named_first || named_then);
+                assert_eq!(task.joiner_key(), Some(crate::waits::WakerKey::of(waker)));
+                assert_eq!(waiting.wakers() - before, i64::from(is_ours));
+                assert_eq!(Arc::strong_count(&count), 2 + usize::from(!is_ours));
+                // Again, and by another.
+                assert!(join.poll_join(&mut cx).is_pending());
+                let other = Waker::from(Arc::new(Count::default()));
+                let mut other = Context::from_waker(&other);
+                assert!(join.poll_join(&mut other).is_pending());
+                assert!(join.poll_join(&mut cx).is_pending());
+                let woken = count.0.load(Ordering::Relaxed);
+                task.run();
+                let woken = count.0.load(Ordering::Relaxed) - woken;
+                assert_eq!(woken, usize::from(!is_ours));
+                assert_eq!(bench.turn(), usize::from(is_ours));
+                wakers.take();
+                assert_eq!(task.joiner_key(), None);
+                assert_eq!(join.try_take().unwrap().unwrap(), 3);
+                let name = match (named_first, named_then) {
+                    (_, true) => Some("then"),
+                    (true, false) => Some("first"),
+                    _ => None,
+                };
+                assert_eq!(task.name().as_deref(), name);
+            }
+        }
+    }
+    // It goes with the handle, and with the task.
+    for waker in [&ours, &foreign] {
+        let (task, mut join) = bench.spawn(pending::<()>());
+        assert!(join.poll_done(&mut Context::from_waker(waker)).is_pending());
+        drop(join);
+        assert_eq!(task.joiner_key(), None);
+    }
+    assert_eq!(waiting.wakers(), before);
+    assert_eq!(Arc::strong_count(&count), 2);
 }
 
 #[test]

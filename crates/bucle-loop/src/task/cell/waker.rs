@@ -22,6 +22,25 @@ pub(super) unsafe fn borrowed(ptr: NonNull<Header>) -> Waker {
     unsafe { Waker::from_raw(RawWaker::new(ptr.as_ptr().cast_const().cast(), &WAKER)) }
 }
 
+/// The cell of a waker of ours, which is forgotten; another one is given back.
+#[inline]
+pub(super) fn into_cell(waker: Waker) -> Result<*mut Header, Waker> {
+    if !is_ours(&waker) {
+        return Err(waker);
+    }
+    Ok(ManuallyDrop::new(waker).data().cast_mut().cast())
+}
+
+/// The waker that [`into_cell`] forgot, or [`clone_to_cell`] counted.
+///
+/// # Safety
+/// It came from there, and no other waker is made of it.
+#[inline]
+pub(super) unsafe fn from_cell(cell: *mut Header) -> Waker {
+    // SAFETY: it is the data of a waker of ours that is still counted.
+    unsafe { Waker::from_raw(RawWaker::new(cell.cast_const().cast(), &WAKER)) }
+}
+
 /// Whether a waker is one of ours, so that its data points to a cell.
 #[inline]
 fn is_ours(waker: &Waker) -> bool {
@@ -31,13 +50,25 @@ fn is_ours(waker: &Waker) -> bool {
 /// [`Waker::clone`], without the call through the table where the waker is a task's.
 #[inline]
 pub(crate) fn clone_waker(waker: &Waker) -> Waker {
-    if !is_ours(waker) {
-        return waker.clone();
+    match clone_to_cell(waker) {
+        // SAFETY: it was just cloned, and nothing else is made of it.
+        Some(cell) => unsafe { from_cell(cell) },
+        None => waker.clone(),
     }
-    // SAFETY: `waker` is ours and keeps the cell alive; what is counted is the waker made of it.
+}
+
+/// Clones a waker of ours, and gives the cell that [`from_cell`] makes the clone of.
+#[inline]
+pub(super) fn clone_to_cell(waker: &Waker) -> Option<*mut Header> {
+    if !is_ours(waker) {
+        return None;
+    }
+    // SAFETY: `waker` is ours and keeps the cell alive; what is counted is the waker that may be made
+    // of what is returned.
     unsafe {
-        add_waker(header_of(waker.data()));
-        Waker::from_raw(RawWaker::new(waker.data(), &WAKER))
+        let ptr = header_of(waker.data());
+        add_waker(ptr);
+        Some(ptr.as_ptr())
     }
 }
 
@@ -60,7 +91,7 @@ pub(crate) fn note_wait_of(waker: &Waker, loop_id: u64) -> bool {
     };
     // SAFETY: as in `task_of`.
     let header = unsafe { ptr.as_ref() };
-    let known = header.loop_id == loop_id;
+    let known = header.home().loop_id() == loop_id;
     if known {
         header.ready().note_wait();
     }
@@ -205,8 +236,9 @@ unsafe fn wake_here(ptr: NonNull<Header>) {
 /// # Safety
 /// The caller gives up a waker.
 unsafe fn send(ptr: NonNull<Header>) {
-    // SAFETY: the waker keeps the cell alive, and these two never change.
-    let (inbox, loop_id) = unsafe { ((*ptr.as_ptr()).inbox, (*ptr.as_ptr()).loop_id) };
+    // SAFETY: the waker keeps the cell alive; what is had of it here outlives the waker.
+    let home = unsafe { ptr.as_ref() }.shared_home();
+    let (inbox, loop_id) = (home.inbox(), home.loop_id());
     // A closed loop polls nothing any more: a message that is refused is dropped, and with it the
     // count. The flag stays, so that later wakes don't try again.
     drop(inbox.push(loop_id, Message::Task(RemoteTask { ptr })));
