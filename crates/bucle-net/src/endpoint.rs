@@ -22,6 +22,7 @@
 //! | `REPLACED` | by `set_protocol` | never |
 //! | `OFFERING` | by `offer_reads`: the protocol is asked whether it reads by itself | never |
 //! | `METERED` | by `limit_sending`: no more leaves than was allowed | never |
+//! | `COUNTED` | when it joined a server that counts what goes in and out | never |
 //! | `UNWATCHED` | by `start_reading`: the socket is read from once before it is watched | by that read |
 
 mod face;
@@ -47,22 +48,23 @@ use crate::transport::{HIGH_WATER, LOW_WATER, SEND_LIMIT, Transport};
 use crate::waiters::Waiters;
 use crate::write_queue::WriteQueue;
 
-const CLOSING: u16 = 1 << 0;
-const LOST: u16 = 1 << 1;
-const ENDED: u16 = 1 << 2;
-const RESET: u16 = 1 << 3;
-const READING_PAUSED: u16 = 1 << 4;
-const EOF_SEEN: u16 = 1 << 5;
-const EOF_WANTED: u16 = 1 << 6;
-const BLOCKED: u16 = 1 << 7;
-const FLUSHING: u16 = 1 << 8;
-const WRITING_PAUSED: u16 = 1 << 9;
-const PAUSE_TOLD: u16 = 1 << 10;
-const IN_CALLBACK: u16 = 1 << 11;
-const REPLACED: u16 = 1 << 12;
-const OFFERING: u16 = 1 << 13;
-const METERED: u16 = 1 << 14;
-const UNWATCHED: u16 = 1 << 15;
+const CLOSING: u32 = 1 << 0;
+const LOST: u32 = 1 << 1;
+const ENDED: u32 = 1 << 2;
+const RESET: u32 = 1 << 3;
+const READING_PAUSED: u32 = 1 << 4;
+const EOF_SEEN: u32 = 1 << 5;
+const EOF_WANTED: u32 = 1 << 6;
+const BLOCKED: u32 = 1 << 7;
+const FLUSHING: u32 = 1 << 8;
+const WRITING_PAUSED: u32 = 1 << 9;
+const PAUSE_TOLD: u32 = 1 << 10;
+const IN_CALLBACK: u32 = 1 << 11;
+const REPLACED: u32 = 1 << 12;
+const OFFERING: u32 = 1 << 13;
+const METERED: u32 = 1 << 14;
+const COUNTED: u32 = 1 << 15;
+const UNWATCHED: u32 = 1 << 16;
 
 /// All of a connection but its protocol.
 pub(crate) struct State {
@@ -75,7 +77,7 @@ pub(crate) struct State {
     rare: RefCell<Option<Box<Rare>>>,
     /// The server it came in by, and its place there.
     member: Cell<Option<(Rc<Group>, u32)>>,
-    flags: Cell<u16>,
+    flags: Cell<u32>,
     /// The turn in which something was sent last, cut to 32 bits, and how much.
     turn: Cell<u32>,
     sent: Cell<u32>,
@@ -208,20 +210,27 @@ pub(crate) fn connection<P: Protocol>(
 
 impl State {
     #[inline]
-    fn any(&self, flags: u16) -> bool {
+    fn any(&self, flags: u32) -> bool {
         self.flags.get() & flags != 0
     }
 
     #[inline]
-    fn set(&self, flags: u16) {
+    fn set(&self, flags: u32) {
         self.flags.set(self.flags.get() | flags);
     }
 
     #[inline]
-    fn clear(&self, flags: u16) {
+    fn clear(&self, flags: u32) {
         self.flags.set(self.flags.get() & !flags);
     }
 
+    /// Whether what is written now is sent.
+    #[inline]
+    fn takes_writes(&self) -> bool {
+        !self.any(CLOSING | EOF_WANTED)
+    }
+
+    #[inline]
     fn reads(&self) -> bool {
         !self.any(READING_PAUSED | EOF_SEEN | CLOSING | LOST)
     }
@@ -291,6 +300,9 @@ impl State {
     /// Lends what its server counts, if it does.
     #[inline]
     fn with_traffic(&self, body: impl FnOnce(&Traffic)) {
+        if !self.any(COUNTED) {
+            return;
+        }
         self.with_group(|group| {
             if let Some(traffic) = &group.traffic {
                 body(traffic);
@@ -334,7 +346,11 @@ impl dyn Endpoint {
     /// Makes it a connection of a server, which will close it by `face`.
     pub(crate) fn join(&self, group: &Rc<Group>, face: Weak<dyn Carrier>) {
         let key = group.join(face);
-        self.state().member.set(Some((group.clone(), key)));
+        let state = self.state();
+        state.member.set(Some((group.clone(), key)));
+        if group.traffic.is_some() {
+            state.set(COUNTED);
+        }
     }
 
     /// Tells the protocol, and starts reading.
@@ -401,7 +417,10 @@ impl dyn Endpoint {
                 None
             }
         };
-        self.tell_flow();
+        // Most have nothing to be told.
+        if state.any(WRITING_PAUSED | PAUSE_TOLD) {
+            self.tell_flow();
+        }
         value
     }
 
@@ -446,7 +465,7 @@ impl dyn Endpoint {
     }
 
     fn takes_writes(&self) -> bool {
-        !self.state().any(CLOSING | EOF_WANTED)
+        self.state().takes_writes()
     }
 
     fn was_cut(&self) -> bool {

@@ -70,6 +70,11 @@ impl<H: Handler> Connection<H> {
         let (Some((start, draining)), Some(transport)) = (upgrade, self.transport.get()) else {
             return;
         };
+        // Before the streams get anything: what was carried may be as much as they take.
+        if self.any(flag::PAUSED) {
+            self.clear(flag::PAUSED);
+            transport.resume_reading();
+        }
         let (mut streams, reader, writer) = StreamProtocol::attach(transport, DEFAULT_LIMIT);
         if let Some(carried) = self.carry.take() {
             streams.data_received(&carried);
@@ -85,10 +90,6 @@ impl<H: Handler> Connection<H> {
             streams,
             connection: self.clone(),
         });
-        if self.any(flag::PAUSED) {
-            self.clear(flag::PAUSED);
-            transport.resume_reading();
-        }
         let upgraded = Upgraded {
             reader,
             writer,
