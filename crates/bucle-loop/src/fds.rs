@@ -206,7 +206,7 @@ pub(crate) struct FdTable {
     /// Descriptors that have an owner.
     watched: usize,
     /// The one that other threads wake the loop by.
-    pub(crate) own: Option<i32>,
+    own: Option<i32>,
 }
 
 /// Something taken out of the table, to be dropped when the table is no longer borrowed: its
@@ -403,6 +403,25 @@ impl FdTable {
             });
         }
         Ok((generation, removed))
+    }
+
+    /// Gives the loop the descriptor that other threads end its waits by. `source` is told of that where
+    /// the descriptor has to be cleared after it.
+    pub(crate) fn register_wake(
+        &mut self,
+        fd: Pollable<'_>,
+        source: Rc<dyn Source>,
+    ) -> io::Result<()> {
+        let number = fd.number();
+        let generation = self.entry(number).next_generation();
+        self.selector
+            .add_wake(fd, token(number, generation.get()))?;
+        let entry = self.entry(number);
+        entry.source = Some(source);
+        entry.interest = Interest::READ;
+        self.watched += 1;
+        self.own = Some(number);
+        Ok(())
     }
 
     /// Changes what the owner of this generation waits for.

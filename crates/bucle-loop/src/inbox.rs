@@ -170,6 +170,10 @@ impl Inbox {
 
     /// Announces that the loop is awake again, whatever woke it. Pushes stop calling the notifier.
     pub(crate) fn awake(&self) {
+        // A push that has ended the sleep took the bit out already.
+        if self.signal.load(Ordering::Acquire) & SLEEPING == 0 {
+            return;
+        }
         self.signal.fetch_and(!SLEEPING, Ordering::AcqRel);
     }
 

@@ -2,6 +2,7 @@
 //! what they expand to names that crate.
 #![forbid(unsafe_code)]
 
+mod crate_path;
 mod main_attribute;
 mod process_attribute;
 mod test_attribute;
@@ -23,6 +24,10 @@ use syn::spanned::Spanned;
 ///     bucle::sleep(std::time::Duration::from_millis(10)).await;
 /// }
 /// ```
+///
+/// What the three attributes make names the crate `bucle`. Where it is called otherwise in your
+/// `Cargo.toml`, or comes by way of another crate, say how: `#[other::main(crate = other)]`,
+/// `#[other::test(crate = other, seeds = 1000)]`, `#[other::process(crate = other)]`.
 #[proc_macro_attribute]
 pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand(
@@ -44,6 +49,7 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `#[bucle::test(seeds = 1000)]` | once for each of seeds 0 to 999, several at once; `seeds = 500..1000` is a range of them |
 /// | `#[bucle::test(seeds = 1000, faults)]` | and connections are reset, segments lost, ways cut, as the seed says |
 /// | `#[bucle::test(real)]` | under the real clock and with the real network |
+/// | `#[other::test(crate = other)]` | where the crate is called otherwise; with any of these |
 ///
 /// A failure in the simulated world prints the last that happened there, its seed, and the command
 /// that has it again: `BUCLE_SEED` in the environment overrides what the attribute says, and
@@ -79,6 +85,8 @@ pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// These do not, and come as an error or, at worst, as another value: `skip_serializing_if`,
 /// `flatten`, enums that are `untagged` or have a `tag`, and `serde_json::Value`. Send such a value
 /// as text: `serde_json::to_string(&value)`.
+///
+/// Where the crate is called otherwise: `#[other::process(crate = other)]`.
 ///
 /// `submit` takes the arguments as a tuple, a single one as it is, and `()` where there are none. A
 /// function that returns a `Result` gives it as it is. It can't be `async`, generic, a method, or

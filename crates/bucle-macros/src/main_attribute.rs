@@ -2,13 +2,14 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::ItemFn;
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::{ItemFn, Meta, Token};
+
+use crate::crate_path;
 
 pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<TokenStream> {
-    if !arguments.is_empty() {
-        let message = "`#[bucle::main]` takes no arguments";
-        return Err(syn::Error::new_spanned(arguments, message));
-    }
+    let krate = krate(arguments)?;
     let ItemFn {
         attrs,
         vis,
@@ -19,8 +20,8 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
     Ok(quote! {
         #(#attrs)*
         #vis #sig {
-            ::bucle::__init_process();
-            match ::bucle::run(async move #block) {
+            #krate::__init_process();
+            match #krate::run(async move #block) {
                 ::std::result::Result::Ok(value) => value,
                 ::std::result::Result::Err(error) => {
                     ::std::eprintln!("error: {error}");
@@ -29,4 +30,17 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
             }
         }
     })
+}
+
+fn krate(arguments: TokenStream) -> syn::Result<TokenStream> {
+    let given = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(arguments)?;
+    let mut krate = crate_path::default();
+    for argument in &given {
+        krate = crate_path::of(argument).unwrap_or_else(|| {
+            let message = "`#[bucle::main]` takes no arguments but `crate = path`, where the crate \
+                           `bucle` is called otherwise";
+            Err(syn::Error::new_spanned(argument, message))
+        })?;
+    }
+    Ok(krate)
 }

@@ -4,19 +4,21 @@
 //! that type and name, which can be called like the function: it dereferences to a function pointer.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, FnArg, GenericArgument, ItemFn, Lifetime, Meta, Path, PathArguments, ReturnType,
-    Token, Type, TypeReference,
+    Attribute, FnArg, GenericArgument, ItemFn, Lifetime, Meta, PathArguments, ReturnType, Token,
+    Type, TypeReference,
 };
 
+use crate::crate_path;
+
 pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<TokenStream> {
-    let krate = crate_path(arguments)?;
+    let krate = krate(arguments)?;
     check(&function)?;
     let ItemFn {
         attrs,
@@ -41,10 +43,10 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
         all => quote!((#(#all,)*)),
     };
     let places = (0..inputs.len()).map(|place| match inputs.len() {
-        1 => quote!(arguments),
+        1 => quote!(__bucle_arguments),
         _ => {
             let place = syn::Index::from(place);
-            quote!(&arguments.#place)
+            quote!(&__bucle_arguments.#place)
         }
     });
     let encode = inputs
@@ -52,13 +54,13 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
         .zip(places)
         .map(|(input, place)| input.form.encode(&input.ty, &place));
     let locals: Vec<_> = (0..inputs.len())
-        .map(|n| format_ident!("argument{n}"))
+        .map(|n| format_ident!("__bucle_argument{n}"))
         .collect();
     let decode = inputs
         .iter()
         .zip(&locals)
         .map(|(input, local)| input.form.decode_argument(&input.ty, local));
-    let encode_output = output.encode(&output_type, &quote!(&output));
+    let encode_output = output.encode(&output_type, &quote!(&__bucle_output));
     let decode_output = output.decode(&output_type);
 
     let (docs, others): (Vec<&Attribute>, Vec<&Attribute>) = attrs
@@ -90,46 +92,48 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
                 type Target = fn(#(#types),*) -> #output_type;
 
                 fn deref(&self) -> &Self::Target {
-                    const FUNCTION: fn(#(#types),*) -> #output_type = #name;
-                    &FUNCTION
+                    const __BUCLE_FUNCTION: fn(#(#types),*) -> #output_type = #name;
+                    &__BUCLE_FUNCTION
                 }
             }
 
+            // Names of our own: what the body names is to be the user's, and a function of the
+            // user's is a constant, which no variable can be called like.
             #[#private::linkme::distributed_slice(#private::FUNCTIONS)]
             #[linkme(crate = #private::linkme)]
-            static ENTRY: #private::Entry = #private::Entry {
+            static __BUCLE_ENTRY: #private::Entry = #private::Entry {
                 path: ::core::concat!(::core::module_path!(), "::", #text),
-                call,
+                call: __bucle_call,
             };
 
             #[allow(clippy::let_unit_value, clippy::unit_arg)]
-            fn call(
-                reader: &mut #private::Reader<'_>,
-                answer: &mut dyn #private::Answer,
+            fn __bucle_call(
+                __bucle_reader: &mut #private::Reader<'_>,
+                __bucle_answer: &mut dyn #private::Answer,
             ) -> ::core::result::Result<(), #private::CallError> {
                 #(#decode)*
-                reader.finish()?;
-                answer.begin();
-                let output: #output_type = #name(#(#locals),*);
-                answer.end();
-                let mut to = #private::Writer::default();
+                __bucle_reader.finish()?;
+                __bucle_answer.begin();
+                let __bucle_output: #output_type = #name(#(#locals),*);
+                __bucle_answer.end();
+                let mut __bucle_to = #private::Writer::default();
                 #encode_output;
-                answer.give(&to)?;
+                __bucle_answer.give(&__bucle_to)?;
                 ::core::result::Result::Ok(())
             }
 
-            impl #krate::ProcessFunction for #name {
+            impl #private::ProcessFunction for #name {
                 type Arguments<'a> = #arguments_type;
                 type Output = #output_type;
 
                 fn entry() -> &'static #private::Entry {
-                    &ENTRY
+                    &__BUCLE_ENTRY
                 }
 
                 #[allow(unused_variables)]
                 fn encode<'a>(
-                    arguments: &'a Self::Arguments<'_>,
-                    to: &mut #private::Writer<'a>,
+                    __bucle_arguments: &'a Self::Arguments<'_>,
+                    __bucle_to: &mut #private::Writer<'a>,
                 ) -> ::core::result::Result<(), #private::NotEncoded> {
                     #(#encode;)*
                     ::core::result::Result::Ok(())
@@ -137,36 +141,29 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
 
                 #[allow(clippy::let_unit_value, clippy::unit_arg)]
                 fn decode(
-                    reader: &mut #private::Reader<'_>,
+                    __bucle_reader: &mut #private::Reader<'_>,
                 ) -> ::core::result::Result<Self::Output, #private::NotDecoded> {
-                    let output: #output_type = #decode_output;
-                    reader.finish()?;
-                    ::core::result::Result::Ok(output)
+                    let __bucle_output: #output_type = #decode_output;
+                    __bucle_reader.finish()?;
+                    ::core::result::Result::Ok(__bucle_output)
                 }
             }
         };
     })
 }
 
-/// Where the code that is made finds the pool: `::bucle::process` unless the attribute says
-/// `crate = another::path`.
-fn crate_path(arguments: TokenStream) -> syn::Result<TokenStream> {
+/// The crate whose `__private` the code that is made names.
+fn krate(arguments: TokenStream) -> syn::Result<TokenStream> {
     let given = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(arguments)?;
-    let mut path = quote!(::bucle::process);
-    for argument in given {
-        match &argument {
-            Meta::NameValue(pair) if pair.path.is_ident("crate") => {
-                let value = pair.value.to_token_stream();
-                path = syn::parse2::<Path>(value)?.to_token_stream();
-            }
-            _ => {
-                let message = "unknown argument; `#[bucle::process]` takes none, or `crate = path` \
-                               where the pool is not had from `bucle`";
-                return Err(syn::Error::new(argument.span(), message));
-            }
-        }
+    let mut krate = crate_path::default();
+    for argument in &given {
+        krate = crate_path::of(argument).unwrap_or_else(|| {
+            let message = "unknown argument; `#[bucle::process]` takes none but `crate = path`, where \
+                           the crate `bucle` is called otherwise";
+            Err(syn::Error::new(argument.span(), message))
+        })?;
     }
-    Ok(path)
+    Ok(krate)
 }
 
 fn check(function: &ItemFn) -> syn::Result<()> {
@@ -319,33 +316,35 @@ impl Form {
         }
     }
 
-    /// Adds what is at `place`, a reference, to the writer `to`.
+    /// Adds what is at `place`, a reference, to the writer.
     fn encode(&self, ty: &Type, place: &TokenStream) -> TokenStream {
         let span = ty.span();
         match self {
-            Form::Value | Form::Reference(_) => quote_spanned!(span=> to.value(#place)?),
-            Form::Text | Form::OwnedText => quote_spanned!(span=> to.text(#place)),
+            Form::Value | Form::Reference(_) => quote_spanned!(span=> __bucle_to.value(#place)?),
+            Form::Text | Form::OwnedText => quote_spanned!(span=> __bucle_to.text(#place)),
             Form::Slice(item) | Form::OwnedSlice(item) => {
-                quote_spanned!(span=> to.slice::<#item>(#place))
+                quote_spanned!(span=> __bucle_to.slice::<#item>(#place))
             }
-            Form::Shared(item) => quote_spanned!(span=> to.shared::<#item>(#place)),
+            Form::Shared(item) => quote_spanned!(span=> __bucle_to.shared::<#item>(#place)),
         }
     }
 
-    /// An expression that takes the value from `reader`.
+    /// An expression that takes the value from the reader.
     fn decode(&self, ty: &Type) -> TokenStream {
         let span = ty.span();
         match self {
-            Form::Value | Form::Reference(_) => quote_spanned!(span=> reader.value::<#ty>()?),
-            Form::Text => quote_spanned!(span=> reader.text()?),
+            Form::Value | Form::Reference(_) => {
+                quote_spanned!(span=> __bucle_reader.value::<#ty>()?)
+            }
+            Form::Text => quote_spanned!(span=> __bucle_reader.text()?),
             Form::OwnedText => {
-                quote_spanned!(span=> ::std::string::String::from(reader.text()?))
+                quote_spanned!(span=> ::std::string::String::from(__bucle_reader.text()?))
             }
-            Form::Slice(item) => quote_spanned!(span=> reader.slice::<#item>()?),
+            Form::Slice(item) => quote_spanned!(span=> __bucle_reader.slice::<#item>()?),
             Form::OwnedSlice(item) => {
-                quote_spanned!(span=> ::std::vec::Vec::from(reader.slice::<#item>()?))
+                quote_spanned!(span=> ::std::vec::Vec::from(__bucle_reader.slice::<#item>()?))
             }
-            Form::Shared(item) => quote_spanned!(span=> reader.shared::<#item>()?),
+            Form::Shared(item) => quote_spanned!(span=> __bucle_reader.shared::<#item>()?),
         }
     }
 

@@ -8,6 +8,8 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, ItemFn, Lit, Meta, Token};
 
+use crate::crate_path;
+
 pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<TokenStream> {
     let ItemFn {
         attrs,
@@ -29,8 +31,8 @@ pub(crate) fn expand(arguments: TokenStream, function: ItemFn) -> syn::Result<To
 }
 
 /// What the attribute was given.
-#[derive(Default)]
 struct Arguments {
+    krate: TokenStream,
     real: bool,
     faults: bool,
     seed: Option<Expr>,
@@ -40,7 +42,13 @@ struct Arguments {
 impl Arguments {
     fn parse(arguments: TokenStream) -> syn::Result<Arguments> {
         let given = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(arguments)?;
-        let mut arguments = Arguments::default();
+        let mut arguments = Arguments {
+            krate: crate_path::default(),
+            real: false,
+            faults: false,
+            seed: None,
+            seeds: None,
+        };
         for argument in &given {
             arguments.add(argument)?;
         }
@@ -56,6 +64,10 @@ impl Arguments {
     }
 
     fn add(&mut self, argument: &Meta) -> syn::Result<()> {
+        if let Some(krate) = crate_path::of(argument) {
+            self.krate = krate?;
+            return Ok(());
+        }
         let refuse = |message| Err(syn::Error::new(argument.span(), message));
         let has_world = self.real || self.seed.is_some() || self.seeds.is_some();
         match argument {
@@ -96,7 +108,8 @@ impl Arguments {
             _ => {
                 return refuse(
                     "unknown argument; `#[bucle::test]` takes `seed = <number>`, `seeds = <number or \
-                     range>`, each with `faults` if wanted, or `real`",
+                     range>`, each with `faults` if wanted, or `real`; and `crate = path`, where the crate \
+                     `bucle` is called otherwise",
                 );
             }
         }
@@ -105,25 +118,26 @@ impl Arguments {
 
     /// The call that runs `body` as the arguments say.
     fn run(&self, name: &TokenStream, body: &TokenStream) -> TokenStream {
+        let krate = &self.krate;
         if let Some(seeds) = &self.seeds {
             let options = if self.faults {
-                quote!(::bucle::SimOptions::faulty)
+                quote!(#krate::SimOptions::faulty)
             } else {
-                quote!(::bucle::SimOptions::varied)
+                quote!(#krate::SimOptions::varied)
             };
             return quote_spanned! {seeds.span()=>
-                ::bucle::testing::run_seeds(#name, #seeds, #options, || #body)
+                #krate::testing::run_seeds(#name, #seeds, #options, || #body)
             };
         }
         let world = match &self.seed {
             Some(seed) if self.faults => {
-                quote_spanned!(seed.span()=> ::bucle::testing::World::faulty(#seed))
+                quote_spanned!(seed.span()=> #krate::testing::World::faulty(#seed))
             }
-            Some(seed) => quote_spanned!(seed.span()=> ::bucle::testing::World::seeded(#seed)),
-            None if self.real => quote!(::bucle::testing::World::real()),
-            None => quote!(::bucle::testing::World::simulated()),
+            Some(seed) => quote_spanned!(seed.span()=> #krate::testing::World::seeded(#seed)),
+            None if self.real => quote!(#krate::testing::World::real()),
+            None => quote!(#krate::testing::World::simulated()),
         };
-        quote!(::bucle::testing::run_test(#name, #world, #body))
+        quote!(#krate::testing::run_test(#name, #world, #body))
     }
 }
 

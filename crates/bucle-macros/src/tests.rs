@@ -172,12 +172,12 @@ fn a_process_function_is_a_name_with_its_types() {
         "pub struct scale { }",
         "pub const scale : scale = scale { }",
         "# [inline] fn scale (numbers : & [f64]",
-        ":: bucle :: process :: __private",
+        ":: bucle :: __private",
         "type Arguments < 'a > = (& 'a [f64] , Option < & 'a str > ,)",
         "type Output = Vec < f64 >",
-        "to . slice :: < f64 > (& arguments . 0)",
-        "to . value (& arguments . 1) ?",
-        "to . slice :: < f64 > (& output)",
+        "to . slice :: < f64 > (& __bucle_arguments . 0)",
+        "to . value (& __bucle_arguments . 1) ?",
+        "to . slice :: < f64 > (& __bucle_output)",
     ] {
         assert!(expansion.contains(part), "{part} is missing in {expansion}");
     }
@@ -188,14 +188,46 @@ fn a_process_function_is_a_name_with_its_types() {
         ),
     );
     assert!(
-        alone.contains("impl other :: place :: ProcessFunction for one"),
+        alone.contains("impl other :: place :: __private :: ProcessFunction for one"),
         "{alone}"
     );
     assert!(
         alone.contains("type Arguments < 'a > = String ;"),
         "{alone}"
     );
-    assert!(alone.contains("to . text (arguments)"), "{alone}");
+    assert!(alone.contains("to . text (__bucle_arguments)"), "{alone}");
+}
+
+#[test]
+fn the_crate_may_be_called_otherwise() {
+    let plain = || {
+        quote!(
+            fn f(numbers: &[f64], text: String) -> Shared<u8> {}
+        )
+    };
+    for path in [quote!(other::name), quote!("other::name")] {
+        for expansion in [
+            main_of(quote!(crate = #path), good()),
+            test_of(quote!(crate = #path), good()),
+            test_of(quote!(seed = 7, crate = #path), good()),
+            test_of(quote!(crate = #path, seeds = 9, faults), good()),
+            process_of(quote!(crate = #path), plain()),
+        ] {
+            assert!(expansion.contains("other :: name :: "), "{expansion}");
+            assert!(!expansion.contains(":: bucle"), "{expansion}");
+        }
+    }
+    for wrong in [
+        quote!(crate = 7),
+        quote!(crate = "1 + 1"),
+        quote!(crate = a + b),
+    ] {
+        assert_error(&main_of(wrong.clone(), good()), "as `crate = other`");
+        assert_error(&test_of(wrong.clone(), good()), "as `crate = other`");
+        assert_error(&process_of(wrong, plain()), "as `crate = other`");
+    }
+    assert_error(&main_of(quote!(workers = 3), good()), "`crate = path`");
+    assert_error(&test_of(quote!(workers = 3), good()), "`crate = path`");
 }
 
 #[test]

@@ -23,6 +23,7 @@
 //! | `REPLACED` | by `set_protocol` | never |
 //! | `OFFERING` | by `offer_reads`: the protocol is asked whether it reads by itself | never |
 //! | `METERED` | by `limit_sending`: no more leaves than was allowed | never |
+//! | `COUNTED` | when it joined a server that counts what goes in and out | never |
 //! | `UNWATCHED` | by `start_reading`: the socket is read from once before it is watched | by that read |
 //! | `LET_GO` | when an embedded protocol was told that it is called no more | never |
 
@@ -51,8 +52,8 @@ pub use embedded::{Embedded, EmbeddedProtocol};
 pub(crate) use embedded::{around, embedded};
 pub(crate) use state::State;
 use state::{
-    BLOCKED, CLOSING, ENDED, EOF_SEEN, EOF_WANTED, FLUSHING, IN_CALLBACK, LET_GO, LOST, METERED,
-    OFFERING, PAUSE_TOLD, READING_PAUSED, REPLACED, RESET, UNWATCHED, WRITING_PAUSED,
+    BLOCKED, CLOSING, COUNTED, ENDED, EOF_SEEN, EOF_WANTED, FLUSHING, IN_CALLBACK, LET_GO, LOST,
+    METERED, OFFERING, PAUSE_TOLD, READING_PAUSED, REPLACED, RESET, UNWATCHED, WRITING_PAUSED,
 };
 
 /// A connection: one allocation.
@@ -151,7 +152,11 @@ impl dyn Endpoint {
     /// Makes it a connection of a server, which will close it by `face`, or by itself.
     pub(crate) fn join(&self, group: &Rc<Group>, face: Option<Weak<dyn Carrier>>) {
         group.join();
-        self.state().group.set(Some(group.clone()));
+        let state = self.state();
+        state.group.set(Some(group.clone()));
+        if group.traffic.is_some() {
+            state.set(COUNTED);
+        }
         if let Some(face) = face {
             self.show_as(face);
         }
@@ -232,7 +237,10 @@ impl dyn Endpoint {
                 None
             }
         };
-        self.tell_flow();
+        // Most have nothing to be told.
+        if state.any(WRITING_PAUSED | PAUSE_TOLD) {
+            self.tell_flow();
+        }
         value
     }
 
@@ -277,7 +285,7 @@ impl dyn Endpoint {
     }
 
     fn takes_writes(&self) -> bool {
-        !self.state().any(CLOSING | EOF_WANTED)
+        self.state().takes_writes()
     }
 
     fn was_cut(&self) -> bool {

@@ -250,7 +250,15 @@ impl Shared {
         }
     }
 
+    #[inline]
     fn resume_reading(&self) {
+        if self.reading_paused.get() {
+            self.resume_paused();
+        }
+    }
+
+    #[cold]
+    fn resume_paused(&self) {
         if self.reading_paused.replace(false)
             && let Some(transport) = self.transport()
         {

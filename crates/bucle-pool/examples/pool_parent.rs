@@ -2,6 +2,8 @@
 //!
 //!   pool_parent forgotten    makes a pool without `init`, and prints the error
 //!   pool_parent orphans      prints the processes it has, and waits to be killed
+//!   pool_parent stuck        has workers that never come to life, and prints what a task comes to
+//!   pool_parent signals      prints which signals a worker ignores and blocks, and how a child of it ended
 
 use std::process::Command;
 use std::time::Duration;
@@ -36,7 +38,21 @@ fn have_child() -> u32 {
         .map_or(0, |child| child.id())
 }
 
+/// As the system says it, and what became of `false`.
+#[process(crate = bucle_pool)]
+fn signals() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let lines = status.lines();
+    let masks: Vec<&str> = lines
+        .filter(|line| line.starts_with("SigIgn") || line.starts_with("SigBlk"))
+        .collect();
+    format!("{masks:?} {:?}", Command::new("false").status())
+}
+
 fn main() {
+    if std::env::var_os("POOL_PARENT_STUCK").is_some() {
+        std::thread::sleep(Duration::from_secs(600));
+    }
     let what = std::env::args().nth(1).unwrap_or_default();
     if what != "forgotten" {
         bucle_pool::init();
@@ -47,6 +63,18 @@ fn main() {
             Ok(pool) => pool,
             Err(error) => return println!("{error}"),
         };
+        if what == "stuck" {
+            let stuck = ProcessPoolExecutor::builder()
+                .env("POOL_PARENT_STUCK", "")
+                .start_within(Duration::from_millis(20));
+            return match stuck.build() {
+                Ok(pool) => println!("{:?}", pool.submit(own_pid, ()).await),
+                Err(error) => println!("{error}"),
+            };
+        }
+        if what == "signals" {
+            return println!("{}", pool.submit(signals, ()).await.unwrap_or_default());
+        }
         let child = pool.submit(have_child, ()).await.unwrap_or(0);
         let _busy = [pool.submit(burn, ()), pool.submit(stop, ())];
         bucle_loop::sleep(Duration::from_millis(300)).await;

@@ -126,6 +126,9 @@ pub struct Failure {
     pub cause: Cause,
     /// How the process ended; `None` if somebody else has waited for it.
     pub status: Option<ExitStatus>,
+    /// Whether the function had begun. If not, the worker has ended while it read the arguments,
+    /// and so has another one before it.
+    pub begun: bool,
     /// For how long the task had run.
     pub elapsed: Duration,
     /// How much processor time the worker had used since the task began; up to a millisecond more
@@ -162,6 +165,9 @@ impl fmt::Display for Failure {
             self.pid
         )?;
         match &self.cause {
+            Cause::Died if !self.begun => {
+                f.write_str("its process ended before it began, while the arguments were read")?;
+            }
             Cause::Died => match self.exit_code() {
                 Some(code) => write!(
                     f,
@@ -293,6 +299,7 @@ mod tests {
             pid: 42,
             cause: Cause::Died,
             status: Some(ExitStatus::from_raw(9)),
+            begun: true,
             elapsed: Duration::from_millis(1500),
             cpu_time: Duration::from_millis(700),
             peak_resident: 5 << 30,
@@ -319,6 +326,11 @@ mod tests {
             ..failure
         };
         assert!(exited.to_string().contains("by `exit(0)`"), "{exited}");
+        let early = Failure {
+            begun: false,
+            ..exited
+        };
+        assert!(early.to_string().contains("before it began"), "{early}");
         assert_eq!(Bytes(1023).to_string(), "1023 bytes");
         assert_eq!(Bytes(u64::MAX).to_string(), "16777216.0 TiB");
     }

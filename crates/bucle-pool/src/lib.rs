@@ -61,7 +61,7 @@ mod start;
 mod worker;
 
 pub use blocking::{Pending, ProcessPool};
-pub use board::LONGEST_INLINE;
+pub use board::{LONGEST_INLINE, LONGEST_INLINE_OUTPUT};
 pub use bucle_sys::plain::Plain;
 pub use error::{BrokenProcessPool, Cause, Failure, ProcessError, ProcessPanic, Rejected};
 pub use function::ProcessFunction;
@@ -72,8 +72,8 @@ pub use hand::{
 pub use payload::{NotDecoded, NotEncoded};
 pub use pool::{
     AsCompleted, KILL_AFTER, LastExit, MEMORY_LOOK, Map, OutputLine, OutputStream, PoolStatus,
-    ProcessPoolExecutor, ProcessPoolExecutorBuilder, Progress, QUEUE_SIZE, STDERR_TAIL, Submitted,
-    TASKS_AHEAD, TaskOptions, WorkerState, WorkerStatus,
+    ProcessPoolExecutor, ProcessPoolExecutorBuilder, Progress, QUEUE_SIZE, START_WITHIN,
+    STDERR_TAIL, Submitted, TASKS_AHEAD, TaskOptions, WorkerState, WorkerStatus,
 };
 pub use shared::Shared;
 pub use start::{BuildMismatch, init};
@@ -81,7 +81,7 @@ pub use start::{BuildMismatch, init};
 /// What the code that the attributes make names.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::function::{Answer, CallError, Entry, FUNCTIONS};
+    pub use crate::function::{Answer, CallError, Entry, FUNCTIONS, ProcessFunction};
     pub use crate::payload::{NotDecoded, NotEncoded, Reader, Writer};
     pub use crate::start::TEST_ENTRIES;
     pub use linkme;

@@ -292,6 +292,16 @@ pub struct NotEncoded {
     pub(crate) why: String,
 }
 
+impl NotEncoded {
+    /// What its reader needs who knows that it is about the output.
+    pub(crate) fn of_the_output(&self) -> String {
+        match self.what {
+            "the output" => self.why.clone(),
+            _ => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for NotEncoded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` can't be put into bytes: {}", self.what, self.why)

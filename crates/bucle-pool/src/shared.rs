@@ -16,11 +16,15 @@ use crate::payload::{ALIGN, AlignedBytes};
 /// How much memory is kept for the next ones, in bytes.
 const KEPT: usize = 256 * 1024 * 1024;
 
+/// And how many pieces of it: the parent has a descriptor for each.
+const KEPT_PIECES: usize = 64;
+
 /// A slice of numbers in memory that processes share. A function that returns one gives it to the
 /// parent without a copy: the worker writes it, the parent reads it where it lies.
 ///
 /// The memory is leased: the worker has it while the function runs, the parent from then on until
-/// it drops the `Shared`, when the worker may use it again for the next one.
+/// it drops the `Shared`, when the worker may use it again for the next one. As long as it is kept it
+/// takes a descriptor in both processes: of thousands that are to be kept, keep `to_vec()`.
 ///
 /// ```no_run
 /// # use bucle_macros::process;
@@ -137,7 +141,7 @@ impl Drop for Piece {
         });
         let mut kept: usize = free.iter().map(Piece::len).sum();
         let mut given_up = Vec::new();
-        while kept > KEPT && !free.is_empty() {
+        while (kept > KEPT || free.len() > KEPT_PIECES) && !free.is_empty() {
             // The oldest goes first; without its memory, its own drop does nothing.
             let mut oldest = free.remove(0);
             kept -= oldest.len();

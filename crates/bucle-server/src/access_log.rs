@@ -36,6 +36,9 @@ const GATHER: Duration = Duration::from_millis(10);
 /// How much is told of the line of a request that could not be read, in bytes.
 const LINE: usize = 1024;
 
+/// What is kept of a record's text for the next request of a connection, in bytes.
+const KEPT_TEXT: usize = 1024;
+
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -153,6 +156,14 @@ impl Record {
         std::mem::take(&mut self.under_way)
     }
 
+    /// Gives back what a long request needed: the connection may be idle for long from here on.
+    pub(crate) fn shrink(&mut self) {
+        if self.text.capacity() > KEPT_TEXT {
+            self.text = Vec::new();
+            self.ends = [0; 5];
+        }
+    }
+
     fn part(&self, number: usize) -> &[u8] {
         let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.text[start..self.ends[number]]
@@ -241,11 +252,12 @@ fn push_quoted(out: &mut Vec<u8>, text: &[u8]) {
 /// Text as a JSON string; what is no UTF-8 becomes the replacement character.
 fn push_json(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
-    for byte in String::from_utf8_lossy(text).bytes() {
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            0..=0x1f | 0x7f => push_hex(out, b"\\u00", byte),
-            byte => out.push(byte),
+    for character in String::from_utf8_lossy(text).chars() {
+        match character {
+            '"' | '\\' => out.extend_from_slice(&[b'\\', character as u8]),
+            // C1 as well, which terminals heed.
+            control if control.is_control() => push_hex(out, b"\\u00", control as u8),
+            other => out.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
     out.push(b'"');
@@ -580,6 +592,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_long_request_needed_is_given_back() {
+        let long = format!("GET /{} HTTP/1.0\r\n\r\n", "a".repeat(KEPT_TEXT));
+        let mut long = record(long.as_bytes());
+        long.shrink();
+        assert_eq!(long.text.capacity(), 0);
+        assert!(combined(&long).contains("\"  \" 200 "));
+        let mut short = record(b"GET / HTTP/1.0\r\n\r\n");
+        short.shrink();
+        assert!(combined(&short).contains("\"GET / HTTP/1.0\" 200 "));
+    }
+
+    #[test]
     fn json_lines_are_objects() {
         let record = record(
             b"HEAD / HTTP/1.0\r\nUser-Agent: a\"\\\x80\r\nX-Forwarded-For: 198.51.100.1\r\n\r\n",
@@ -594,8 +618,11 @@ mod tests {
              \"user_agent\":\"a\\\"\\\\\u{fffd}\",\"status\":200,\"bytes\":12,\"microseconds\":7}\n"
         );
         let mut control = Vec::new();
-        push_json(&mut control, b"a\x01\x7f\n");
-        assert_eq!(control, b"\"a\\u0001\\u007f\\u000a\"");
+        push_json(&mut control, "a\x01\x7f\n\u{9b}31m\u{e9}".as_bytes());
+        assert_eq!(
+            String::from_utf8(control).unwrap(),
+            "\"a\\u0001\\u007f\\u000a\\u009b31m\u{e9}\""
+        );
     }
 
     /// A sink that says when it is given something, and takes it once it is let.

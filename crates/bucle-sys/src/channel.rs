@@ -105,7 +105,8 @@ pub fn wait_ready(channel: impl AsFd, to_send: bool) -> io::Result<()> {
 /// Receives one message into `buffer`, without blocking.
 ///
 /// # Errors
-/// `InvalidData` if it did not fit: there are no such messages here; the system's.
+/// `InvalidData` if it did not fit (there are no such messages here), or this process has no room
+/// for the descriptors that came; the system's.
 pub fn receive(channel: impl AsFd, buffer: &mut [u8]) -> io::Result<Received> {
     receive_with(channel.as_fd(), buffer, RecvFlags::DONTWAIT)
 }
@@ -127,11 +128,17 @@ fn receive_with(
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut iov = [IoSliceMut::new(buffer)];
     let flags = flags | RecvFlags::CMSG_CLOEXEC;
-    let received = retry_on_intr(|| rustix::net::recvmsg(channel, &mut iov, &mut control, flags));
+    let mut receive =
+        || retry_on_intr(|| rustix::net::recvmsg(channel, &mut iov, &mut control, flags));
+    let received = match receive() {
+        // The other side went while it had something unread, which is told once, and before what it
+        // has sent: that comes after.
+        Err(rustix::io::Errno::CONNRESET) => receive(),
+        received => received,
+    };
     let received = match received {
         Ok(received) => received,
         Err(rustix::io::Errno::AGAIN) => return Ok(Received::Nothing),
-        // The other side went while it had something unread.
         Err(rustix::io::Errno::CONNRESET) => return Ok(Received::Closed),
         Err(error) => return Err(error.into()),
     };
@@ -141,14 +148,15 @@ fn receive_with(
             fds.extend(rights);
         }
     }
-    if received
-        .flags
-        .intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC)
-    {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "a message on the channel is longer than any that we send",
-        ));
+    let wrong = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    if received.flags.contains(ReturnFlags::TRUNC) {
+        return wrong("a message on the channel is longer than any that we send");
+    }
+    if received.flags.contains(ReturnFlags::CTRUNC) {
+        return wrong(
+            "descriptors that came with a message were lost: there were too many, or this process \
+             has no room for more; let it have more (RLIMIT_NOFILE, `ulimit -n`)",
+        );
     }
     // There are no empty messages.
     Ok(match received.bytes {
@@ -218,6 +226,24 @@ mod tests {
             Received::Closed
         ));
         assert!(send(&other, b"x", &[]).is_err());
+    }
+
+    #[test]
+    fn what_was_sent_comes_before_the_end_whatever_was_unread() {
+        let (one, other) = pair().unwrap();
+        send(&one, b"unread", &[]).unwrap();
+        send(&other, b"first", &[]).unwrap();
+        send(&other, b"second", &[]).unwrap();
+        drop(other);
+        let mut buffer = [0; 64];
+        for len in [5, 6] {
+            let received = receive(&one, &mut buffer).unwrap();
+            assert!(matches!(received, Received::Message(n, _) if n == len));
+        }
+        for _ in 0..2 {
+            let received = receive_blocking(&one, &mut buffer).unwrap();
+            assert!(matches!(received, Received::Closed));
+        }
     }
 
     #[test]

@@ -254,6 +254,16 @@ pub fn is_no_child(error: &io::Error) -> bool {
     )
 }
 
+/// Whether an error says that the system has no room now (for a process, a descriptor, memory), and
+/// may have some later.
+pub fn is_scarce(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::AGAIN | Errno::MFILE | Errno::NFILE | Errno::NOMEM)
+    )
+}
+
 /// The number of `SIGTERM`.
 pub const SIGTERM: i32 = libc::SIGTERM;
 

@@ -4,6 +4,7 @@
 use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal};
@@ -67,6 +68,22 @@ pub fn die_with_parent(parent: u32) -> io::Result<bool> {
     Ok(now.is_some_and(|now| u32::try_from(now.get()) == Ok(parent)))
 }
 
+/// Has the signals that the parent may ignore, and would have this process ignore with it, do what
+/// they do by default: `SIGTERM`, by which this process is asked to end, and `SIGCHLD`, without
+/// which none of its children can be waited for. What is handled is left alone.
+pub fn restore_signals() {
+    for signal in [libc::SIGTERM, libc::SIGCHLD] {
+        // SAFETY: all zeros is a valid `sigaction`, which the call fills in.
+        let mut now: libc::sigaction = unsafe { std::mem::zeroed() };
+        // SAFETY: `now` may be written to; a null pointer asks for no change.
+        let asked = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut now) };
+        if asked == 0 && now.sa_sigaction == libc::SIG_IGN {
+            // SAFETY: the default action is no code of ours.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+    }
+}
+
 /// Kills the process group that this process leads, itself included. Where it leads none, itself.
 pub fn kill_own_group() -> ! {
     let own = rustix::process::getpid();
@@ -87,17 +104,18 @@ pub fn kill_group(leader: u32) {
 }
 
 /// Sets how much memory this process may have of its own (`RLIMIT_DATA`: heap, stacks of threads,
-/// private mappings, in bytes), or lifts what was set before. Allocations beyond it fail.
+/// private mappings, in bytes), or lifts what was set before: then the limit holds that the process was
+/// started with, which is never raised. Allocations beyond it fail.
 ///
 /// # Errors
 /// The system's: beyond the hard limit.
 pub fn limit_data(most: Option<u64>) -> io::Result<()> {
-    let hard = rustix::process::getrlimit(Resource::Data).maximum;
-    let current = match (most, hard) {
-        (Some(most), Some(hard)) => Some(most.min(hard)),
-        (Some(most), None) => Some(most),
-        (None, hard) => hard,
-    };
+    /// What the process was started with.
+    static BEFORE: OnceLock<Option<u64>> = OnceLock::new();
+    let now = rustix::process::getrlimit(Resource::Data);
+    let (before, hard) = (*BEFORE.get_or_init(|| now.current), now.maximum);
+    // No limit is none that is lower.
+    let current = most.into_iter().chain(before).chain(hard).min();
     let limit = Rlimit {
         current,
         maximum: hard,
@@ -192,6 +210,6 @@ mod tests {
         assert!(limit.current.is_some_and(|current| current <= generous));
         limit_data(None).unwrap();
         let after = rustix::process::getrlimit(Resource::Data);
-        assert_eq!(after.current, before.maximum);
+        assert_eq!(after.current, before.current);
     }
 }

@@ -50,6 +50,10 @@ pub use bucle_net as net;
 /// what processes have in common by hand, [`process::init`].
 #[cfg(target_os = "linux")]
 pub use bucle_pool as process;
+/// What `#[bucle::process]` names.
+#[cfg(target_os = "linux")]
+#[doc(hidden)]
+pub use bucle_pool::__private;
 #[cfg(target_os = "linux")]
 pub use bucle_pool::{ProcessPoolExecutor, TaskOptions};
 /// The HTTP/1.1 server.

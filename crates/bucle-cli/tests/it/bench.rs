@@ -213,7 +213,7 @@ fn the_process_pool() {
     }
     assert!(value("cold-start") > value("round-trip"));
     assert!(value("copy-262144") > value("copy-1024"));
-    assert_eq!(report["results"]["longest_frame"], 16_384);
+    assert_eq!(report["results"]["longest_frame"], 8_192);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::{Core, EventLoop, LoopRef, SLOW_CALLBACK_DURATION, State};
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::executor::DefaultExecutor;
-use crate::fds::{FdTable, Interest, Readiness, Refused, Source};
+use crate::fds::{FdTable, Readiness, Source};
 use crate::future_waits::FutureWaits;
 use crate::inbox::{Inbox, Notify};
 use crate::pollable::AsPollable;
@@ -90,11 +90,9 @@ impl EventLoop {
         let event_loop = EventLoop::with(parts, debug);
         let mut fds = event_loop.core.fds.borrow_mut();
         let source = Rc::new(WakeSource(wake.clone()));
-        let registered = fds.register(wake.as_pollable(), Interest::READ, source);
-        fds.own = Some(wake.as_pollable().number());
+        let registered = fds.register_wake(wake.as_pollable(), source);
         drop(fds);
-        registered.map_err(Refused::into_error)?.1.discard();
-        Ok(event_loop)
+        registered.map(|()| event_loop)
     }
 
     fn simulated(options: SimOptions, debug: bool) -> EventLoop {
@@ -182,7 +180,8 @@ struct Parts {
     simulation: Option<(SimNetwork, SimOptions)>,
 }
 
-/// Clears the wake descriptor after another thread has ended the wait with it.
+/// Clears the wake descriptor after another thread has ended the wait with it, where the selector
+/// wants that.
 struct WakeSource(Arc<WakeFd>);
 
 impl Source for WakeSource {

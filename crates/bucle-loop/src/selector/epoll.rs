@@ -16,6 +16,8 @@ const EVENTS_PER_CALL: usize = 256;
 pub(crate) struct EpollSelector {
     epoll: Epoll,
     raw: Vec<RawEvent>,
+    /// The token of what only ends waits.
+    wake: Option<u64>,
 }
 
 impl EpollSelector {
@@ -23,6 +25,7 @@ impl EpollSelector {
         Ok(EpollSelector {
             epoll: Epoll::new()?,
             raw: Vec::with_capacity(EVENTS_PER_CALL),
+            wake: None,
         })
     }
 }
@@ -64,6 +67,15 @@ impl Selector for EpollSelector {
         }
     }
 
+    /// Edge-triggered: each write to it ends a wait, whatever was written before, so that nobody has to
+    /// read it, nor be told of it, between the end of the wait and what came.
+    fn add_wake(&mut self, fd: Pollable<'_>, token: u64) -> io::Result<()> {
+        let flags = EventFlags::IN | EventFlags::ET;
+        self.epoll.add(fd.fd()?, token, flags)?;
+        self.wake = Some(token);
+        Ok(())
+    }
+
     fn remove(&mut self, fd: Pollable<'_>) -> io::Result<()> {
         self.epoll.delete(fd.fd()?)
     }
@@ -71,8 +83,11 @@ impl Selector for EpollSelector {
     fn select(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
         self.raw.clear();
         self.epoll.wait(&mut self.raw, timeout)?;
-        events.extend(self.raw.iter().map(|raw| {
-            let flags = raw.flags;
+        events.extend(self.raw.iter().filter_map(|raw| {
+            let (flags, data) = (raw.flags, raw.data);
+            if Some(data.u64()) == self.wake {
+                return None;
+            }
             let readiness = if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
                 Readiness::BOTH
             } else {
@@ -85,11 +100,10 @@ impl Selector for EpollSelector {
                 }
                 readiness
             };
-            let data = raw.data;
-            Event {
+            Some(Event {
                 token: data.u64(),
                 readiness,
-            }
+            })
         }));
         Ok(())
     }

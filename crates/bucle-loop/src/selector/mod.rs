@@ -49,6 +49,12 @@ pub(crate) trait Selector {
     /// know the descriptor.
     fn modify(&mut self, fd: Pollable<'_>, token: u64, interest: Interest) -> io::Result<()>;
 
+    /// Watches the [`WakeFd`](bucle_sys::wake::WakeFd) that ends a wait. Unless the selector can do
+    /// without, it is reported as any other, and has to be cleared then.
+    fn add_wake(&mut self, fd: Pollable<'_>, token: u64) -> io::Result<()> {
+        self.add(fd, token, Interest::READ)
+    }
+
     /// Stops watching `fd`.
     fn remove(&mut self, fd: Pollable<'_>) -> io::Result<()>;
 

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use bucle_sys::wake::WakeFd;
 
 use super::{Event, Selector, SelectorKind};
 use crate::fds::{Interest, Readiness};
@@ -148,5 +150,32 @@ fn removing_what_is_unknown_is_an_error_and_no_more() {
     on_each(|selector| {
         let (read, _write) = readable_pipe();
         assert!(selector.remove(pollable(&read)).is_err());
+    });
+}
+
+/// Each wake ends the wait that comes next, also where nobody has cleared the descriptor since the one
+/// before; a selector that tells of it wants it cleared.
+#[test]
+fn every_wake_ends_a_wait() {
+    on_each(|selector| {
+        let wake = WakeFd::new().unwrap();
+        selector.add_wake(pollable(&wake), 9).unwrap();
+        for _ in 0..3 {
+            wake.wake();
+            wake.wake();
+            let (mut events, long) = (Vec::new(), Duration::from_secs(60));
+            let begun = Instant::now();
+            selector.select(Some(long), &mut events).unwrap();
+            assert!(begun.elapsed() < long, "slept through");
+            if !events.is_empty() {
+                assert_eq!((events.len(), events[0].token), (1, 9));
+                wake.clear();
+            }
+            assert_eq!(ready(selector), []);
+        }
+        // And no more than one.
+        let (mut events, short, begun) = (Vec::new(), Duration::from_millis(20), Instant::now());
+        selector.select(Some(short), &mut events).unwrap();
+        assert!(events.is_empty() && begun.elapsed() >= short, "awake");
     });
 }

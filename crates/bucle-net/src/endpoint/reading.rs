@@ -5,7 +5,9 @@ use std::io;
 
 use bucle_loop::Readiness;
 
-use super::{BLOCKED, EOF_SEEN, Endpoint, IN_CALLBACK, LOST, OFFERING, READING_PAUSED, UNWATCHED};
+use super::{
+    BLOCKED, EOF_SEEN, Endpoint, IN_CALLBACK, LOST, OFFERING, READING_PAUSED, State, UNWATCHED,
+};
 use crate::socket::Socket;
 
 impl dyn Endpoint {
@@ -51,8 +53,9 @@ impl dyn Endpoint {
     /// One bounded read. A short one has most likely emptied the socket; if not, the selector says
     /// so again.
     fn read(&self) {
-        self.state().event_loop.with_read_buffer(|buffer| {
-            if let Some(count) = self.receive(|socket| socket.recv(buffer)) {
+        let state = self.state();
+        state.event_loop.with_read_buffer(|buffer| {
+            if let Some(count) = self.receive(state, |socket| socket.recv(buffer)) {
                 self.call("data_received", |protocol| {
                     protocol.data_received(&buffer[..count]);
                 });
@@ -62,8 +65,11 @@ impl dyn Endpoint {
 
     /// Receives; `None` if nothing came, after whatever that means has been told.
     #[inline]
-    fn receive(&self, receive: impl FnOnce(&Socket) -> io::Result<usize>) -> Option<usize> {
-        let state = self.state();
+    fn receive(
+        &self,
+        state: &State,
+        receive: impl FnOnce(&Socket) -> io::Result<usize>,
+    ) -> Option<usize> {
         let received = match &*state.socket.borrow() {
             Some(socket) => receive(socket),
             None => return None,
@@ -105,7 +111,7 @@ impl dyn Endpoint {
         if state.any(IN_CALLBACK) || !state.reads() {
             return None;
         }
-        self.receive(receive)
+        self.receive(state, receive)
     }
 
     fn read_eof(&self) {

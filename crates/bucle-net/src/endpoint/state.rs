@@ -31,8 +31,9 @@ pub(super) const IN_CALLBACK: u32 = 1 << 11;
 pub(super) const REPLACED: u32 = 1 << 12;
 pub(super) const OFFERING: u32 = 1 << 13;
 pub(super) const METERED: u32 = 1 << 14;
-pub(super) const UNWATCHED: u32 = 1 << 15;
-pub(super) const LET_GO: u32 = 1 << 16;
+pub(super) const COUNTED: u32 = 1 << 15;
+pub(super) const UNWATCHED: u32 = 1 << 16;
+pub(super) const LET_GO: u32 = 1 << 17;
 
 /// All of a connection but its protocol.
 pub(crate) struct State {
@@ -139,6 +140,13 @@ impl State {
         self.flags.set(self.flags.get() & !flags);
     }
 
+    /// Whether what is written now is sent.
+    #[inline]
+    pub(super) fn takes_writes(&self) -> bool {
+        !self.any(CLOSING | EOF_WANTED)
+    }
+
+    #[inline]
     pub(super) fn reads(&self) -> bool {
         !self.any(READING_PAUSED | EOF_SEEN | CLOSING | LOST)
     }
@@ -230,6 +238,9 @@ impl State {
     /// Lends what its server counts, if it does.
     #[inline]
     pub(super) fn with_traffic(&self, body: impl FnOnce(&Traffic)) {
+        if !self.any(COUNTED) {
+            return;
+        }
         self.with_group(|group| {
             if let Some(traffic) = &group.traffic {
                 body(traffic);

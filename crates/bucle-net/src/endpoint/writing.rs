@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::{
     BLOCKED, CLOSING, ENDED, EOF_WANTED, Endpoint, FLUSHING, IN_CALLBACK, LOST, METERED,
-    PAUSE_TOLD, WRITING_PAUSED,
+    PAUSE_TOLD, State, WRITING_PAUSED,
 };
 use crate::socket::Sink;
 use crate::transport::SEND_LIMIT;
@@ -18,35 +18,39 @@ use crate::waiters::Seat;
 use crate::write_queue::{FileRange, Progress};
 
 impl dyn Endpoint {
-    /// Whether bytes can still be taken.
-    fn writes(&self, what: &'static str) -> bool {
+    /// Says to the exception handler that bytes came too late, if that is the caller's mistake.
+    #[cold]
+    fn refuse(&self, what: &'static str) {
         let state = self.state();
-        if state.any(CLOSING) {
-            return false;
-        }
-        if state.any(EOF_WANTED) {
+        if !state.any(CLOSING) {
             state
                 .event_loop
                 .call_exception_handler(ExceptionContext::new(
                     "transport",
                     format!("{what} after write_eof(): the bytes were dropped"),
                 ));
-            return false;
         }
-        true
+    }
+
+    /// [`refuse`](Self::refuse), if there is anything to refuse.
+    #[cold]
+    fn refuse_unless_empty(&self, bytes: &[u8], what: &'static str) {
+        if !bytes.is_empty() {
+            self.refuse(what);
+        }
     }
 
     pub(crate) fn write(&self, bytes: &[u8]) {
-        if bytes.is_empty() || !self.writes("write()") {
-            return;
-        }
         let state = self.state();
+        if bytes.is_empty() || !state.takes_writes() {
+            return self.refuse_unless_empty(bytes, "write()");
+        }
         if !state.sends_at_once() {
             state.enqueue(|queue| queue.push(bytes));
             self.queued();
             return;
         }
-        if let Some((sent, progress)) = self.send_at_once(bytes, false)
+        if let Some((sent, progress)) = self.send_at_once(state, bytes, false)
             && progress != Progress::Drained
         {
             state.enqueue(|queue| queue.push(&bytes[sent..]));
@@ -62,9 +66,9 @@ impl dyn Endpoint {
         let state = self.state();
         if bytes.is_empty() || !state.sends_at_once() || !self.is_two_way() {
             self.write(bytes);
-        } else if self.writes("close_after()")
-            && let Some((sent, progress)) = self.send_at_once(bytes, true)
-        {
+        } else if !state.takes_writes() {
+            self.refuse("close_after()");
+        } else if let Some((sent, progress)) = self.send_at_once(state, bytes, true) {
             if progress == Progress::Drained {
                 self.shutdown();
             } else {
@@ -76,16 +80,16 @@ impl dyn Endpoint {
     }
 
     pub(crate) fn write_bytes(&self, mut bytes: Bytes) {
-        if bytes.is_empty() || !self.writes("write_bytes()") {
-            return;
-        }
         let state = self.state();
+        if bytes.is_empty() || !state.takes_writes() {
+            return self.refuse_unless_empty(&bytes, "write_bytes()");
+        }
         if !state.sends_at_once() {
             state.enqueue(|queue| queue.push_shared(bytes));
             self.queued();
             return;
         }
-        if let Some((sent, progress)) = self.send_at_once(&bytes, false)
+        if let Some((sent, progress)) = self.send_at_once(state, &bytes, false)
             && progress != Progress::Drained
         {
             state.enqueue(|queue| queue.push_shared(bytes.split_off(sent)));
@@ -94,10 +98,10 @@ impl dyn Endpoint {
     }
 
     pub(crate) fn writelines(&self, pieces: &mut dyn Iterator<Item = Bytes>) {
-        if !self.writes("writelines()") {
-            return;
-        }
         let state = self.state();
+        if !state.takes_writes() {
+            return self.refuse("writelines()");
+        }
         let at_once = state.sends_at_once();
         // Collected first: the iterator is the caller's, and may come back here.
         let mut any = false;
@@ -115,10 +119,10 @@ impl dyn Endpoint {
             self.write(head);
             return;
         }
-        if !self.writes("send_file()") {
-            return;
-        }
         let state = self.state();
+        if !state.takes_writes() {
+            return self.refuse("send_file()");
+        }
         let mut range = FileRange::new(file, offset, length);
         let mut head = head;
         if !state.sends_at_once() {
@@ -131,7 +135,7 @@ impl dyn Endpoint {
         }
         let mut progress = Progress::Spent;
         if !head.is_empty() {
-            let Some((sent, stopped)) = self.send_at_once(head, true) else {
+            let Some((sent, stopped)) = self.send_at_once(state, head, true) else {
                 return;
             };
             head = &head[sent..];
@@ -168,8 +172,7 @@ impl dyn Endpoint {
 
     /// Offers bytes to the socket; `None` if the connection failed.
     #[inline]
-    fn send_at_once(&self, bytes: &[u8], more: bool) -> Option<(usize, Progress)> {
-        let state = self.state();
+    fn send_at_once(&self, state: &State, bytes: &[u8], more: bool) -> Option<(usize, Progress)> {
         let offered = &bytes[..bytes.len().min(SEND_LIMIT)];
         let result = match &*state.socket.borrow() {
             Some(socket) => socket.send(offered, more),

@@ -18,6 +18,10 @@ use crate::socket::Socket;
 /// reads don't each cost a system call.
 const DIRECT: usize = 4 * 1024;
 
+/// As long as less than this comes at once, [`read`](StreamReader::read) receives into the loop's
+/// buffer, which has room for much, and copies.
+const SMALL: usize = 512;
+
 /// The receiving half of a stream. asyncio's `StreamReader`.
 ///
 /// All reads are cancel-safe: dropping their futures, as a time-out does, loses no byte. What was
@@ -28,8 +32,9 @@ const DIRECT: usize = 4 * 1024;
 pub struct StreamReader {
     shared: Rc<Shared>,
     buffer: Buffer,
-    /// The last [`read`](StreamReader::read) gave more than [`DIRECT`], and so may the next.
-    large: bool,
+    /// For how many bytes the next [`read`](StreamReader::read) makes room: for a few more than came
+    /// at once of late, so that it is seen whether there are more. 0 while little comes.
+    room: usize,
 }
 
 /// What waiting for more came to.
@@ -43,7 +48,7 @@ impl StreamReader {
         StreamReader {
             shared,
             buffer: Buffer::default(),
-            large: false,
+            room: 0,
         }
     }
 
@@ -54,18 +59,17 @@ impl StreamReader {
     /// # Errors
     /// Why the connection was lost, once everything received has been read.
     pub async fn read(&mut self, count: usize) -> io::Result<Vec<u8>> {
-        let bytes = poll_fn(|cx| self.poll_read_vec(cx, count)).await?;
-        self.large = bytes.len() > DIRECT;
-        Ok(bytes)
+        poll_fn(|cx| self.poll_read_vec(cx, count)).await
     }
 
     fn poll_read_vec(&mut self, cx: &mut Context<'_>, count: usize) -> Poll<io::Result<Vec<u8>>> {
         if count > 0 && self.buffer.is_empty() {
-            if self.large && count >= DIRECT && self.is_offered() {
-                let mut bytes = Vec::with_capacity(count.min(OFFER as usize));
+            if self.room != 0 && count >= DIRECT && self.is_offered() {
+                let mut bytes = Vec::with_capacity(count.min(self.room));
                 let capacity = bytes.capacity();
                 let received = self.receive(capacity, |socket| socket.recv_append(&mut bytes));
                 if let Some(received) = received {
+                    self.note_came(received, capacity);
                     // Not much memory for few bytes, whatever becomes of them.
                     if received < capacity / 2 {
                         bytes.shrink_to_fit();
@@ -74,8 +78,31 @@ impl StreamReader {
                 }
             }
             ready!(self.poll_fill(cx))?;
+            self.note_came(self.buffer.len(), usize::MAX);
         }
         Poll::Ready(Ok(self.take(count)))
+    }
+
+    /// Notes how much came at once, into room for so much.
+    fn note_came(&mut self, count: usize, room: usize) {
+        let wanted = if count < room {
+            (count + 8) & !7
+        } else {
+            // There may be much more.
+            4 * count
+        };
+        self.room = if wanted > DIRECT {
+            // Always the same, which the allocator has at hand: what is freed and asked for in changing
+            // sizes it gives back to the system, page by page.
+            OFFER as usize
+        } else {
+            // It becomes less by and by, so that what differs in length is not cut in pieces.
+            let before = self.room.min(DIRECT);
+            match wanted.max(before - before / 16) {
+                room if room < SMALL => 0,
+                room => room,
+            }
+        };
     }
 
     /// Reads into `buf`: what is buffered, or else what comes in first. 0 means the end of the stream

@@ -90,6 +90,17 @@ impl StreamWriter {
     /// Why the connection was lost, an earlier write's failure included; `ConnectionReset` when it
     /// was closed.
     pub async fn drain(&self) -> io::Result<()> {
+        // As most times: what was written has left, or may be queued.
+        if !self.shared.lost.get()
+            && !self.shared.writing_paused.get()
+            && !self.transport.is_closing()
+        {
+            return Ok(());
+        }
+        self.drain_slowly().await
+    }
+
+    async fn drain_slowly(&self) -> io::Result<()> {
         if self.transport.is_closing() {
             // A failure that has just been met is told in the next turn.
             yield_now().await;

@@ -187,6 +187,33 @@ fn large_reads_take_what_there_is() {
     });
 }
 
+/// Whatever came before, each message comes whole and in memory of about its length; one as long as
+/// those before it comes in one piece.
+#[test]
+fn reads_make_room_for_what_comes() {
+    run(|| async {
+        let (mut reader, _writer, mut peer) = stream(65_536).await;
+        let mut before = [0; 2];
+        for size in [
+            1000, 1000, 1000, 40, 40, 3000, 3000, 3000, 1, 60_000, 700, 700,
+        ] {
+            let sent = pattern(size);
+            peer.write_all(&sent).unwrap();
+            let (mut all, mut pieces) = (Vec::new(), 0);
+            while all.len() < size {
+                let piece = reader.read(65_536).await.unwrap();
+                assert!(!piece.is_empty(), "an end after {} of {size}", all.len());
+                assert!(piece.capacity() <= 2 * piece.len() + 8, "{size}");
+                all.extend(piece);
+                pieces += 1;
+            }
+            assert!(all == sent, "{size}");
+            assert!(pieces == 1 || before != [size; 2], "{size} in {pieces}");
+            before = [before[1], size];
+        }
+    });
+}
+
 #[test]
 fn a_read_that_was_woken_and_dropped_loses_nothing() {
     run(|| async {

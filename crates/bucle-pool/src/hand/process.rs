@@ -536,6 +536,7 @@ impl State {
                 None => Cause::Died,
             },
             status: ended.and_then(|ended| ended.status),
+            begun: true,
             elapsed: ended.map_or_else(|| self.started.elapsed(), |ended| ended.elapsed),
             cpu_time: usage.user + usage.system,
             peak_resident: usage.peak_resident,

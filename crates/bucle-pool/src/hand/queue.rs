@@ -18,6 +18,10 @@ use super::wait::{Mode, blocking};
 use super::waiter::{Waiter, Waiting};
 use super::wire::{Blob, Message};
 
+/// A queue with fewer items than this may keep long ones in shared memory, which is a descriptor for
+/// each; from then on they are copied to ordinary memory.
+const FEW: usize = 32;
+
 /// From a child: an item to put; the wish for one; it was received.
 const PUT: u8 = b'p';
 const GET: u8 = b'g';
@@ -151,7 +155,11 @@ impl<T: Serialize> Queue<T> {
     /// # Errors
     /// [`Closed`](ChannelError::Closed): see [above](Queue#who-is-told-of-whose-end).
     pub async fn put(&self, item: &T) -> Result<(), ChannelError> {
-        self.put_mode(Mode::Await, Blob::of(item)?).await
+        let blob = match self.hub().is_some_and(|hub| hub.is_long()) {
+            true => Blob::waiting(item)?,
+            false => Blob::of(item)?,
+        };
+        self.put_mode(Mode::Await, blob).await
     }
 
     /// [`put`](Queue::put) that blocks the thread, in a child.
@@ -396,6 +404,13 @@ impl Hub {
         self.pump();
     }
 
+    /// Whether there are so many items, or tasks that wait for room, that one more is kept in
+    /// ordinary memory.
+    fn is_long(&self) -> bool {
+        let state = self.state.borrow();
+        state.items.len() + state.putters.len() >= FEW
+    }
+
     /// Brings items and those who wait for them together, and tells those who wait in vain.
     fn pump(&self) {
         let mut gone = Vec::new();
@@ -441,6 +456,10 @@ impl Hub {
         while state.items.len() < self.maxsize && !state.shut {
             match state.putters.pop_front() {
                 Some(Putter::Client(client, number, blob)) => {
+                    let blob = match state.items.len() < FEW {
+                        true => blob,
+                        false => blob.into_waiting(),
+                    };
                     state.items.push_back(blob);
                     // Should it be gone: it has put it.
                     let _ = self.desk.send(client, DONE, number, &Blob::default());

@@ -39,13 +39,14 @@ pub(super) struct Blob {
 
 #[derive(Debug)]
 enum Bytes {
-    Inline(Vec<u8>),
+    /// Of any length; one that is too long for a packet is copied when it is sent.
+    Own(Vec<u8>),
     Shared(Segment),
 }
 
 impl Default for Bytes {
     fn default() -> Bytes {
-        Bytes::Inline(Vec::new())
+        Bytes::Own(Vec::new())
     }
 }
 
@@ -54,16 +55,43 @@ impl Blob {
     /// The system's, if there is no memory for a long one.
     pub(super) fn pack(writer: &Writer<'_>) -> io::Result<Blob> {
         let (head, len) = (writer.head_len(), writer.len());
-        let bytes = if len <= LONGEST_INLINE {
-            let mut bytes = vec![0; len];
-            writer.write(&mut bytes);
-            Bytes::Inline(bytes)
-        } else {
-            let mut segment = Segment::new("bucle-value", len)?;
-            writer.write(&mut segment.bytes_mut()[..len]);
-            Bytes::Shared(segment)
-        };
+        if len <= LONGEST_INLINE {
+            return Ok(Blob::own(writer));
+        }
+        let mut segment = Segment::new("bucle-value", len)?;
+        writer.write(&mut segment.bytes_mut()[..len]);
+        let bytes = Bytes::Shared(segment);
         Ok(Blob { head, len, bytes })
+    }
+
+    /// In ordinary memory, however long it is.
+    fn own(writer: &Writer<'_>) -> Blob {
+        let (head, len) = (writer.head_len(), writer.len());
+        let mut bytes = vec![0; len];
+        writer.write(&mut bytes);
+        Blob {
+            head,
+            len,
+            bytes: Bytes::Own(bytes),
+        }
+    }
+
+    /// A value that is not sent at once, and may be one of many: it takes no descriptor.
+    ///
+    /// # Errors
+    /// What its `Serialize` says.
+    pub(super) fn waiting<T: Serialize + ?Sized>(value: &T) -> Result<Blob, NotEncoded> {
+        let mut writer = Writer::default();
+        writer.value(value)?;
+        Ok(Blob::own(&writer))
+    }
+
+    /// The same of one that came.
+    pub(super) fn into_waiting(mut self) -> Blob {
+        if let Bytes::Shared(segment) = &self.bytes {
+            self.bytes = Bytes::Own(self.part(segment).to_vec());
+        }
+        self
     }
 
     /// # Errors
@@ -82,7 +110,7 @@ impl Blob {
     pub(super) fn value<T: DeserializeOwned>(&self) -> Result<T, NotDecoded> {
         // A value of serde's alone asks for no alignment.
         let bytes = match &self.bytes {
-            Bytes::Inline(bytes) => &bytes[..],
+            Bytes::Own(bytes) => &bytes[..],
             Bytes::Shared(segment) => self.part(segment),
         };
         let mut reader = Reader::new(bytes, self.head)?;
@@ -100,7 +128,7 @@ impl Blob {
         read: impl FnOnce(&mut Reader<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         match &self.bytes {
-            Bytes::Inline(bytes) => {
+            Bytes::Own(bytes) => {
                 let mut aligned = AlignedBytes::default();
                 let place = plain::bytes_of_mut(aligned.begin(bytes.len()));
                 place[..bytes.len()].copy_from_slice(bytes);
@@ -148,7 +176,7 @@ impl Message {
                 }
                 Bytes::Shared(segment)
             }
-            None if rest.len() == len => Bytes::Inline(rest.to_vec()),
+            None if rest.len() == len => Bytes::Own(rest.to_vec()),
             None => return Err(wrong()),
         };
         Ok(Message {
@@ -178,9 +206,14 @@ pub(super) fn try_send(fd: BorrowedFd<'_>, kind: u8, number: u64, blob: &Blob) -
             packet.extend_from_slice(&word.to_le_bytes());
         }
         match &blob.bytes {
-            Bytes::Inline(bytes) => {
+            Bytes::Own(bytes) if bytes.len() <= LONGEST_INLINE => {
                 packet.extend_from_slice(bytes);
                 channel::send(fd, packet, &[])
+            }
+            Bytes::Own(bytes) => {
+                let mut segment = Segment::new("bucle-value", bytes.len())?;
+                segment.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
+                channel::send(fd, packet, &[segment.as_fd()])
             }
             Bytes::Shared(segment) => channel::send(fd, packet, &[segment.as_fd()]),
         }
@@ -291,6 +324,12 @@ mod tests {
             let message = blocking(other.receive(Mode::Block)).unwrap().unwrap();
             assert_eq!((message.kind, message.number), (b'k', 7));
             assert_eq!(message.blob.value::<String>().unwrap(), text);
+            let blob = Blob::waiting(&text).unwrap();
+            assert!(blocking(one.send(Mode::Block, b'w', 8, &blob)).unwrap());
+            let message = blocking(other.receive(Mode::Block)).unwrap().unwrap();
+            let blob = message.blob.into_waiting();
+            assert!(matches!(blob.bytes, Bytes::Own(_)));
+            assert_eq!(blob.value::<String>().unwrap(), text);
         }
         drop(one);
         assert!(blocking(other.receive(Mode::Block)).unwrap().is_none());

@@ -2,16 +2,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::io;
 use std::rc::Rc;
 use std::task::Waker;
 
-use super::Pool;
 use super::job::{Base, Decode, Job, Output, Payload, Sending, Stage, decode};
+use super::memory::Memory;
 use super::options::TaskOptions;
 use crate::board::LONGEST_INLINE;
 use crate::error::ProcessError;
 use crate::frame::ITEM;
-use crate::payload::{NotEncoded, Writer};
+use crate::payload::Writer;
 
 /// The results of a map, as they come.
 pub(super) struct Results<T> {
@@ -90,18 +91,13 @@ pub(super) struct Chunk<T> {
     done_before: Cell<usize>,
     /// How many items are done.
     done: Cell<usize>,
-    /// What is sent: all items from `done_before` on.
-    payload: RefCell<Payload>,
-    pool: std::rc::Weak<Pool>,
+    /// What is sent: all items from `done_before` on. Made when it is the chunk's turn.
+    payload: RefCell<Option<Payload>>,
 }
 
 impl<T: 'static> Chunk<T> {
     /// Makes a chunk that counts among the results' from now on.
-    ///
-    /// # Errors
-    /// If there is no memory for it; the results have been told.
     pub(super) fn new(
-        pool: &Rc<Pool>,
         (path, function): (&'static str, u32),
         options: TaskOptions,
         (first, items): (usize, Items),
@@ -111,7 +107,7 @@ impl<T: 'static> Chunk<T> {
             .outstanding
             .set(results.outstanding.get() + items.count());
         results.chunks.set(results.chunks.get() + 1);
-        let chunk = Rc::new(Chunk {
+        Rc::new(Chunk {
             base: Base::new(path, function, options),
             decode,
             results,
@@ -119,42 +115,14 @@ impl<T: 'static> Chunk<T> {
             items,
             done_before: Cell::new(0),
             done: Cell::new(0),
-            payload: RefCell::new(Payload::Inline(Vec::new())),
-            pool: Rc::downgrade(pool),
-        });
-        chunk.pack();
-        chunk
+            payload: RefCell::new(None),
+        })
     }
 
-    /// Makes the payload of what is not done. If there is no memory for it, that is what the items
-    /// come to.
-    fn pack(&self) -> bool {
+    /// The bytes of what is not done.
+    fn left(&self) -> &[u8] {
         let begin = self.items.begins.get(self.done.get());
-        let bytes = &self.items.bytes[begin.copied().unwrap_or(self.items.len())..];
-        let payload = if bytes.len() <= LONGEST_INLINE {
-            Payload::Inline(bytes.to_vec())
-        } else {
-            let lease = match self.pool.upgrade() {
-                Some(pool) => pool.memory.lease(bytes.len()),
-                None => return true,
-            };
-            match lease {
-                Ok(mut lease) => {
-                    lease.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
-                    Payload::Lease(lease, bytes.len())
-                }
-                Err(error) => {
-                    self.fail(ProcessError::NotEncoded(NotEncoded {
-                        what: "the arguments",
-                        why: format!("no shared memory for them: {error}"),
-                    }));
-                    return false;
-                }
-            }
-        };
-        self.done_before.set(self.done.get());
-        drop(self.payload.replace(payload));
-        true
+        &self.items.bytes[begin.copied().unwrap_or(self.items.len())..]
     }
 
     /// True if it was the last one.
@@ -172,7 +140,7 @@ impl<T: 'static> Chunk<T> {
     fn end(&self) {
         self.base.stage.set(Stage::Done);
         self.results.chunks.set(self.results.chunks.get() - 1);
-        drop(self.payload.replace(Payload::Inline(Vec::new())));
+        drop(self.payload.take());
         self.results.wake();
     }
 }
@@ -182,12 +150,28 @@ impl<T: 'static> Job for Chunk<T> {
         &self.base
     }
 
+    fn make_ready(&self, memory: &Rc<Memory>) -> io::Result<()> {
+        if self.payload.borrow().is_none() {
+            let left = self.left();
+            let payload = match left.len() <= LONGEST_INLINE {
+                true => Payload::Own(left.to_vec()),
+                false => Payload::leased(left, memory)?,
+            };
+            self.done_before.set(self.done.get());
+            self.payload.replace(Some(payload));
+        }
+        Ok(())
+    }
+
     fn sending(&self, send: &mut dyn FnMut(Sending<'_>) -> bool) -> bool {
         let left = self.items.count() - self.done_before.get();
-        send(Sending {
-            payload: &self.payload.borrow(),
-            head: u32::try_from(left).unwrap_or(u32::MAX),
-            chunk: true,
+        let payload = self.payload.borrow();
+        payload.as_ref().is_some_and(|payload| {
+            send(Sending {
+                payload,
+                head: u32::try_from(left).unwrap_or(u32::MAX),
+                chunk: true,
+            })
         })
     }
 
@@ -201,12 +185,14 @@ impl<T: 'static> Job for Chunk<T> {
 
     fn died(&self, error: ProcessError) -> bool {
         // The rest was not begun, and is sent anew.
-        self.put(Err(error)) || !self.pack()
+        let over = self.put(Err(error));
+        self.back();
+        over
     }
 
     fn back(&self) {
         if self.done.get() != self.done_before.get() {
-            self.pack();
+            drop(self.payload.take());
         }
     }
 

@@ -23,11 +23,14 @@ impl ProcessPoolExecutor {
     /// those it has.
     pub async fn shutdown(&self, timeout: Duration) -> bool {
         let pool = &self.pool;
-        pool.state.set(State::ShutDown);
+        if pool.is_open() {
+            pool.state.set(State::ShutDown);
+        }
         pool.dismiss_idle();
         if pool.ended_within(timeout).await {
             return true;
         }
+        pool.state.set(State::Closed);
         pool.fail_waiting(&ProcessError::Rejected(Rejected::Shutdown));
         let workers = pool.workers.borrow().clone();
         for worker in &workers {
@@ -106,7 +109,7 @@ impl Pool {
 
     /// Lets go of all workers, which are killed thereby; what they had fails.
     pub(super) fn abandon(self: &Rc<Self>) {
-        self.state.set(State::ShutDown);
+        self.state.set(State::Closed);
         let workers = self.workers.take();
         for worker in workers {
             self.unwatch(&worker);

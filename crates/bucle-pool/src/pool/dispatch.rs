@@ -8,19 +8,22 @@
 //! | one is idle and nothing waits | what another has not begun is taken back and shared out anew |
 //! | one runs a long task | what it has not begun is taken back, before what was submitted later |
 
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bucle_loop::Cancelled;
+use bucle_sys::process::is_scarce;
 
 use super::ending::ran_for;
 use super::job::{Initialize, Job, Stage};
 use super::worker::{Phase, Worker};
 use super::{Pool, State};
 use crate::board::Board;
-use crate::error::{Cause, ProcessError};
+use crate::error::{Cause, ProcessError, Rejected};
+use crate::payload::NotEncoded;
 use crate::start::{Launch, Role};
 
 /// A worker is handed as many tasks ahead as it will run in about this time.
@@ -33,8 +36,17 @@ const LONG: Duration = Duration::from_millis(5);
 /// How often it is looked for long tasks, at most: each look costs the workers a cache line.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// So many tasks that are over may lie in a queue.
+pub(super) const KEPT_DONE: usize = 128;
+
 /// When a worker that had no room is tried again.
 const RETRY: Duration = Duration::from_millis(1);
+
+/// When it is tried again to start a worker where none is there and the system had no room for one.
+const LAUNCH_AGAIN: Duration = Duration::from_millis(20);
+
+/// So often, and the pool is broken.
+const FAILED_LAUNCHES: u32 = 50;
 
 impl Pool {
     pub(super) fn has_room(&self) -> bool {
@@ -100,6 +112,9 @@ impl Pool {
 
     /// Hands out what waits, as far as it goes.
     pub(super) fn dispatch(self: &Rc<Self>) {
+        if let Some(end) = self.nothing_begins() {
+            return self.fail_waiting(&end);
+        }
         while let Some(job) = self.next_queued() {
             let worker = self.choose(&job);
             let idle = worker.as_ref().is_some_and(|worker| worker.load() == 0);
@@ -107,16 +122,19 @@ impl Pool {
                 self.start_more();
             }
             let sent = worker.is_some_and(|worker| {
-                let sent = worker.send(&job);
+                let sent = self.is_ready_to_go(&job) && worker.send(&job);
                 if sent {
                     self.after_send(&worker);
                 }
                 sent
             });
+            if job.base().stage.get() == Stage::Done {
+                continue;
+            }
             if !sent {
                 self.requeue(vec![job]);
                 if idle {
-                    self.dispatch_later();
+                    self.dispatch_later(RETRY);
                 }
                 break;
             }
@@ -124,14 +142,73 @@ impl Pool {
         self.admit();
     }
 
-    /// An idle worker had no room for a task: it has messages to read, and will not say when it has.
-    fn dispatch_later(self: &Rc<Self>) {
+    /// What all tasks that wait come to, if none will begin any more.
+    fn nothing_begins(&self) -> Option<ProcessError> {
+        if self.state.get() == State::Closed {
+            return Some(ProcessError::Rejected(Rejected::Shutdown));
+        }
+        let broken = self.broken.borrow();
+        let broken = broken.as_ref()?;
+        // Those that were ready before it broke go on.
+        let workers = self.workers.borrow();
+        let mut phases = workers.iter().map(|worker| worker.phase.get());
+        match phases.any(|phase| phase == Phase::Ready) {
+            true => None,
+            false => Some(ProcessError::Broken(broken.clone())),
+        }
+    }
+
+    /// Whether there is shared memory for a task that needs some. If there will be none, that is
+    /// what it comes to.
+    fn is_ready_to_go(&self, job: &Rc<dyn Job>) -> bool {
+        let Err(error) = job.make_ready(&self.memory) else {
+            return true;
+        };
+        let workers = self.workers.borrow();
+        if workers.iter().all(|worker| worker.load() == 0) {
+            job.fail(ProcessError::NotEncoded(NotEncoded {
+                what: "the arguments",
+                why: format!("no shared memory for them: {error}"),
+            }));
+        }
+        // Otherwise those who have some will give it back.
+        false
+    }
+
+    /// Tries again: for an idle worker that had no room (it has messages to read, and will not say
+    /// when it has), or when the system had none for a worker.
+    fn dispatch_later(self: &Rc<Self>, delay: Duration) {
         let pool = Rc::downgrade(self);
-        self.event_loop.call_later(RETRY, move || {
+        self.event_loop.call_later(delay, move || {
             if let Some(pool) = pool.upgrade() {
                 pool.dispatch();
+                pool.tell_idle();
             }
         });
+    }
+
+    /// Forgets tasks that are over, when they are most of the queue.
+    fn clear_queue(&self) {
+        let mut queue = self.queue.borrow_mut();
+        if queue.len() > 2 * self.queued.get() + KEPT_DONE {
+            let is_queued = |job: &Rc<dyn Job>| job.base().stage.get() == Stage::Queued;
+            let (kept, over) = queue.drain(..).partition(is_queued);
+            *queue = kept;
+            drop(queue);
+            drop::<VecDeque<Rc<dyn Job>>>(over);
+        }
+    }
+
+    /// The same for those that found no room: each time that they are twice as many as were left.
+    fn clear_parked(&self) {
+        let mut parked = self.parked.borrow_mut();
+        if parked.len() > self.parked_most.get() {
+            // The one that is being dropped is there still.
+            parked.retain(|job| {
+                Weak::upgrade(job).is_some_and(|job| job.base().stage.get() == Stage::Parked)
+            });
+            self.parked_most.set(2 * parked.len() + KEPT_DONE);
+        }
     }
 
     /// The next task that is to be run, out of the queue.
@@ -223,7 +300,7 @@ impl Pool {
 
     /// Starts workers, if there is work for them and there may be more.
     pub(super) fn start_more(self: &Rc<Self>) {
-        if self.broken.borrow().is_some() {
+        if self.broken.borrow().is_some() || self.state.get() == State::Closed {
             return;
         }
         let alive = self.workers.borrow().len();
@@ -287,13 +364,24 @@ impl Pool {
         let workers = self.workers.borrow().len() + self.starting.get();
         // With others there, the tasks will be run; later there may be room for more.
         if workers == 0 {
-            self.break_down(&format!("no worker can be started: {error}"));
+            let failed = self.failed_launches.get() + 1;
+            self.failed_launches.set(failed);
+            if is_scarce(error) && failed < FAILED_LAUNCHES {
+                self.dispatch_later(LAUNCH_AGAIN);
+            } else {
+                self.break_down(&format!("no worker can be started: {error}"));
+            }
         }
         self.tell_idle();
     }
 
     fn started(self: &Rc<Self>, worker: Worker) {
         self.starting.set(self.starting.get() - 1);
+        self.failed_launches.set(0);
+        if self.broken.borrow().is_some() {
+            // Dropped, it is killed.
+            return self.tell_idle();
+        }
         let worker = Rc::new(worker);
         if let Err(error) = self.watch_worker(&worker) {
             worker.kill();
@@ -301,6 +389,18 @@ impl Pool {
             self.break_down(&format!("a worker can't be watched: {error}"));
             return;
         }
+        let late = Rc::downgrade(&worker);
+        let within = self.options.start_within;
+        let timer = self.event_loop.call_later(within, move || {
+            if let Some(worker) = late.upgrade()
+                && worker.phase.get() == Phase::Starting
+            {
+                let text = format!("it was not ready within {within:?}");
+                worker.cause.replace(Some(Cause::BrokeProtocol(text)));
+                worker.kill();
+            }
+        });
+        worker.start_timer.replace(Some(timer));
         self.workers.borrow_mut().push(worker);
         // It may have been shut down meanwhile.
         self.tell_idle();
@@ -311,15 +411,33 @@ impl Pool {
         if worker.phase.get() != Phase::Starting {
             return;
         }
+        if let Some(timer) = worker.start_timer.take() {
+            timer.cancel();
+        }
         let Some(initialize) = Initialize::new(self) else {
             worker.phase.set(Phase::Ready);
             return self.takes_tasks();
         };
         let initialize: Rc<dyn Job> = initialize;
-        if !worker.send(&initialize) {
-            self.break_down("the arguments of the initializer are too long; they may have 16 KiB");
+        self.initialize(worker, &initialize);
+    }
+
+    /// Has a worker make its first call. It is new, so that there is room; but perhaps no memory.
+    fn initialize(self: &Rc<Self>, worker: &Rc<Worker>, initialize: &Rc<dyn Job>) {
+        if worker.phase.get() != Phase::Starting {
+            return;
         }
-        worker.total_sent.set(0);
+        if initialize.make_ready(&self.memory).is_ok() && worker.send(initialize) {
+            worker.total_sent.set(0);
+            return;
+        }
+        let (pool, worker) = (Rc::downgrade(self), Rc::downgrade(worker));
+        let initialize = initialize.clone();
+        self.event_loop.call_later(RETRY, move || {
+            if let (Some(pool), Some(worker)) = (pool.upgrade(), worker.upgrade()) {
+                pool.initialize(&worker, &initialize);
+            }
+        });
     }
 
     /// A worker is ready, and has run its initializer.
@@ -408,10 +526,14 @@ impl Pool {
         let not_begun = || ProcessError::Cancelled(Cancelled::new(reason));
         match base.stage.get() {
             Stage::Done => {}
-            Stage::Parked => job.fail(not_begun()),
+            Stage::Parked => {
+                job.fail(not_begun());
+                self.clear_parked();
+            }
             Stage::Queued => {
                 self.queued.set(self.queued.get() - 1);
                 job.fail(not_begun());
+                self.clear_queue();
                 self.admit();
             }
             Stage::Sent(number) => {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bucle_loop::TimerHandle;
 use bucle_sys::process::{SIGKILL, SIGTERM, Usage};
 use bucle_sys::worker as sys;
 
@@ -45,13 +46,16 @@ impl Pool {
             }
             return;
         }
-        if worker.watch.borrow().is_none() {
-            let options = front.map(|job| job.base().options.clone());
-            let deadline = options.as_ref().and_then(|options| options.deadline);
-            let memory = options.and_then(|options| options.memory_limit);
-            let look = memory.map(|_| MEMORY_LOOK);
-            let soonest = deadline.into_iter().chain(look).min();
-            self.look_after(worker, soonest.unwrap_or(MEMORY_LOOK));
+        let Some(front) = front else { return };
+        let options = &front.base().options;
+        let look = options.memory_limit.map(|_| MEMORY_LOOK);
+        let soonest = options.deadline.into_iter().chain(look).min();
+        let soonest = soonest.unwrap_or(MEMORY_LOOK);
+        // What looks already may look for a task before, which had more time.
+        let due = self.event_loop.time().checked_add(soonest);
+        let looks = worker.watch.borrow().as_ref().map(TimerHandle::when);
+        if looks.is_none_or(|looks| due.is_some_and(|due| due < looks)) {
+            self.look_after(worker, soonest);
         }
     }
 
@@ -63,7 +67,9 @@ impl Pool {
                 pool.check_front(&worker);
             }
         });
-        worker.watch.replace(Some(timer));
+        if let Some(before) = worker.watch.replace(Some(timer)) {
+            before.cancel();
+        }
     }
 
     fn check_front(self: &Rc<Self>, worker: &Rc<Worker>) {
@@ -199,39 +205,35 @@ impl Pool {
     /// What becomes of the tasks that a dead worker had.
     fn settle(self: &Rc<Self>, worker: &Worker, status: Option<ExitStatus>, usage: Usage) {
         let running = worker.board.running();
+        let claimed = worker.board.requests().claimed();
+        let of_itself = matches!(*worker.cause.borrow(), None | Some(Cause::BrokeProtocol(_)));
         let mut back = Vec::new();
         for sent in worker.sent.take() {
             let begun = running.filter(|running| {
                 running.task == sent.task && running.item == u64::from(sent.items_done.get())
             });
-            let Some(running) = begun else {
-                // Not begun by anybody.
-                match sent.job.base().cancelled.get() {
-                    true => sent
-                        .job
-                        .fail(self.failure_of(worker, &*sent.job, None, status, usage)),
-                    false => {
-                        sent.job.back();
-                        back.push(sent.job);
-                    }
+            let base = sent.job.base();
+            // One that was read and not begun may be what the worker has died of: its arguments,
+            // which are the user's code, too. Given to one worker after the other, it would end
+            // them all.
+            let is_suspect = begun.is_some() || of_itself && sent.end <= claimed;
+            if is_suspect {
+                base.attempts.set(base.attempts.get() + 1);
+            }
+            let may_again = match begun {
+                None => true,
+                Some(_) => of_itself && base.options.idempotent && self.is_open(),
+            };
+            let is_poison = is_suspect && base.attempts.get() >= POISON;
+            if may_again && !is_poison && !base.cancelled.get() {
+                if sent.job.is_for_any() {
+                    sent.job.back();
+                    back.push(sent.job);
                 }
                 continue;
-            };
-            let base = sent.job.base();
-            base.attempts.set(base.attempts.get() + 1);
-            self.tasks_done.set(self.tasks_done.get() + 1);
-            let of_itself = matches!(*worker.cause.borrow(), None | Some(Cause::BrokeProtocol(_)));
-            if of_itself
-                && base.options.idempotent
-                && base.attempts.get() < POISON
-                && !base.cancelled.get()
-                && self.is_open()
-            {
-                sent.job.back();
-                back.push(sent.job);
-                continue;
             }
-            let failure = self.failure_of(worker, &*sent.job, Some(running), status, usage);
+            self.tasks_done.set(self.tasks_done.get() + 1);
+            let failure = self.failure_of(worker, &*sent.job, begun, status, usage);
             if base.cancelled.get() {
                 sent.job.fail(failure);
             } else if !sent.job.died(failure) {
@@ -240,9 +242,6 @@ impl Pool {
             }
         }
         self.requeue(back);
-        if !self.is_open() && worker.cause.borrow().is_some() {
-            self.fail_waiting(&ProcessError::Rejected(crate::error::Rejected::Shutdown));
-        }
     }
 
     fn failure_of(
@@ -276,6 +275,7 @@ impl Pool {
             pid: worker.pid,
             cause,
             status,
+            begun: running.is_some(),
             elapsed,
             cpu_time,
             peak_resident: usage.peak_resident,
@@ -295,20 +295,24 @@ impl Pool {
         if !never_ready {
             return;
         }
-        let killed = status.and_then(|status| status.signal()) == Some(SIGKILL);
+        let cause = worker.cause.borrow();
+        let killed = status.and_then(|status| status.signal()) == Some(SIGKILL) && cause.is_none();
         let failed = self.failed_starts.get() + if killed { 1 } else { KILLED_STARTS };
         self.failed_starts.set(failed);
         if failed >= FAILED_STARTS * KILLED_STARTS {
-            let mut cause =
+            let mut text =
                 "workers have ended, one after the other, before they were ready".to_string();
             if let Some(status) = status {
-                cause.push_str(&format!(" ({status})"));
+                text.push_str(&format!(" ({status})"));
+            }
+            if let Some(Cause::BrokeProtocol(what)) = &*cause {
+                text.push_str(&format!("; of the last, {what}"));
             }
             let stderr = worker.stderr_tail();
             if let Some(line) = stderr.trim_end().lines().last() {
-                cause.push_str(&format!("; the last said: {line}"));
+                text.push_str(&format!("; the last said: {line}"));
             }
-            self.break_down(&cause);
+            self.break_down(&text);
         }
     }
 

@@ -24,6 +24,10 @@ use crate::worker::PanicReport;
 /// How many results are taken from one worker before the loop goes on with others.
 const AT_ONCE: usize = 1024;
 
+/// How many messages are read from one worker before the loop goes on with others: one that has gone
+/// mad may send them without end.
+const MESSAGES_AT_ONCE: usize = 256;
+
 /// How many times in a row a worker's pipe is read before the loop goes on.
 const READS_AT_ONCE: usize = 4;
 
@@ -130,13 +134,15 @@ impl Pool {
             }
         }
         drop(worker.watch.take());
-        if let Some(timer) = worker.kill_timer.take() {
-            timer.cancel();
+        for timer in [&worker.start_timer, &worker.kill_timer] {
+            if let Some(timer) = timer.take() {
+                timer.cancel();
+            }
         }
     }
 
     fn read_channel(self: &Rc<Self>, worker: &Rc<Worker>) {
-        match self.take_messages(worker) {
+        match self.take_messages(worker, MESSAGES_AT_ONCE) {
             Ok(true) => {
                 self.drain(worker);
                 self.rang(worker);
@@ -147,10 +153,10 @@ impl Pool {
         }
     }
 
-    /// Reads all messages that are there; false if the channel is closed.
-    fn take_messages(self: &Rc<Self>, worker: &Rc<Worker>) -> Result<bool, String> {
+    /// Reads the messages that are there, at most so many; false if the channel is closed.
+    fn take_messages(self: &Rc<Self>, worker: &Rc<Worker>, most: usize) -> Result<bool, String> {
         let mut buffer = [0; 512];
-        loop {
+        for _ in 0..most {
             let received = match &*worker.child.borrow() {
                 Some(child) => channel::receive(&child.channel, &mut buffer),
                 None => return Ok(true),
@@ -190,6 +196,7 @@ impl Pool {
                 }
             }
         }
+        Ok(true)
     }
 
     /// What a test harness says before it comes to the worker's entry is of no interest.
@@ -320,11 +327,14 @@ impl Pool {
             }
             Kind::Call | Kind::Chunk => return Err(unknown()),
         };
+        // An item of a chunk is over: what has ended workers before was not the next one.
+        job.base().attempts.set(0);
         if done {
             let over = worker.sent.borrow_mut().pop_front();
             worker.tasks_done.set(worker.tasks_done.get() + 1);
             self.tasks_done.set(self.tasks_done.get() + 1);
-            drop(over);
+            // With it an output may go that nobody waits for.
+            self.guard("the destructor of an output", || drop((over, job)));
         }
         Ok(())
     }
@@ -334,7 +344,8 @@ impl Pool {
     fn output_home(self: &Rc<Self>, worker: &Rc<Worker>, number: u64) -> Result<Rc<Home>, String> {
         let mut memory = worker.take_output(number);
         if memory.is_none() {
-            self.take_messages(worker)?;
+            // No more are on their way than frames fit in a ring, and as many that free memory.
+            self.take_messages(worker, 1 << 16)?;
             memory = worker.take_output(number);
         }
         let memory = memory.ok_or("a result lies in shared memory that did not come")?;
@@ -383,7 +394,7 @@ impl Pool {
             };
             match &self.options.on_output {
                 _ if quiet && stream == OutputStream::Stdout => {}
-                Some(take) => take(line),
+                Some(take) => self.guard("`on_output`", || take(line)),
                 None => line.log(),
             }
         };

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
@@ -12,8 +13,9 @@ use std::time::Duration;
 use bucle_loop::Cancelled;
 
 use super::Pool;
-use super::memory::{Home, Lease};
+use super::memory::{Home, Lease, Memory};
 use super::options::TaskOptions;
+use crate::board::LONGEST_INLINE;
 use crate::error::ProcessError;
 use crate::function::short_name;
 use crate::payload::{NotDecoded, Reader};
@@ -75,10 +77,10 @@ impl Base {
 
 /// The arguments of a call, in bytes.
 pub(super) enum Payload {
-    /// For the ring.
-    Inline(Vec<u8>),
-    /// The same, shared by several.
-    Shared(Rc<[u8]>),
+    /// In ordinary memory: for the ring, or until it is the task's turn.
+    Own(Vec<u8>),
+    /// The same, had by several tasks.
+    Common(Rc<[u8]>),
     /// In shared memory.
     Lease(Lease, usize),
 }
@@ -86,10 +88,41 @@ pub(super) enum Payload {
 impl Payload {
     pub(super) fn len(&self) -> usize {
         match self {
-            Payload::Inline(bytes) => bytes.len(),
-            Payload::Shared(bytes) => bytes.len(),
+            Payload::Own(bytes) => bytes.len(),
+            Payload::Common(bytes) => bytes.len(),
             Payload::Lease(_, len) => *len,
         }
+    }
+
+    /// Nothing.
+    pub(super) fn none() -> Payload {
+        Payload::Own(Vec::new())
+    }
+
+    /// Sees to it that what is too long for a ring lies in shared memory.
+    ///
+    /// # Errors
+    /// `WouldBlock` if tasks that workers have take all there is; the system's.
+    pub(super) fn make_ready(&mut self, memory: &Rc<Memory>) -> io::Result<()> {
+        let bytes = match self {
+            Payload::Own(bytes) => &bytes[..],
+            Payload::Common(bytes) => bytes,
+            Payload::Lease(..) => return Ok(()),
+        };
+        if bytes.len() > LONGEST_INLINE {
+            *self = Payload::leased(bytes, memory)?;
+        }
+        Ok(())
+    }
+
+    /// A copy in shared memory.
+    ///
+    /// # Errors
+    /// As [`make_ready`](Payload::make_ready).
+    pub(super) fn leased(bytes: &[u8], memory: &Rc<Memory>) -> io::Result<Payload> {
+        let mut lease = memory.lease(bytes.len())?;
+        lease.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
+        Ok(Payload::Lease(lease, bytes.len()))
     }
 }
 
@@ -105,6 +138,9 @@ pub(super) struct Sending<'a> {
 /// A task, whatever its types.
 pub(super) trait Job {
     fn base(&self) -> &Base;
+
+    /// Sees to it that it can be sent: [`Payload::make_ready`].
+    fn make_ready(&self, memory: &Rc<Memory>) -> io::Result<()>;
 
     /// Hands what is to be sent to `send`, and gives what that gives.
     fn sending(&self, send: &mut dyn FnMut(Sending<'_>) -> bool) -> bool;
@@ -123,6 +159,11 @@ pub(super) trait Job {
 
     /// It goes back to the queue, perhaps after a part of it was done.
     fn back(&self) {}
+
+    /// Whether any worker may run it, or only the one that it was made for.
+    fn is_for_any(&self) -> bool {
+        true
+    }
 
     /// All of it that is not done yet ends so.
     fn fail(&self, error: ProcessError);
@@ -186,7 +227,7 @@ impl<T: 'static> Call<T> {
 
     /// One that is over before it began.
     pub(super) fn failed(base: Base, error: ProcessError, decode: Decode<T>) -> Rc<Call<T>> {
-        let call = Call::new(base, Payload::Inline(Vec::new()), 0, decode);
+        let call = Call::new(base, Payload::none(), 0, decode);
         call.finish(Err(error));
         call
     }
@@ -194,7 +235,7 @@ impl<T: 'static> Call<T> {
     fn finish(&self, result: Result<T, ProcessError>) {
         self.base.stage.set(Stage::Done);
         // A lease ends here.
-        let payload = self.payload.replace(Payload::Inline(Vec::new()));
+        let payload = self.payload.replace(Payload::none());
         let before = self.outcome.replace(Outcome::Done(result));
         if let Outcome::Pending(Some(waker)) = before {
             waker.wake();
@@ -223,6 +264,10 @@ impl<T: 'static> Call<T> {
 impl<T: 'static> Job for Call<T> {
     fn base(&self) -> &Base {
         &self.base
+    }
+
+    fn make_ready(&self, memory: &Rc<Memory>) -> io::Result<()> {
+        self.payload.borrow_mut().make_ready(memory)
     }
 
     fn sending(&self, send: &mut dyn FnMut(Sending<'_>) -> bool) -> bool {
@@ -346,7 +391,7 @@ impl<T: 'static> fmt::Debug for Submitted<T> {
 /// The call that a worker makes first. Nobody waits for it; the pool breaks if it fails.
 pub(super) struct Initialize {
     base: Base,
-    payload: Payload,
+    payload: RefCell<Payload>,
     head: u32,
     pub(super) pool: Weak<Pool>,
 }
@@ -357,7 +402,7 @@ impl Initialize {
         let options = TaskOptions::new();
         Some(Rc::new(Initialize {
             base: Base::new(initializer.path, initializer.index, options),
-            payload: Payload::Shared(initializer.bytes.clone()),
+            payload: RefCell::new(Payload::Common(initializer.bytes.clone())),
             head: u32::try_from(initializer.head_len).unwrap_or(u32::MAX),
             pool: Rc::downgrade(pool),
         }))
@@ -376,9 +421,17 @@ impl Job for Initialize {
         &self.base
     }
 
+    fn make_ready(&self, memory: &Rc<Memory>) -> io::Result<()> {
+        self.payload.borrow_mut().make_ready(memory)
+    }
+
+    fn is_for_any(&self) -> bool {
+        false
+    }
+
     fn sending(&self, send: &mut dyn FnMut(Sending<'_>) -> bool) -> bool {
         send(Sending {
-            payload: &self.payload,
+            payload: &self.payload.borrow(),
             head: self.head,
             chunk: false,
         })
@@ -386,6 +439,7 @@ impl Job for Initialize {
 
     fn output(&self, _: u32, _: Output<'_>) -> bool {
         let stage = self.base.stage.replace(Stage::Done);
+        drop(self.payload.replace(Payload::none()));
         if let (Stage::Sent(number), Some(pool)) = (stage, self.pool.upgrade()) {
             // When its own place in the worker's line is free.
             let weak = Rc::downgrade(&pool);
@@ -408,7 +462,7 @@ impl Job for Initialize {
     }
 
     fn arguments(&self) -> usize {
-        self.payload.len()
+        self.payload.borrow().len()
     }
 }
 

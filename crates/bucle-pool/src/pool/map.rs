@@ -14,7 +14,7 @@ use super::chunk::{Chunk, Items, Results};
 use super::job::{Job, Stage};
 use super::options::TaskOptions;
 use super::{Pool, ProcessPoolExecutor};
-use crate::error::ProcessError;
+use crate::error::{ProcessError, Rejected};
 use crate::function::{ProcessFunction, index_of};
 use crate::payload::Writer;
 
@@ -286,7 +286,6 @@ where
         }
         if items.count() > 0 {
             let chunk = Chunk::new(
-                pool,
                 (entry.path, function),
                 self.options.clone(),
                 (first, items),
@@ -327,12 +326,17 @@ where
             self.results.waker.replace(Some(cx.waker().clone()));
             return Poll::Pending;
         }
-        let Some(pool) = self.pool.upgrade() else {
-            return Poll::Ready(None);
-        };
         if self.items.peek().is_none() {
             return Poll::Ready(None);
         }
+        let Some(pool) = self.pool.upgrade() else {
+            // What was not taken has its end, too: it is not to look as if there were no more.
+            drop(self.items.next());
+            let number = self.taken;
+            self.taken += 1;
+            let error = ProcessError::Rejected(Rejected::Shutdown);
+            return Poll::Ready(Some((number, Err(error))));
+        };
         // Others have filled the queue.
         match pool.poll_room(cx) {
             Poll::Ready(()) => {

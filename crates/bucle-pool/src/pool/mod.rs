@@ -42,15 +42,17 @@ mod worker;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
 use std::task::Waker;
 use std::time::Instant;
 
-use bucle_loop::{LoopRef, Remote};
+use bucle_loop::{ExceptionContext, LoopRef, Remote};
 
 use crate::error::{BrokenProcessPool, ProcessError, Rejected};
 use crate::function::{ProcessFunction, index_of};
 use crate::payload::{AlignedBytes, NotEncoded, Writer};
+use crate::worker::panics::message_of;
 
 use awake::Awake;
 use job::{Averages, Base, Call, Job, Payload};
@@ -61,7 +63,9 @@ use worker::{Phase, Worker};
 pub use ending::MEMORY_LOOK;
 pub use job::Submitted;
 pub use map::{AsCompleted, Map};
-pub use options::{KILL_AFTER, ProcessPoolExecutorBuilder, QUEUE_SIZE, TASKS_AHEAD, TaskOptions};
+pub use options::{
+    KILL_AFTER, ProcessPoolExecutorBuilder, QUEUE_SIZE, START_WITHIN, TASKS_AHEAD, TaskOptions,
+};
 pub use output::{OutputLine, OutputStream, STDERR_TAIL};
 pub use status::{LastExit, PoolStatus, Progress, WorkerState, WorkerStatus};
 
@@ -100,6 +104,8 @@ pub(super) struct Pool {
     queued: Cell<usize>,
     /// Tasks that found no room in the queue.
     parked: RefCell<VecDeque<Weak<dyn Job>>>,
+    /// When as many lie there, it is looked for those that are over.
+    parked_most: Cell<usize>,
     /// Who waits for room.
     want_room: RefCell<Vec<Waker>>,
     /// Who waits until nothing is left.
@@ -114,6 +120,8 @@ pub(super) struct Pool {
     starting: Cell<usize>,
     /// How many have ended without ever being ready, one after the other.
     failed_starts: Cell<u32>,
+    /// How often the system had no room for a worker, one time after the other.
+    failed_launches: Cell<u32>,
     restarts: Cell<u64>,
     tasks_done: Cell<u64>,
     last_exit: Cell<Option<LastExit>>,
@@ -121,8 +129,6 @@ pub(super) struct Pool {
     memory: Rc<Memory>,
     awake: Awake,
     scratch: Cell<AlignedBytes>,
-    /// Buffers of arguments, to be used again.
-    buffers: RefCell<Vec<Vec<u8>>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +136,8 @@ enum State {
     Open,
     /// Takes no more tasks.
     ShutDown,
+    /// Begins none of those that it has.
+    Closed,
 }
 
 thread_local! {
@@ -164,6 +172,7 @@ impl ProcessPoolExecutor {
     fn make(event_loop: &LoopRef, options: Options) -> ProcessPoolExecutor {
         use std::sync::atomic::{AtomicU64, Ordering};
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        let memory = Memory::new(options.max_workers);
         let pool = Rc::new(Pool {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             event_loop: event_loop.clone(),
@@ -174,6 +183,7 @@ impl ProcessPoolExecutor {
             queue: RefCell::default(),
             queued: Cell::new(0),
             parked: RefCell::default(),
+            parked_most: Cell::new(dispatch::KEPT_DONE),
             want_room: RefCell::default(),
             want_idle: RefCell::default(),
             workers: RefCell::default(),
@@ -182,14 +192,14 @@ impl ProcessPoolExecutor {
             looked_for_long: Cell::new(Instant::now()),
             starting: Cell::new(0),
             failed_starts: Cell::new(0),
+            failed_launches: Cell::new(0),
             restarts: Cell::new(0),
             tasks_done: Cell::new(0),
             last_exit: Cell::new(None),
             averages: Averages::default(),
-            memory: Memory::new(),
+            memory,
             awake: Awake::default(),
             scratch: Cell::default(),
-            buffers: RefCell::default(),
         });
         POOLS.with(|pools| {
             let mut pools = pools.borrow_mut();
@@ -278,7 +288,7 @@ impl ProcessPoolExecutor {
         function: F,
         arguments: F::Arguments<'_>,
     ) -> Result<Submitted<F::Output>, Rejected> {
-        if self.pool.state.get() == State::ShutDown {
+        if !self.pool.is_open() {
             return Err(Rejected::Shutdown);
         }
         if !self.pool.has_room() {
@@ -327,7 +337,7 @@ impl Pool {
         }
         match self.state.get() {
             State::Open => None,
-            State::ShutDown => Some(ProcessError::Rejected(Rejected::Shutdown)),
+            State::ShutDown | State::Closed => Some(ProcessError::Rejected(Rejected::Shutdown)),
         }
     }
 
@@ -336,8 +346,7 @@ impl Pool {
         &self,
         arguments: &F::Arguments<'_>,
     ) -> Result<(Payload, u32), NotEncoded> {
-        let buffer = self.buffers.borrow_mut().pop().unwrap_or_default();
-        let mut writer = Writer::with_buffer(buffer);
+        let mut writer = Writer::default();
         F::encode(arguments, &mut writer)?;
         self.place(writer)
     }
@@ -345,30 +354,38 @@ impl Pool {
     /// Where a payload travels, put there.
     fn place(&self, writer: Writer<'_>) -> Result<(Payload, u32), NotEncoded> {
         let (len, head) = (writer.len(), head_len(writer.head_len())?);
-        if len <= LONGEST_INLINE {
-            return Ok((Payload::Inline(writer.into_bytes()), head));
-        }
-        let mut lease = self.lease(len)?;
-        writer.write(&mut lease.bytes_mut()[..len]);
-        Ok((Payload::Lease(lease, len), head))
+        let payload = match self.lease(len) {
+            Some(mut lease) => {
+                writer.write(&mut lease.bytes_mut()[..len]);
+                Payload::Lease(lease, len)
+            }
+            None => Payload::Own(writer.into_bytes()),
+        };
+        Ok((payload, head))
     }
 
     /// The same for what is bytes already.
     fn place_bytes(&self, bytes: Vec<u8>, head: usize) -> Result<(Payload, u32), NotEncoded> {
-        let (len, head) = (bytes.len(), head_len(head)?);
-        if len <= LONGEST_INLINE {
-            return Ok((Payload::Inline(bytes), head));
-        }
-        let mut lease = self.lease(len)?;
-        lease.bytes_mut()[..len].copy_from_slice(&bytes);
-        Ok((Payload::Lease(lease, len), head))
+        // They are copied to shared memory when it is their turn.
+        Ok((Payload::Own(bytes), head_len(head)?))
     }
 
-    fn lease(&self, len: usize) -> Result<Lease, NotEncoded> {
-        self.memory.lease(len).map_err(|error| NotEncoded {
-            what: "the arguments",
-            why: format!("no shared memory for them: {error}"),
-        })
+    /// Shared memory for what is too long for a ring, if it may wait there.
+    fn lease(&self, len: usize) -> Option<Lease> {
+        match len <= LONGEST_INLINE {
+            true => None,
+            false => self.memory.lease_to_wait(len),
+        }
+    }
+
+    /// Runs what is the user's: its panic is the exception handler's, and stops nothing else.
+    fn guard(&self, what: &str, body: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
+            let text = format!("{what} panicked: {}", message_of(&*payload));
+            let mut context = ExceptionContext::new("process pool", text);
+            context.panic = Some(payload);
+            self.event_loop.call_exception_handler(context);
+        }
     }
 
     /// Ends all that is left, and takes nothing any more.

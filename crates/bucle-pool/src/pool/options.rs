@@ -24,6 +24,9 @@ pub const QUEUE_SIZE: usize = 4096;
 /// How long a worker has after the polite signal before it is killed.
 pub const KILL_AFTER: Duration = Duration::from_secs(1);
 
+/// How long a worker may take to be ready before it is killed, and another one started.
+pub const START_WITHIN: Duration = Duration::from_secs(60);
+
 /// How many tasks may be handed to a worker before it has finished those it has.
 pub const TASKS_AHEAD: usize = 256;
 
@@ -40,6 +43,7 @@ pub struct ProcessPoolExecutorBuilder {
     nice: i32,
     current_dir: Option<PathBuf>,
     queue_size: Option<usize>,
+    start_within: Option<Duration>,
     kill_after: Option<Duration>,
     tasks_ahead: Option<usize>,
     on_output: Option<OnOutput>,
@@ -70,6 +74,7 @@ pub(super) struct Options {
     pub(super) nice: i32,
     pub(super) current_dir: Option<PathBuf>,
     pub(super) queue_size: usize,
+    pub(super) start_within: Duration,
     pub(super) kill_after: Duration,
     pub(super) tasks_ahead: usize,
     pub(super) on_output: Option<OnOutput>,
@@ -153,6 +158,14 @@ impl ProcessPoolExecutorBuilder {
         self
     }
 
+    /// How long a worker may take from its start until it is ready for its initializer and tasks:
+    /// what the program does before `main` and the line of set-up. [`START_WITHIN`] until set. One
+    /// that takes longer is killed; after three in a row the pool is broken.
+    pub fn start_within(mut self, most: Duration) -> ProcessPoolExecutorBuilder {
+        self.start_within = Some(most);
+        self
+    }
+
     /// How long a worker has after the polite signal, `SIGTERM`, before it is killed;
     /// [`KILL_AFTER`] until set.
     pub fn kill_after(mut self, patience: Duration) -> ProcessPoolExecutorBuilder {
@@ -231,6 +244,7 @@ impl ProcessPoolExecutorBuilder {
             nice: self.nice,
             current_dir: self.current_dir,
             queue_size: self.queue_size.unwrap_or(QUEUE_SIZE),
+            start_within: self.start_within.unwrap_or(START_WITHIN),
             kill_after: self.kill_after.unwrap_or(KILL_AFTER),
             tasks_ahead: self.tasks_ahead.unwrap_or(TASKS_AHEAD),
             on_output: self.on_output,

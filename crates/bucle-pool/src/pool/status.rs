@@ -50,11 +50,12 @@ impl Pool {
                 .iter()
                 .map(|worker| worker.load())
                 .sum();
-            take(Progress {
+            let progress = Progress {
                 done: self.tasks_done.get(),
                 handed_out,
                 queued: self.queued.get(),
-            });
+            };
+            self.guard("`on_progress`", || take(progress));
         }
     }
 }

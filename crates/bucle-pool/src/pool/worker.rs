@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bucle_loop::{Registration, TimerHandle};
@@ -17,7 +16,7 @@ use super::output::Pipe;
 use crate::board::{Board, LONGEST_INLINE};
 use crate::error::Cause;
 use crate::frame::{Frame, Kind};
-use crate::ring::{Producer, take_sleeper};
+use crate::ring::{Producer, take_sleeper, take_waiter};
 use crate::start::{Child, Message};
 
 /// What a worker is about.
@@ -69,6 +68,8 @@ pub(super) struct Worker {
     pub(super) last_task: RefCell<Option<Rc<str>>>,
     /// Looks after the task that runs.
     pub(super) watch: RefCell<Option<TimerHandle>>,
+    /// Kills it if it does not come to life.
+    pub(super) start_timer: RefCell<Option<TimerHandle>>,
     /// Kills it if it does not go.
     pub(super) kill_timer: RefCell<Option<TimerHandle>>,
     pub(super) registrations: RefCell<Registrations>,
@@ -111,6 +112,7 @@ impl Worker {
             stderr: RefCell::new(None),
             last_task: RefCell::new(None),
             watch: RefCell::new(None),
+            start_timer: RefCell::new(None),
             kill_timer: RefCell::new(None),
             registrations: RefCell::default(),
             known: RefCell::default(),
@@ -169,8 +171,8 @@ impl Worker {
             segment: 0,
         };
         let bytes = match sending.payload {
-            Payload::Inline(bytes) => &bytes[..],
-            Payload::Shared(bytes) => bytes,
+            Payload::Own(bytes) => &bytes[..],
+            Payload::Common(bytes) => bytes,
             Payload::Lease(lease, _) => {
                 frame.segment = lease.number();
                 if !self.known.borrow().contains(&frame.segment) {
@@ -183,10 +185,7 @@ impl Worker {
                 &[]
             }
         };
-        debug_assert!(
-            bytes.len() <= 4 * LONGEST_INLINE,
-            "it would never have room"
-        );
+        debug_assert!(bytes.len() <= LONGEST_INLINE, "it was not made ready");
         let mut producer = self.producer.borrow_mut();
         producer.push(self.board.requests(), frame.to_words(), bytes)
     }
@@ -196,7 +195,8 @@ impl Worker {
         let from = self.producer.borrow_mut().reclaim(self.board.requests());
         let mut sent = self.sent.borrow_mut();
         let first = sent.partition_point(|sent| sent.end <= from);
-        let back: Vec<Rc<dyn Job>> = sent.drain(first..).map(|sent| sent.job).collect();
+        let back = sent.drain(first..).map(|sent| sent.job);
+        let back: Vec<Rc<dyn Job>> = back.filter(|job| job.is_for_any()).collect();
         self.total_sent
             .set(self.total_sent.get() - back.len() as u64);
         back
@@ -242,8 +242,7 @@ impl Worker {
 
     /// It has said that it waits for room among its results; there is some now.
     pub(super) fn tell_of_room(&self) {
-        let wants_room = self.board.wants_room();
-        if wants_room.load(Ordering::Relaxed) != 0 && wants_room.swap(0, Ordering::SeqCst) != 0 {
+        if take_waiter(self.board.wants_room()) {
             self.tell(Message::Wake);
         }
     }

@@ -100,6 +100,7 @@ fn begin(parent: u32) -> io::Result<std::convert::Infallible> {
     if !sys::die_with_parent(parent)? {
         return Err(io::Error::other("the parent is gone"));
     }
+    sys::restore_signals();
     let mut buffer = vec![0; MAX_MESSAGE];
     let Received::Message(len, fds) = channel::receive_blocking(&channel, &mut buffer)? else {
         return Err(io::Error::other("the parent has closed the channel"));

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 
 use bucle_sys::channel;
-use bucle_sys::process::{PidFd, SIGKILL, Usage};
+use bucle_sys::process::{PidFd, SIGKILL, Usage, is_scarce};
 use bucle_sys::worker::kill_group;
 
 use super::hello::{Hello, Role};
@@ -90,6 +90,10 @@ impl Launch {
         // With it goes our copy of the child's end.
         drop(command);
         let mut child = spawned.map_err(|error| {
+            if is_scarce(&error) {
+                // It says all, and is known by its number.
+                return error;
+            }
             let message = match &self.current_dir {
                 Some(directory) => format!(
                     "can't start a child process in `{}`: {error}",

@@ -148,7 +148,9 @@ impl Worker<'_> {
             Ok(Err(CallError::Arguments(error))) => {
                 answers.text(Kind::BadArguments, &error.to_string());
             }
-            Ok(Err(CallError::Output(error))) => answers.text(Kind::BadOutput, &error.to_string()),
+            Ok(Err(CallError::Output(error))) => {
+                answers.text(Kind::BadOutput, &error.of_the_output());
+            }
             Err(payload) => {
                 answers.panicked(&panics::taken(&*payload));
                 // Its destructor is the user's, too.

@@ -31,11 +31,15 @@ pub(crate) fn install() {
 
 /// The report of a panic of this thread that was just caught.
 pub(crate) fn taken(payload: &(dyn Any + Send)) -> PanicReport {
-    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
     PanicReport {
-        message: text
-            .or_else(|| payload.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "it carries no text".into()),
+        message: message_of(payload),
         location: LOCATION.try_with(RefCell::take).ok().flatten(),
     }
+}
+
+/// What a panic said.
+pub(crate) fn message_of(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "it carries no text".into())
 }

@@ -278,6 +278,43 @@ fn a_forgotten_line_is_named() {
 }
 
 #[test]
+fn workers_that_never_come_to_life_are_not_waited_for() {
+    let output = Command::new(example("pool_parent"))
+        .arg("stuck")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("Broken"), "{text}");
+    assert!(text.contains("not ready within 20ms"), "{text}");
+}
+
+#[test]
+fn what_the_parent_ignores_its_workers_do_not() {
+    let script = "trap '' TERM CHLD HUP; exec \"$0\" signals";
+    let output = Command::new("sh")
+        .args(["-c", script])
+        .arg(example("pool_parent"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mask = |name: &str| {
+        let after = text.split(name).nth(1).expect(name);
+        let digits: String = after
+            .chars()
+            .skip_while(|c| !c.is_ascii_hexdigit())
+            .take_while(char::is_ascii_hexdigit)
+            .collect();
+        u64::from_str_radix(&digits, 16).unwrap()
+    };
+    for signal in [Signal::TERM, Signal::CHILD, Signal::HUP] {
+        let bit = 1 << (signal.as_raw() - 1);
+        assert_eq!(mask("SigIgn:\\t") & bit, 0, "{signal:?}: {text}");
+    }
+    assert_eq!(mask("SigBlk:\\t"), 0, "{text}");
+    assert!(text.contains("Ok(ExitStatus"), "{text}");
+}
+
+#[test]
 fn the_variable_alone_makes_no_worker() {
     let output = Command::new(example("pool_parent"))
         .arg("orphans")

@@ -1,6 +1,7 @@
 //! The pool with real processes: this binary, started again.
 #![forbid(unsafe_code)]
 
+mod attacks;
 mod blocking;
 mod calls;
 mod deaths;

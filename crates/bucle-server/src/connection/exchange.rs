@@ -389,6 +389,7 @@ impl<H: Handler> Connection<H> {
                     let event_loop = &self.worker.event_loop;
                     self.worker
                         .with_date(|date| log.write(record, event_loop, date));
+                    record.shrink();
                 }
             });
         }

@@ -70,6 +70,11 @@ impl<H: Handler> Connection<H> {
             return;
         };
         let transport = self.transport();
+        // Before the streams get anything: what was carried may be as much as they take.
+        if self.any(flag::PAUSED) {
+            self.clear(flag::PAUSED);
+            transport.resume_reading();
+        }
         let (mut streams, reader, writer) = StreamProtocol::attach(&transport, DEFAULT_LIMIT);
         let carried = self.take_carry();
         if !carried.is_empty() {
@@ -86,10 +91,6 @@ impl<H: Handler> Connection<H> {
             streams,
             connection: self.clone(),
         });
-        if self.any(flag::PAUSED) {
-            self.clear(flag::PAUSED);
-            transport.resume_reading();
-        }
         let upgraded = Upgraded {
             reader,
             writer,

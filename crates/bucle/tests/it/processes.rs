@@ -38,3 +38,67 @@ async fn the_simulated_world_has_none() {
         "{error}"
     );
 }
+
+/// Another name for the crate, as in a program whose `Cargo.toml` calls it so.
+mod renamed {
+    use bucle as other;
+
+    #[other::process(crate = other)]
+    fn double(n: u32) -> u32 {
+        n * 2
+    }
+
+    #[other::main(crate = other)]
+    async fn main_of_a_program() -> u32 {
+        let pool = other::ProcessPoolExecutor::new().unwrap();
+        pool.submit(double, 21).await.unwrap()
+    }
+
+    #[test]
+    fn its_attributes_find_it() {
+        assert_eq!(main_of_a_program(), 42);
+    }
+
+    #[other::test(crate = other, seeds = 2)]
+    async fn a_test_finds_it() {
+        other::sleep(std::time::Duration::from_secs(3600)).await;
+    }
+}
+
+/// Functions that are called like what the attribute makes, and that name what it might hide.
+mod names {
+    const ENTRY: u32 = 1;
+
+    fn call(n: u32) -> u32 {
+        n + ENTRY
+    }
+
+    #[bucle::process]
+    pub(super) fn answer(first: u32, second: u32) -> u32 {
+        call(first) + second
+    }
+
+    #[bucle::process]
+    fn output(text: String) -> String {
+        text
+    }
+
+    #[bucle::process]
+    fn reader() {}
+
+    mod own {
+        #[bucle::process]
+        pub(super) fn call(reader: Option<u32>) -> Option<u32> {
+            reader
+        }
+    }
+
+    #[bucle::test(real)]
+    async fn are_the_users() {
+        let pool = bucle::ProcessPoolExecutor::new().unwrap();
+        assert_eq!(pool.submit(answer, (2, 3)).await.unwrap(), 6);
+        assert_eq!(pool.submit(output, "text".into()).await.unwrap(), "text");
+        pool.submit(reader, ()).await.unwrap();
+        assert_eq!(pool.submit(own::call, Some(7)).await.unwrap(), Some(7));
+    }
+}

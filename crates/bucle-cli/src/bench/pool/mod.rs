@@ -127,7 +127,7 @@ fn sizes(most: usize) -> Vec<usize> {
     let mut sizes: Vec<usize> = (10..)
         .map(|power| 1_usize << power)
         .take_while(|size| *size <= 128 << 10)
-        .chain([12 << 10, 20 << 10, 24 << 10])
+        .chain([6 << 10, 10 << 10, 12 << 10, 20 << 10])
         .chain(
             (18..)
                 .map(|power| 1_usize << power)
@@ -431,8 +431,8 @@ mod tests {
         let memory = |size: f64| (size, 18_000.0 + 0.2 * size);
         let times = [
             frame(1_024.0),
-            frame(16_384.0),
-            memory(20_480.0),
+            frame(8_192.0),
+            memory(12_288.0),
             memory(65_536.0),
         ];
         assert!((break_even(&times).unwrap() - 10_000.0).abs() < 1.0);

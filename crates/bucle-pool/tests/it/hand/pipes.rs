@@ -49,6 +49,27 @@ fn values_go_there_and_back() {
     });
 }
 
+#[process(crate = bucle_pool)]
+fn say_three(pipe: Pipe<u32>) {
+    for n in 0..3 {
+        pipe.send_blocking(&n).unwrap();
+    }
+}
+
+#[test]
+fn what_was_sent_is_received_although_the_peer_left_something_unread() {
+    run(async {
+        let (ours, theirs) = Pipe::new().unwrap();
+        ours.send(&7).await.unwrap();
+        let child = Process::spawn(say_three, theirs).await.unwrap();
+        child.join().await.unwrap();
+        for n in 0..3 {
+            assert_eq!(ours.recv().await.unwrap(), Some(n));
+        }
+        assert_eq!(ours.recv().await.unwrap(), None);
+    });
+}
+
 #[test]
 fn a_dead_peer_is_an_end_and_not_a_wait() {
     run(async {
