@@ -32,8 +32,8 @@ pub(super) const ALL: &[Mutant] = &[
         "expect-continue",
         &[(
             EXCHANGE,
-            "            self.set(flag::CONTINUE_DUE);\n        }\n        self.drive(&[]);",
-            "            if !bucle_http::off(\"expect-continue\") {\n                self.set(flag::CONTINUE_DUE);\n            }\n        }\n        self.drive(&[]);",
+            "            self.set(flag::CONTINUE_DUE);\n        }\n        Connection(self).drive(&[]);\n    }",
+            "            if !bucle_http::off(\"expect-continue\") {\n                self.set(flag::CONTINUE_DUE);\n            }\n        }\n        Connection(self).drive(&[]);\n    }",
         )],
     ),
     // The connection.
@@ -89,8 +89,8 @@ pub(super) const ALL: &[Mutant] = &[
         "linger",
         &[(
             ENDING,
-            "if sending && !eof {",
-            "if sending && !eof && !bucle_http::off(\"linger\") {",
+            "if sending && !self.any(flag::EOF) {",
+            "if sending && !self.any(flag::EOF) && !bucle_http::off(\"linger\") {",
         )],
     ),
     mutant(
