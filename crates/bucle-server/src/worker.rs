@@ -1,20 +1,21 @@
 //! What all connections of one loop share: the handler, recycled memory, the clock of time-outs.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use bucle_loop::{ExceptionContext, LoopRef};
-use bucle_net::Incoming;
+use bucle_net::{Embedded, Incoming};
 use slab::Slab;
 
 use crate::access_log::AccessLog;
 use crate::admission::{Census, Full, Ticket};
-use crate::connection::{Connection, Patience, Work};
+use crate::connection::{Connection, Inner, Patience, Work};
 use crate::date::{self, DateCache};
 use crate::handler::Handler;
 use crate::metrics::Tally;
@@ -30,6 +31,9 @@ const KEPT_SLOTS: usize = 64;
 
 /// More of what connections need while something is under way is not kept.
 const KEPT_WORKS: usize = 64;
+
+/// Connections that go on in one turn with what they have received. Few: whoever asks meanwhile waits for them.
+const GO_ON_AT_ONCE: usize = 2;
 
 /// How many connections are told at a time that there is no room for them; any more are closed.
 const TURNED_AWAY: u32 = 64;
@@ -64,6 +68,9 @@ pub(crate) struct Worker<H: Handler> {
     )]
     works: RefCell<Vec<Box<Work>>>,
     connections: RefCell<Table<Connection<H>>>,
+    /// Connections that have had their share of a turn, and go on in this order.
+    later: RefCell<VecDeque<Weak<Embedded<Inner<H>>>>>,
+    going_on: Cell<bool>,
     /// The number of the current tick; it wraps around.
     now: Cell<u32>,
     /// Where connections are counted, if their number is limited; it is shared with other threads.
@@ -105,6 +112,8 @@ impl<H: Handler> Worker<H> {
             slots: RefCell::default(),
             works: RefCell::default(),
             connections: RefCell::default(),
+            later: RefCell::default(),
+            going_on: Cell::new(false),
             now: Cell::new(0),
             census: RefCell::default(),
             tickets: RefCell::default(),
@@ -253,6 +262,34 @@ impl<H: Handler> Worker<H> {
         {
             waker.wake();
         }
+    }
+
+    /// Lets it go on when those before it have had their turn.
+    pub(crate) fn go_on_later(self: &Rc<Self>, connection: Weak<Embedded<Inner<H>>>) {
+        self.later.borrow_mut().push_back(connection);
+        if !self.going_on.replace(true) {
+            self.arm_going_on();
+        }
+    }
+
+    /// By a timer, although nothing is waited for: a loop that has a callback ready may not ask the
+    /// system for others' requests first, and one whose timer is due does.
+    fn arm_going_on(self: &Rc<Self>) {
+        let weak = Rc::downgrade(self);
+        self.event_loop.call_later(Duration::ZERO, move || {
+            let Some(worker) = weak.upgrade() else { return };
+            for _ in 0..GO_ON_AT_ONCE {
+                let next = worker.later.borrow_mut().pop_front();
+                if let Some(connection) = next.and_then(|next| next.upgrade()) {
+                    Connection::go_on(connection);
+                }
+            }
+            if worker.later.borrow().is_empty() {
+                worker.going_on.set(false);
+            } else {
+                worker.arm_going_on();
+            }
+        });
     }
 
     /// How many connections there are.

@@ -54,6 +54,10 @@ pub(crate) use work::Work;
 /// Answers gathered before they are written, in bytes.
 const OUT_LIMIT: usize = 64 * 1024;
 
+/// Requests that are begun before other connections have their turn. Some bytes are cheap to send and dear to
+/// answer: 64 KiB hold a thousand requests.
+const SLICE: u32 = 32;
+
 /// Input that waits for an answer to be finished before reading stops, in bytes.
 const CARRY_LIMIT: usize = 64 * 1024;
 
@@ -76,41 +80,43 @@ enum Phase {
 mod flag {
     /// The connection stays for another request. Set by a head, cleared by whatever speaks against
     /// it.
-    pub(super) const KEEP_ALIVE: u16 = 1 << 0;
+    pub(super) const KEEP_ALIVE: u32 = 1 << 0;
     /// The whole request was received, or what is missing will not come. Only in an exchange.
-    pub(super) const RECEIVED: u16 = 1 << 1;
+    pub(super) const RECEIVED: u32 = 1 << 1;
     /// The answer has begun to leave. Only in an exchange.
-    pub(super) const BEGUN: u16 = 1 << 2;
+    pub(super) const BEGUN: u32 = 1 << 2;
     /// The whole answer was handed to the transport. Only in an exchange.
-    pub(super) const ANSWERED: u16 = 1 << 3;
+    pub(super) const ANSWERED: u32 = 1 << 3;
     /// The request's method is HEAD.
-    pub(super) const HEAD: u16 = 1 << 4;
+    pub(super) const HEAD: u32 = 1 << 4;
     /// The request's version is HTTP/1.0.
-    pub(super) const HTTP_10: u16 = 1 << 5;
+    pub(super) const HTTP_10: u32 = 1 << 5;
     /// The client waits for `100 Continue`, which was not sent.
-    pub(super) const EXPECTS_CONTINUE: u16 = 1 << 6;
+    pub(super) const EXPECTS_CONTINUE: u32 = 1 << 6;
     /// `100 Continue` is to be written next.
-    pub(super) const CONTINUE_DUE: u16 = 1 << 7;
+    pub(super) const CONTINUE_DUE: u32 = 1 << 7;
     /// The client doesn't read fast enough: nothing more is begun until it has.
-    pub(super) const BLOCKED: u16 = 1 << 8;
+    pub(super) const BLOCKED: u32 = 1 << 8;
     /// We don't read.
-    pub(super) const PAUSED: u16 = 1 << 9;
+    pub(super) const PAUSED: u32 = 1 << 9;
     /// The client has ended its side.
-    pub(super) const EOF: u16 = 1 << 10;
+    pub(super) const EOF: u32 = 1 << 10;
     /// `drive` is at work.
-    pub(super) const DRIVING: u16 = 1 << 11;
+    pub(super) const DRIVING: u32 = 1 << 11;
     /// `drive` is to go round once more.
-    pub(super) const AGAIN: u16 = 1 << 12;
+    pub(super) const AGAIN: u32 = 1 << 12;
     /// The connection is in the worker's table.
-    pub(super) const LISTED: u16 = 1 << 13;
+    pub(super) const LISTED: u32 = 1 << 13;
     /// The request's method is CONNECT.
-    pub(super) const CONNECT: u16 = 1 << 14;
+    pub(super) const CONNECT: u32 = 1 << 14;
 
     /// There are enough of them: it is told so, and let go.
-    pub(super) const TURNED_AWAY: u16 = 1 << 15;
+    pub(super) const TURNED_AWAY: u32 = 1 << 15;
+    /// It has requests that were received, and goes on with them in its turn.
+    pub(super) const LATER: u32 = 1 << 16;
 
     /// What belongs to one request.
-    pub(super) const OF_REQUEST: u16 = KEEP_ALIVE
+    pub(super) const OF_REQUEST: u32 = KEEP_ALIVE
         | RECEIVED
         | BEGUN
         | ANSWERED
@@ -139,7 +145,7 @@ pub(crate) struct Inner<H: Handler> {
     ticket: Cell<u32>,
     /// How many more requests may be made.
     requests_left: Cell<u32>,
-    flags: Cell<u16>,
+    flags: Cell<u32>,
     phase: Cell<Phase>,
     waits: Cell<Waits>,
     asked: Cell<Asked>,
@@ -188,17 +194,17 @@ impl<H: Handler> Inner<H> {
     }
 
     #[inline]
-    fn any(&self, flags: u16) -> bool {
+    fn any(&self, flags: u32) -> bool {
         self.flags.get() & flags != 0
     }
 
     #[inline]
-    fn set(&self, flags: u16) {
+    fn set(&self, flags: u32) {
         self.flags.set(self.flags.get() | flags);
     }
 
     #[inline]
-    fn clear(&self, flags: u16) {
+    fn clear(&self, flags: u32) {
         self.flags.set(self.flags.get() & !flags);
     }
 }
@@ -213,6 +219,12 @@ impl<H: Handler> Connection<H> {
     /// Lets so many bytes more of its answers leave, up to `most` at a time.
     pub(crate) fn allow_sending(&self, bytes: u64, most: u64) {
         self.transport().allow_sending(bytes, most);
+    }
+
+    /// Its turn has come.
+    pub(crate) fn go_on(this: Rc<Embedded<Inner<H>>>) {
+        this.clear(flag::LATER);
+        Connection(this).drive(&[]);
     }
 
     /// Takes `input`, and goes as far as it can.
@@ -263,6 +275,7 @@ impl<H: Handler> Connection<H> {
     /// gathered in `out`.
     fn advance(&self, input: &[u8], out: &mut Vec<u8>) -> usize {
         let mut used = 0;
+        let mut begun = 0;
         loop {
             match self.phase.get() {
                 Phase::Lingering | Phase::Closed => return input.len(),
@@ -301,6 +314,13 @@ impl<H: Handler> Connection<H> {
                         }
                         return used;
                     }
+                    if begun == SLICE {
+                        if !self.any(flag::LATER) {
+                            self.set(flag::LATER);
+                            self.worker.go_on_later(Rc::downgrade(&self.0));
+                        }
+                        return used;
+                    }
                 }
             }
             let mut head = self.worker.heads.take();
@@ -323,6 +343,7 @@ impl<H: Handler> Connection<H> {
                     self.keep_parser(parser);
                 }
                 self.begin(head, whole, out);
+                begun += 1;
                 continue;
             }
             // Behind its end, nothing is left of a request but whether there may be another, which is
@@ -377,7 +398,7 @@ impl<H: Handler> Connection<H> {
         let pause = match self.phase.get() {
             Phase::Lingering | Phase::Closed => false,
             Phase::Upgraded => return self.hand_over(),
-            Phase::Head => self.any(flag::BLOCKED),
+            Phase::Head => self.any(flag::BLOCKED | flag::LATER),
             Phase::Exchange => {
                 self.any(flag::BLOCKED) || self.body_is_full() || self.carried() > CARRY_LIMIT
             }

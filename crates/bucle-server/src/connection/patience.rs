@@ -98,6 +98,7 @@ impl<H: Handler> Connection<H> {
             Phase::Lingering | Phase::Closed => Waits::Linger,
             Phase::Upgraded => Waits::Nobody,
             _ if self.any(flag::BLOCKED) => Waits::Reader,
+            Phase::Head if self.any(flag::LATER) => Waits::Nobody,
             Phase::Head if self.waits.get() == Waits::FirstHead => Waits::FirstHead,
             Phase::Head if self.carried() > 0 => Waits::Head,
             Phase::Head => Waits::NextRequest,

@@ -276,3 +276,41 @@ fn who_reads_slowly_is_served_and_who_does_not_read_is_cut() {
         assert_eq!(server.connections(), 1);
     });
 }
+
+#[test]
+fn who_asks_for_much_at_once_lets_others_in_between() {
+    const CLIENTS: usize = 8;
+    const REQUESTS: usize = 1_000;
+    let answered = Rc::new(Cell::new(0));
+    let count = answered.clone();
+    run(Some(SimOptions::calm()), async move {
+        let handler = move |_: Request| {
+            count.set(count.get() + 1);
+            async { Response::text("") }
+        };
+        let server = serve(handler);
+        let mut clients = Vec::new();
+        for _ in 0..CLIENTS {
+            let (mut reader, writer) = connect(&server).await;
+            writer.write(&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(REQUESTS));
+            writer.write_eof();
+            clients.push(spawn(async move {
+                let received = reader.read_to_end().await.unwrap();
+                drop(writer);
+                Answer::all(&received).len()
+            }));
+        }
+        while answered.get() == 0 {
+            sleep(Duration::from_micros(1)).await;
+        }
+        let (mut reader, writer) = connect(&server).await;
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        reader.read_to_end().await.unwrap();
+        let before = answered.get();
+        assert!(before < CLIENTS * REQUESTS / 2, "{before} were before it");
+        for client in clients {
+            assert_eq!(client.await.unwrap(), REQUESTS);
+        }
+        drop(writer);
+    });
+}
