@@ -54,9 +54,9 @@ pub(crate) use work::Work;
 /// Answers gathered before they are written, in bytes.
 const OUT_LIMIT: usize = 64 * 1024;
 
-/// Requests that are begun before other connections have their turn. Some bytes are cheap to send and dear to
-/// answer: 64 KiB hold a thousand requests.
-const SLICE: u32 = 32;
+/// Requests that are begun before other connections have their turn: 64 KiB of input hold a thousand, and answering them
+/// takes milliseconds. As many as clients that pipeline send at once.
+const SLICE: u32 = 16;
 
 /// Input that waits for an answer to be finished before reading stops, in bytes.
 const CARRY_LIMIT: usize = 64 * 1024;
