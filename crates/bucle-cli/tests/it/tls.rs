@@ -19,6 +19,20 @@ fn write_pair(folder: &Path) -> String {
     made.cert.pem()
 }
 
+/// A server on any port, with the pair that was written to `keys`.
+fn serve_tls(site: &Path, keys: &Path, flags: &[&str]) -> Serving {
+    let (certificate, key) = (keys.join("cert.pem"), keys.join("key.pem"));
+    let tls = [
+        "--listen",
+        "127.0.0.1:0",
+        "--tls-cert",
+        certificate.to_str().unwrap(),
+        "--tls-key",
+        key.to_str().unwrap(),
+    ];
+    Serving::start(site, &[&tls, flags].concat())
+}
+
 async fn connect(address: SocketAddr, trusted: &str) -> io::Result<(StreamReader, StreamWriter)> {
     let context = ClientContext::from_roots_pem(trusted.as_bytes())?;
     open_connection_with(address, ConnectOptions::default().tls(context)).await
@@ -174,21 +188,10 @@ fn a_client_that_does_not_say_goodbye_holds_up_no_stop() {
     let site = site();
     let keys = tempfile::tempdir().unwrap();
     let trusted = write_pair(keys.path());
-    let (certificate, key) = (keys.path().join("cert.pem"), keys.path().join("key.pem"));
-    let mut serving = Serving::start(
+    let mut serving = serve_tls(
         site.path(),
-        &[
-            "--listen",
-            "127.0.0.1:0",
-            "--tls-cert",
-            certificate.to_str().unwrap(),
-            "--tls-key",
-            key.to_str().unwrap(),
-            "--linger-timeout",
-            "1h",
-            "--drain-timeout",
-            "1h",
-        ],
+        keys.path(),
+        &["--linger-timeout", "1h", "--drain-timeout", "1h"],
     );
     let address = serving.address;
     bucle::run(async move {
@@ -208,20 +211,7 @@ fn a_cut_answer_over_tls_ends_in_an_error() {
     let site = site();
     let keys = tempfile::tempdir().unwrap();
     let trusted = write_pair(keys.path());
-    let (certificate, key) = (keys.path().join("cert.pem"), keys.path().join("key.pem"));
-    let serving = Serving::start(
-        site.path(),
-        &[
-            "--listen",
-            "127.0.0.1:0",
-            "--tls-cert",
-            certificate.to_str().unwrap(),
-            "--tls-key",
-            key.to_str().unwrap(),
-            "--drain-timeout",
-            "0",
-        ],
-    );
+    let serving = serve_tls(site.path(), keys.path(), &["--drain-timeout", "0"]);
     let address = serving.address;
     let mut serving = bucle::run(async move {
         let ask = |target: &str| {
@@ -254,20 +244,7 @@ fn a_client_that_does_not_say_goodbye_is_not_counted_at_the_deadline() {
     let site = site();
     let keys = tempfile::tempdir().unwrap();
     let trusted = write_pair(keys.path());
-    let (certificate, key) = (keys.path().join("cert.pem"), keys.path().join("key.pem"));
-    let mut serving = Serving::start(
-        site.path(),
-        &[
-            "--listen",
-            "127.0.0.1:0",
-            "--tls-cert",
-            certificate.to_str().unwrap(),
-            "--tls-key",
-            key.to_str().unwrap(),
-            "--drain-timeout",
-            "0",
-        ],
-    );
+    let mut serving = serve_tls(site.path(), keys.path(), &["--drain-timeout", "0"]);
     let address = serving.address;
     bucle::run(async move {
         let mut idle = connect(address, &trusted).await.unwrap();
@@ -285,20 +262,7 @@ fn answers_over_tls_leave_no_faster_than_they_may() {
     let site = site();
     let keys = tempfile::tempdir().unwrap();
     let trusted = write_pair(keys.path());
-    let (certificate, key) = (keys.path().join("cert.pem"), keys.path().join("key.pem"));
-    let serving = Serving::start(
-        site.path(),
-        &[
-            "--listen",
-            "127.0.0.1:0",
-            "--tls-cert",
-            certificate.to_str().unwrap(),
-            "--tls-key",
-            key.to_str().unwrap(),
-            "--limit-rate",
-            "20MB",
-        ],
-    );
+    let serving = serve_tls(site.path(), keys.path(), &["--limit-rate", "20MB"]);
     let address = serving.address;
     bucle::run(async move {
         let (mut reader, writer) = connect(address, &trusted).await.unwrap();

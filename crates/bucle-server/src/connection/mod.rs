@@ -221,10 +221,13 @@ impl<H: Handler> Connection<H> {
         self.transport().allow_sending(bytes, most);
     }
 
-    /// Its turn has come.
+    /// Its turn has come. Where it has gone on meanwhile, for another reason, to a request that is under way,
+    /// to another protocol or to its end, that goes its own way.
     pub(crate) fn go_on(this: Rc<Embedded<Inner<H>>>) {
         this.clear(flag::LATER);
-        Connection(this).drive(&[]);
+        if this.phase.get() == Phase::Head {
+            Connection(this).drive(&[]);
+        }
     }
 
     /// Takes `input`, and goes as far as it can.
