@@ -25,7 +25,7 @@ impl dyn Endpoint {
             }
         }
         if readiness.writable() && state.any(BLOCKED) && !state.any(LOST) {
-            self.send_queue();
+            self.on_room();
         }
     }
 
