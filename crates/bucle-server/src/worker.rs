@@ -20,17 +20,12 @@ use crate::date::{self, DateCache};
 use crate::handler::Handler;
 use crate::metrics::Tally;
 use crate::options::Options;
+use crate::pool::Pool;
 use crate::request::HeadPool;
 use crate::table::Table;
 
 /// An output buffer that has grown beyond this is not kept, in bytes.
 const KEPT_OUT: usize = 256 * 1024;
-
-/// More handler slots than these are not kept.
-const KEPT_SLOTS: usize = 64;
-
-/// More of what connections need while something is under way is not kept.
-const KEPT_WORKS: usize = 64;
 
 /// Connections that go on in one turn with what they have received. Few: whoever asks meanwhile waits for them.
 const GO_ON_AT_ONCE: usize = 2;
@@ -61,12 +56,9 @@ pub(crate) struct Worker<H: Handler> {
     pub(crate) patience: Patience,
     /// Answers are gathered here before they are written.
     pub(crate) out: Cell<Vec<u8>>,
-    slots: RefCell<Vec<Slot<H::Future>>>,
-    #[expect(
-        clippy::vec_box,
-        reason = "a connection takes the box, and is a pointer larger for it"
-    )]
-    works: RefCell<Vec<Box<Work>>>,
+    slots: Pool<Slot<H::Future>>,
+    // A connection takes the box, and is a pointer larger for it.
+    works: Pool<Box<Work>>,
     connections: RefCell<Table<Connection<H>>>,
     /// Connections that have had their share of a turn, and go on in this order.
     later: RefCell<VecDeque<Weak<Embedded<Inner<H>>>>>,
@@ -109,8 +101,8 @@ impl<H: Handler> Worker<H> {
             options,
             heads: Rc::new(heads),
             out: Cell::default(),
-            slots: RefCell::default(),
-            works: RefCell::default(),
+            slots: Pool::default(),
+            works: Pool::default(),
             connections: RefCell::default(),
             later: RefCell::default(),
             going_on: Cell::new(false),
@@ -138,42 +130,35 @@ impl<H: Handler> Worker<H> {
 
     #[inline]
     pub(crate) fn take_slot(&self) -> Slot<H::Future> {
-        let slot = self.slots.borrow_mut().pop();
-        slot.unwrap_or_else(|| Box::pin(None))
+        self.slots.take().unwrap_or_else(|| Box::pin(None))
     }
 
     #[inline]
     pub(crate) fn give_slot(&self, mut slot: Slot<H::Future>) {
         slot.set(None);
-        let mut slots = self.slots.borrow_mut();
-        if slots.len() < KEPT_SLOTS {
-            slots.push(slot);
-        }
+        self.slots.give(slot);
     }
 
     #[inline]
     pub(crate) fn take_work(&self) -> Box<Work> {
-        self.works.borrow_mut().pop().unwrap_or_default()
+        self.works.take().unwrap_or_default()
     }
 
     /// Takes back what nothing is left in.
     #[inline]
     pub(crate) fn give_work(&self, work: Box<Work>) {
-        let mut works = self.works.borrow_mut();
-        if works.len() < KEPT_WORKS {
-            works.push(work);
-        }
+        self.works.give(work);
     }
 
     /// Lends the date of this turn.
     #[inline]
-    pub(crate) fn with_date<R>(&self, body: impl FnOnce(&DateCache) -> R) -> R {
+    pub(crate) fn with_date<R>(&self, body: impl FnOnce(&mut DateCache) -> R) -> R {
         let mut date = self.date.borrow_mut();
         date.update(self.event_loop.turn_number(), || match self.simulated {
             None => SystemTime::now(),
             Some(begun) => date::simulated(self.event_loop.time() - begun),
         });
-        body(&date)
+        body(&mut date)
     }
 
     /// Has the connections that come in counted.

@@ -16,7 +16,7 @@ use std::task::Waker;
 
 use bucle_loop::{Interest, LoopRef, Readiness, Source, get_running_loop};
 
-use super::{Endpoint, LET_GO, State};
+use super::{Endpoint, LET_GO, State, reading, writing};
 use crate::carrier::Carrier;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
@@ -123,6 +123,15 @@ impl<P: EmbeddedProtocol> Embedded<P> {
             None => Transport::new(self.clone()),
         }
     }
+
+    /// [`Transport::write`] on its [transport](Embedded::transport).
+    #[inline]
+    pub fn write(self: &Rc<Self>, bytes: &[u8]) {
+        match self.state.if_rare(|rare| rare.below.clone()).flatten() {
+            Some(below) => below.write(bytes),
+            None => writing::write(&**self, bytes),
+        }
+    }
 }
 
 impl<P> Deref for Embedded<P> {
@@ -146,6 +155,11 @@ impl<P: EmbeddedProtocol> Endpoint for Embedded<P> {
     #[inline]
     fn state(&self) -> &State {
         &self.state
+    }
+
+    #[inline]
+    fn shared(&self) -> &(dyn Endpoint + 'static) {
+        self
     }
 
     fn this(&self) -> Option<Rc<dyn Endpoint>> {
@@ -177,7 +191,7 @@ impl<P: EmbeddedProtocol> Endpoint for Embedded<P> {
 
 impl<P: EmbeddedProtocol> Source for Embedded<P> {
     fn ready(&self, readiness: Readiness) {
-        (self as &dyn Endpoint).on_ready(readiness);
+        reading::on_ready(self, readiness);
     }
 
     fn flush(&self) {

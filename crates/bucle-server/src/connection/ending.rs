@@ -73,7 +73,7 @@ impl<H: Handler> Connection<H> {
 
     /// Ends the connection with `response`, in place of whatever the request under way would have
     /// come to; `input` is what was not used yet.
-    fn give_up(&self, error: BodyError, response: Response, input: &[u8], out: &mut Vec<u8>) {
+    fn give_up(&self, error: BodyError, mut response: Response, input: &[u8], out: &mut Vec<u8>) {
         self.stop_exchange(error);
         if self.phase.get() == Phase::Head {
             self.phase.set(Phase::Exchange);
@@ -95,7 +95,7 @@ impl<H: Handler> Connection<H> {
             self.abort();
             return;
         }
-        self.answer(response, out);
+        self.answer(&mut response, out);
         self.end_exchange();
         self.linger(true, out);
     }

@@ -284,8 +284,8 @@ impl<H: Handler> Connection<H> {
                 Phase::Lingering | Phase::Closed => return input.len(),
                 Phase::Upgraded => return used,
                 Phase::Exchange => {
-                    if let Some(response) = self.take_response() {
-                        self.answer(response, out);
+                    if let Some(mut response) = self.take_response() {
+                        self.answer(&mut response, out);
                         continue;
                     }
                     if self.any(flag::CONTINUE_DUE) {
@@ -377,7 +377,7 @@ impl<H: Handler> Connection<H> {
     #[inline]
     fn write_out(&self, out: &mut Vec<u8>) {
         if !out.is_empty() {
-            self.transport().write(out);
+            self.0.write(out);
             out.clear();
         }
     }

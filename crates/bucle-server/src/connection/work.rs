@@ -106,10 +106,6 @@ impl<H: Handler> Inner<H> {
         }
     }
 
-    pub(super) fn drop_parser(&self) {
-        self.if_work(|work| work.parser = None);
-    }
-
     /// How much input waits.
     #[inline]
     pub(super) fn carried(&self) -> usize {
@@ -134,9 +130,14 @@ impl<H: Handler> Inner<H> {
         self.if_work(|work| work.exchange.as_deref_mut().map(body))?
     }
 
+    /// Ends what is under way with a request: the parser starts anew, and the exchange is given out, to
+    /// be dropped.
     #[inline]
-    pub(super) fn take_exchange(&self) -> Option<Box<Exchange>> {
-        self.if_work(|work| work.exchange.take())?
+    pub(super) fn end_work(&self) -> Option<Box<Exchange>> {
+        self.if_work(|work| {
+            work.parser = None;
+            work.exchange.take()
+        })?
     }
 
     /// Lends the record of the request under way, or of the one before, if a log is kept.
