@@ -73,6 +73,23 @@ impl ServerConnection {
     ) -> Result<Progress, Error> {
         let progress = match &mut self.state {
             State::Head(_) => self.receive_head(input, head, limits),
+            _ => self.receive_rest(input, head, limits),
+        };
+        if let Err(error) = progress {
+            self.state = State::Failed(error);
+        }
+        progress
+    }
+
+    /// [`receive`](ServerConnection::receive) behind a head.
+    #[inline(never)]
+    fn receive_rest(
+        &mut self,
+        input: &[u8],
+        head: &mut RequestHead,
+        limits: &Limits,
+    ) -> Result<Progress, Error> {
+        match &mut self.state {
             State::Body(body) => {
                 let progress = body.receive(input, head.trailer_section(), limits);
                 if let Ok(Progress {
@@ -83,14 +100,10 @@ impl ServerConnection {
                 }
                 progress
             }
-            State::Paused => Ok(Progress::new(0, Event::Paused)),
+            State::Head(_) | State::Paused => Ok(Progress::new(0, Event::Paused)),
             State::Closed => Ok(Progress::new(input.len(), Event::NeedInput)),
             State::Failed(error) => Err(*error),
-        };
-        if let Err(error) = progress {
-            self.state = State::Failed(error);
         }
-        progress
     }
 
     /// Goes on to the next request. Does nothing unless the current one is whole, that is, was
@@ -153,6 +166,22 @@ impl ServerConnection {
                 return Ok(self.head_received(skipped + length, head));
             }
         }
+        self.receive_head_by_pieces(input, skipped, limit, head, limits)
+    }
+
+    /// [`receive_head`](ServerConnection::receive_head) of a head that is not whole, or not well-formed.
+    #[inline(never)]
+    fn receive_head_by_pieces(
+        &mut self,
+        input: &[u8],
+        skipped: usize,
+        limit: usize,
+        head: &mut RequestHead,
+        limits: &Limits,
+    ) -> Result<Progress, Error> {
+        let State::Head(scan) = &mut self.state else {
+            return Ok(Progress::new(0, Event::NeedInput));
+        };
         let input = &input[skipped..];
         let Some(length) = scan.advance(input, limit, Error::HeadTooLong, limits)? else {
             return Ok(Progress::new(skipped, Event::NeedInput));

@@ -65,7 +65,7 @@ impl<H: Handler> Connection<H> {
 
     fn give_up_waiting(&self, status: StatusCode) {
         let mut out = Vec::new();
-        let carried = self.take_carry();
+        let carried = self.take_carry().unwrap_or_default();
         let response = Response::error(status);
         self.give_up(BodyError::Incomplete, response, &carried, &mut out);
         self.settle();

@@ -242,17 +242,14 @@ impl<H: Handler> Connection<H> {
         }
         self.set(flag::DRIVING);
         let mut out = self.worker.out.take();
-        let mut carried = self.take_carry();
-        if carried.is_empty() {
-            let used = self.advance(input, &mut out);
-            self.carry_over(&input[used..]);
-        } else {
-            carried.extend_from_slice(input);
-            let used = self.advance(&carried, &mut out);
-            if used < carried.len() {
-                carried.drain(..used);
-                self.with_work(|work| work.carry = carried);
+        match self.take_carry() {
+            None => {
+                let used = self.advance(input, &mut out);
+                if used < input.len() {
+                    self.carry_over(&input[used..]);
+                }
             }
+            Some(carried) => self.advance_carried(carried, input, &mut out),
         }
         self.write_out(&mut out);
         self.worker.give_out(out);
@@ -266,12 +263,20 @@ impl<H: Handler> Connection<H> {
     }
 
     /// Keeps what could not be used.
-    #[inline]
+    #[inline(never)]
     fn carry_over(&self, rest: &[u8]) {
-        if rest.is_empty() {
-            return;
-        }
         self.with_work(|work| work.carry.extend_from_slice(rest));
+    }
+
+    /// [`advance`](Connection::advance) where something was kept before.
+    #[inline(never)]
+    fn advance_carried(&self, mut carried: Vec<u8>, input: &[u8], out: &mut Vec<u8>) {
+        carried.extend_from_slice(input);
+        let used = self.advance(&carried, out);
+        if used < carried.len() {
+            carried.drain(..used);
+            self.with_work(|work| work.carry = carried);
+        }
     }
 
     /// Goes through `input` as far as it can, and returns how much of it was used; answers are
@@ -395,6 +400,14 @@ impl<H: Handler> Connection<H> {
     /// After every step: reads or doesn't, and sets the end of its patience.
     #[inline]
     fn settle(&self) {
+        if !self.rests() {
+            self.settle_otherwise();
+        }
+    }
+
+    /// All that [`settle`](Connection::settle) may have to do.
+    #[inline(never)]
+    fn settle_otherwise(&self) {
         if self.any(flag::DRIVING) {
             return;
         }

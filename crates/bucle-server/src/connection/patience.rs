@@ -113,6 +113,25 @@ impl<H: Handler> Connection<H> {
         }
     }
 
+    /// Where a step has come to what most come to, a request is answered and nothing came behind it,
+    /// settles the connection: it waits for the next request. False if there may be more to do, and
+    /// nothing was done.
+    #[inline]
+    pub(super) fn rests(&self) -> bool {
+        let busy = flag::DRIVING | flag::BLOCKED | flag::LATER | flag::PAUSED;
+        if self.phase.get() != Phase::Head
+            || self.any(busy)
+            || self.waits.get() != Waits::Nobody
+            || self.has_work()
+        {
+            return false;
+        }
+        self.waits.set(Waits::NextRequest);
+        self.deadline
+            .set(self.worker.after(self.worker.patience.idle));
+        true
+    }
+
     /// Sets the end of patience, after a step.
     #[inline]
     pub(super) fn wait(&self) {

@@ -77,8 +77,7 @@ impl<H: Handler> Connection<H> {
             transport.resume_reading();
         }
         let (mut streams, reader, writer) = StreamProtocol::attach(&transport, DEFAULT_LIMIT);
-        let carried = self.take_carry();
-        if !carried.is_empty() {
+        if let Some(carried) = self.take_carry() {
             streams.data_received(&carried);
         }
         if self.any(flag::BLOCKED) {

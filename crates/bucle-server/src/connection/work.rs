@@ -112,11 +112,20 @@ impl<H: Handler> Inner<H> {
         self.if_work(|work| work.carry.len()).unwrap_or(0)
     }
 
-    /// The input that waits.
+    /// The input that waits, if any does.
     #[inline]
-    pub(super) fn take_carry(&self) -> Vec<u8> {
-        let carry = self.if_work(|work| std::mem::take(&mut work.carry));
-        carry.unwrap_or_default()
+    pub(super) fn take_carry(&self) -> Option<Vec<u8>> {
+        let carry = self.if_work(|work| std::mem::take(&mut work.carry))?;
+        (!carry.is_empty()).then_some(carry)
+    }
+
+    /// Whether anything is under way.
+    #[inline]
+    pub(super) fn has_work(&self) -> bool {
+        let work = self.work.take();
+        let has_work = work.is_some();
+        self.work.set(work);
+        has_work
     }
 
     /// Lends the exchange, begun if there is none. Nobody else's code may run in `body`.
