@@ -6,7 +6,8 @@ use std::io;
 use bucle_loop::Readiness;
 
 use super::{
-    BLOCKED, EOF_SEEN, Endpoint, IN_CALLBACK, LOST, OFFERING, READING_PAUSED, UNWATCHED, call,
+    BLOCKED, EOF_SEEN, Endpoint, IN_CALLBACK, LOST, NOT_READING, OFFERING, READING_PAUSED,
+    UNWATCHED, call,
 };
 use crate::socket::Socket;
 
@@ -19,15 +20,25 @@ pub(super) fn on_ready<E: Endpoint>(endpoint: &E, readiness: Readiness) {
         return on_first_ready(endpoint);
     }
     if readiness.readable() {
-        if state.reads() {
-            read_or_offer(endpoint);
+        if state.any(OFFERING | NOT_READING) {
+            on_seldom_readable(endpoint);
         } else {
-            // Reading was paused or ended since; only now is it worth a call to say so.
-            endpoint.shared().update_interest();
+            read(endpoint);
         }
     }
     if readiness.writable() && state.any(BLOCKED) && !state.any(LOST) {
         endpoint.shared().send_queue();
+    }
+}
+
+/// There is something to read, and it may be the protocol who reads it, or nobody.
+#[inline(never)]
+fn on_seldom_readable<E: Endpoint>(endpoint: &E) {
+    if endpoint.state().reads() {
+        read_or_offer(endpoint);
+    } else {
+        // Reading was paused or ended since; only now is it worth a call to say so.
+        endpoint.shared().update_interest();
     }
 }
 

@@ -31,7 +31,8 @@ pub(super) fn write<E: Endpoint + ?Sized>(endpoint: &E, bytes: &[u8]) {
     }
 }
 
-/// Offers bytes to the socket; `None` if the connection failed.
+/// Offers bytes to the socket, where they may [go at once](super::State::sends_at_once); `None` if the
+/// connection failed.
 #[inline]
 fn send_at_once<E: Endpoint + ?Sized>(
     endpoint: &E,
@@ -48,7 +49,7 @@ fn send_at_once<E: Endpoint + ?Sized>(
         Ok(sent) => sent,
         Err(error) => endpoint.shared().sent_nothing(error)?,
     };
-    state.note_sent(sent);
+    state.note_first_sent(sent);
     let progress = if sent == bytes.len() {
         Progress::Drained
     } else if sent == offered.len() {

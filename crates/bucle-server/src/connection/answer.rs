@@ -26,6 +26,23 @@ use crate::response::{Content, Trailers};
 /// Bodies up to this are copied behind their head; what is longer is queued as it is.
 pub(super) const COPY_LIMIT: usize = 16 * 1024;
 
+/// How the client is to know where the body ends, and whether there is one at all; `flags` are those of
+/// the request.
+#[inline]
+fn framing_of(status: StatusCode, length: Option<u64>, flags: u32) -> (Framing, bool) {
+    if !status.may_have_body() {
+        return (Framing::None, false);
+    }
+    let is_head = flags & flag::HEAD != 0;
+    let framing = match length {
+        Some(length) => Framing::Length(length),
+        None if flags & flag::HTTP_10 == 0 => Framing::Chunked,
+        None if is_head => Framing::None,
+        None => Framing::UntilClose,
+    };
+    (framing, !is_head)
+}
+
 impl<H: Handler> Connection<H> {
     /// Writes the answer's head, and as much of its body as is at hand.
     #[inline]
@@ -44,27 +61,27 @@ impl<H: Handler> Connection<H> {
             self.make_fit(response, out);
         }
         let status = response.status();
+        let flags = self.flags.get();
         let short = response.short_body(COPY_LIMIT);
         let length = match short {
             Some(bytes) => Some(bytes.len() as u64),
             None => response.length(),
         };
-        let (framing, has_body) = self.framing(status, length);
-        if self.worker.draining.get()
-            || response.closes()
-            || self.body_is_too_long()
-            || framing == Framing::UntilClose
-        {
-            self.clear(flag::KEEP_ALIVE);
-        }
-        let after = match (self.any(flag::KEEP_ALIVE), self.any(flag::HTTP_10)) {
+        let (framing, has_body) = framing_of(status, length, flags);
+        let stays = flags & flag::KEEP_ALIVE != 0
+            && !self.worker.draining.get()
+            && !response.closes()
+            && !self.body_is_too_long()
+            && framing != Framing::UntilClose;
+        let after = match (stays, flags & flag::HTTP_10 != 0) {
             (false, _) => After::Closes,
             (true, false) => After::Stays,
             (true, true) => After::StaysSaid,
         };
-        // Behind the head it would be taken for the next answer's.
-        self.clear(flag::CONTINUE_DUE);
-        self.set(flag::BEGUN);
+        // `100 Continue` behind the head would be taken for the next answer's.
+        let flags = flags & !(flag::CONTINUE_DUE | flag::KEEP_ALIVE) | flag::BEGUN;
+        self.flags
+            .set(flags | if stays { flag::KEEP_ALIVE } else { 0 });
         self.worker.tally.answered(self.asked.get().method, status);
         self.worker
             .with_date(|date| encode::head(out, response, framing, after, date));
@@ -105,22 +122,6 @@ impl<H: Handler> Connection<H> {
             self.clear(flag::EXPECTS_CONTINUE);
             out.extend_from_slice(bucle_http::encode::CONTINUE);
         }
-    }
-
-    /// How the client is to know where the body ends, and whether there is one at all.
-    #[inline]
-    fn framing(&self, status: StatusCode, length: Option<u64>) -> (Framing, bool) {
-        if !status.may_have_body() {
-            return (Framing::None, false);
-        }
-        let is_head = self.any(flag::HEAD);
-        let framing = match length {
-            Some(length) => Framing::Length(length),
-            None if !self.any(flag::HTTP_10) => Framing::Chunked,
-            None if is_head => Framing::None,
-            None => Framing::UntilClose,
-        };
-        (framing, !is_head)
     }
 
     /// Sends a body that is not short; true if a task goes on with it.

@@ -87,13 +87,13 @@ impl<H: Handler> Connection<H> {
             // RFC 9110 section 7.4.
             worker.heads.give(head);
             drop(body);
-            let mut response = Response::error(StatusCode::MISDIRECTED_REQUEST);
-            return self.answer_when_due(&mut response, out);
+            let response = Response::error(StatusCode::MISDIRECTED_REQUEST);
+            return self.answer_for_handler(response, out);
         }
         if !whole && self.is_over_limit(head.content_length()) {
             worker.heads.give(head);
             drop(body);
-            return self.answer_when_due(&mut too_large(), out);
+            return self.answer_for_handler(too_large(), out);
         }
         let transport = Some(self.transport());
         let body = RequestBody::new(body);
@@ -115,7 +115,7 @@ impl<H: Handler> Connection<H> {
             Ok(Poll::Pending) => self.spawn_handler(slot),
             Err(payload) => {
                 self.report_panic(payload);
-                self.answer_when_due(&mut self.panicked(), out);
+                self.answer_for_handler(self.panicked(), out);
             }
         }
     }
@@ -201,15 +201,26 @@ impl<H: Handler> Connection<H> {
         self.drive(&[]);
     }
 
+    /// Answers in the handler's place.
+    #[cold]
+    fn answer_for_handler(&self, mut response: Response, out: &mut Vec<u8>) {
+        self.answer_when_due(&mut response, out);
+    }
+
     /// Answers now, or once the request's body is through.
     #[inline]
     fn answer_when_due(&self, response: &mut Response, out: &mut Vec<u8>) {
         if response.closes() || self.answer_is_due() {
             self.answer(response, out);
         } else {
-            let response = std::mem::replace(response, Response::new(StatusCode::OK));
-            self.with_exchange(|exchange| exchange.response = Some(response));
+            self.answer_later(response);
         }
+    }
+
+    #[inline(never)]
+    fn answer_later(&self, response: &mut Response) {
+        let response = std::mem::replace(response, Response::new(StatusCode::OK));
+        self.with_exchange(|exchange| exchange.response = Some(response));
     }
 
     /// Whether an answer may leave. One that has no use for the body waits until the body is whole,
