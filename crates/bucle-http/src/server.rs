@@ -106,6 +106,30 @@ impl ServerConnection {
         }
     }
 
+    /// [`receive`](ServerConnection::receive) in the fewest steps, for who keeps no connection between
+    /// requests: takes the head in that `input` begins with, where a request begins, and returns its
+    /// length; [`behind`](ServerConnection::behind) is then the connection. `None` where that is not a
+    /// whole head, or not a well-formed one: a new connection can tell why.
+    ///
+    /// # Errors
+    /// As [`receive`](ServerConnection::receive).
+    #[inline]
+    pub fn receive_at_once(
+        input: &[u8],
+        head: &mut RequestHead,
+        limits: &Limits,
+    ) -> Result<Option<usize>, Error> {
+        head.parse(&input[..input.len().min(head_limit(limits))], limits)
+    }
+
+    /// The connection behind the first head that came by it.
+    #[inline]
+    pub fn behind(head: &RequestHead) -> ServerConnection {
+        let mut connection = ServerConnection::default();
+        connection.head_received(0, head);
+        connection
+    }
+
     /// Goes on to the next request. Does nothing unless the current one is whole, that is, was
     /// followed by [`Event::End`].
     #[inline]
@@ -151,7 +175,7 @@ impl ServerConnection {
         let State::Head(scan) = &mut self.state else {
             return Ok(Progress::new(0, Event::NeedInput));
         };
-        let limit = limits.head_bytes.min(MAX_HEAD_BYTES);
+        let limit = head_limit(limits);
         let mut skipped = 0;
         if scan.is_fresh() {
             if let [b'\r' | b'\n', ..] = input {
@@ -199,6 +223,12 @@ impl ServerConnection {
         self.state = State::Body(Body::new(head.framing()));
         Progress::new(consumed, Event::Head)
     }
+}
+
+/// How long a head may be, in bytes.
+#[inline]
+fn head_limit(limits: &Limits) -> usize {
+    limits.head_bytes.min(MAX_HEAD_BYTES)
 }
 
 /// The length of the empty lines that `input` begins with. What follows may be a CR whose LF is

@@ -42,7 +42,7 @@ use std::cell::Cell;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use bucle_http::{Event, Method};
+use bucle_http::{Event, Method, RequestHead, ServerConnection};
 use bucle_net::{Embedded, Transport};
 
 use crate::handler::Handler;
@@ -158,6 +158,16 @@ struct Asked {
     method: Option<Method>,
     /// The client takes trailers behind the answer.
     takes_trailers: bool,
+}
+
+/// What a step through the input came to.
+enum Received {
+    /// A request, to be begun.
+    Head(Box<RequestHead>),
+    /// Something else, which was dealt with.
+    Other,
+    /// No more can be told without more input.
+    Nothing,
 }
 
 impl<H: Handler> Clone for Connection<H> {
@@ -331,52 +341,86 @@ impl<H: Handler> Connection<H> {
                     }
                 }
             }
-            let mut head = self.worker.heads.take();
-            let limits = &self.worker.options.limits;
-            let mut parser = self.take_parser();
-            let received = parser.receive(&input[used..], &mut head, limits);
-            let progress = match received {
-                Ok(progress) => progress,
-                Err(error) => {
-                    self.worker.heads.give(head);
-                    self.refuse(error, &input[used..], out);
-                    continue;
+            match self.receive(input, &mut used, out) {
+                Received::Head(head) => {
+                    let whole = !head.has_body();
+                    self.begin(head, whole, out);
+                    begun += 1;
                 }
-            };
-            let base = used;
-            used += progress.consumed;
-            if progress.event == Event::Head {
-                let whole = !head.has_body();
-                if !whole {
-                    self.keep_parser(parser);
-                }
-                self.begin(head, whole, out);
-                begun += 1;
-                continue;
-            }
-            // Behind its end, nothing is left of a request but whether there may be another, which is
-            // known here.
-            if progress.event != Event::End {
-                self.keep_parser(parser);
-            }
-            if progress.event == Event::Trailers {
-                self.trailers_received(head);
-                continue;
-            }
-            self.worker.heads.give(head);
-            match progress.event {
-                Event::Body(range) => {
-                    self.body_received(&input[base + range.start..base + range.end]);
-                    if self.body_is_over_limit() {
-                        self.too_large(&input[used..], out);
-                    }
-                }
-                Event::End => self.request_received(),
-                Event::NeedInput if self.any(flag::EOF) => self.cut_short(out),
-                Event::NeedInput | Event::Paused => return used,
-                Event::Head | Event::Trailers => {}
+                Received::Other => {}
+                Received::Nothing => return used,
             }
         }
+    }
+
+    /// Takes one step through what of `input` is not `used`.
+    #[inline]
+    fn receive(&self, input: &[u8], used: &mut usize, out: &mut Vec<u8>) -> Received {
+        let parser = self.take_parser();
+        let mut head = self.worker.heads.take();
+        if parser.is_none() {
+            let limits = &self.worker.options.limits;
+            let rest = &input[*used..];
+            if let Ok(Some(length)) = ServerConnection::receive_at_once(rest, &mut head, limits) {
+                *used += length;
+                if head.has_body() {
+                    self.keep_parser(ServerConnection::behind(&head));
+                }
+                return Received::Head(head);
+            }
+        }
+        self.receive_piece(parser.unwrap_or_default(), head, input, used, out)
+    }
+
+    /// [`receive`](Connection::receive) of what is not a whole head: a piece of one or of a body, or what
+    /// is no request.
+    #[inline(never)]
+    fn receive_piece(
+        &self,
+        mut parser: ServerConnection,
+        mut head: Box<RequestHead>,
+        input: &[u8],
+        used: &mut usize,
+        out: &mut Vec<u8>,
+    ) -> Received {
+        let limits = &self.worker.options.limits;
+        let progress = match parser.receive(&input[*used..], &mut head, limits) {
+            Ok(progress) => progress,
+            Err(error) => {
+                self.worker.heads.give(head);
+                self.refuse(error, &input[*used..], out);
+                return Received::Other;
+            }
+        };
+        let base = *used;
+        *used += progress.consumed;
+        // Behind its end, nothing is left of a request but whether there may be another, which is known
+        // here.
+        let whole = progress.event == Event::Head && !head.has_body();
+        if progress.event != Event::End && !whole {
+            self.keep_parser(parser);
+        }
+        match progress.event {
+            Event::Head => return Received::Head(head),
+            Event::Trailers => {
+                self.trailers_received(head);
+                return Received::Other;
+            }
+            _ => self.worker.heads.give(head),
+        }
+        match progress.event {
+            Event::Body(range) => {
+                self.body_received(&input[base + range.start..base + range.end]);
+                if self.body_is_over_limit() {
+                    self.too_large(&input[*used..], out);
+                }
+            }
+            Event::End => self.request_received(),
+            Event::NeedInput if self.any(flag::EOF) => self.cut_short(out),
+            Event::NeedInput | Event::Paused => return Received::Nothing,
+            Event::Head | Event::Trailers => {}
+        }
+        Received::Other
     }
 
     #[inline]

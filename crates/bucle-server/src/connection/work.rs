@@ -81,11 +81,10 @@ impl<H: Handler> Inner<H> {
         }
     }
 
-    /// The parser, as far as it is.
+    /// The parser, where it is in the middle of something.
     #[inline]
-    pub(super) fn take_parser(&self) -> ServerConnection {
-        let parser = self.if_work(|work| work.parser.take());
-        parser.flatten().unwrap_or_default()
+    pub(super) fn take_parser(&self) -> Option<ServerConnection> {
+        self.if_work(|work| work.parser.take())?
     }
 
     #[inline]
