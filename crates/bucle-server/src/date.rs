@@ -168,7 +168,7 @@ mod tests {
         let text = "text/plain";
         // At another place in memory.
         let same: &'static str = String::from(text).leak();
-        let mut begin = |cache: &mut DateCache, status, content_type| {
+        let begin = |cache: &mut DateCache, status, content_type| {
             let beginning = cache.beginning(status, content_type).to_vec();
             // Again, from what is kept.
             assert_eq!(cache.beginning(status, content_type), beginning);
