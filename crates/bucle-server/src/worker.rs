@@ -281,7 +281,7 @@ impl<H: Handler> Worker<H> {
             for _ in 0..GO_ON_AT_ONCE {
                 let next = worker.later.borrow_mut().pop_front();
                 if let Some(connection) = next.and_then(|next| next.upgrade()) {
-                    Connection::go_on(connection);
+                    Connection::from(connection).by_itself(Connection::go_on);
                 }
             }
             if worker.later.borrow().is_empty() {
@@ -358,7 +358,7 @@ impl<H: Handler> Worker<H> {
             overdue.cloned().collect()
         };
         for connection in overdue {
-            connection.patience_ended();
+            connection.by_itself(Connection::patience_ended);
         }
         if self.len() == 0 {
             self.ticking.set(false);
