@@ -243,6 +243,8 @@ impl<H: Handler> Worker<H> {
         let key = self.connections.borrow_mut().insert(connection);
         self.tally.open.set(self.len() as u64);
         if !self.ticking.replace(true) {
+            // Nobody knows how long nothing ticked: what was seen in the last tick doesn't hold in this one.
+            self.now.set(self.after(1));
             self.arm();
         }
         if let Some(rate) = self.options.limit_rate
@@ -350,7 +352,7 @@ impl<H: Handler> Worker<H> {
     /// Looks at every connection's deadline. One timer for all: a connection costs four bytes, and
     /// nothing is armed or cancelled when a request comes.
     fn tick(self: &Rc<Self>) {
-        let now = self.now.get().wrapping_add(1);
+        let now = self.after(1);
         self.now.set(now);
         let overdue: Vec<_> = {
             let connections = self.connections.borrow();

@@ -1,6 +1,11 @@
-use super::*;
-use std::future::Ready;
+use std::future::{Ready, ready};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
+use bucle_loop::{get_running_loop, sleep};
+
+use super::*;
+use crate::options::Options;
 use crate::{Request, Response};
 
 /// All that an idle connection has on the heap: with the allocator's word, 128 bytes of it.
@@ -10,4 +15,50 @@ fn a_connection_is_small() {
     let counts = 2 * size_of::<usize>();
     let size = size_of::<Embedded<Inner<Plain>>>() + counts;
     assert!(size <= 120, "{size}");
+}
+
+/// What was seen in a tick (a file in the system's memory, for one) does not hold for as long as nobody is connected.
+#[test]
+fn a_tick_does_not_last_while_there_are_no_connections() {
+    type Plain = fn(Request) -> Ready<Response>;
+    bucle_loop::run(async {
+        let mut options = Options::default();
+        options.idle_timeout = Duration::from_millis(4);
+        let tick = options.tick();
+        let handler: Plain = |_| ready(Response::text(""));
+        let worker = Worker::new(get_running_loop(), handler, options, None, Default::default());
+        let (client, server) = UnixStream::pair().unwrap();
+        Embedded::from_connected(server.into(), Inner::new(&worker)).unwrap();
+        assert_eq!(worker.len(), 1);
+        drop(client);
+        worker.emptied().await;
+        // By then nothing ticks any more.
+        sleep(4 * tick).await;
+        let before = worker.after(0);
+        sleep(4 * tick).await;
+        let (_client, server) = UnixStream::pair().unwrap();
+        Embedded::from_connected(server.into(), Inner::new(&worker)).unwrap();
+        assert_ne!(worker.after(0), before);
+    })
+    .unwrap();
+}
+
+/// The longest times and the highest rates are no limits, not small ones.
+#[test]
+fn no_time_is_too_long_and_no_rate_too_high() {
+    let mut options = Options::default();
+    for time in [
+        &mut options.header_timeout,
+        &mut options.idle_timeout,
+        &mut options.body_timeout,
+        &mut options.write_timeout,
+        &mut options.linger_timeout,
+    ] {
+        *time = Duration::MAX;
+    }
+    options.handler_timeout = Some(Duration::MAX);
+    options.min_receive_rate = Some(u64::MAX);
+    options.min_send_rate = Some(u64::MAX);
+    let patience = Patience::new(&options);
+    assert_eq!(patience.send(), u32::MAX / 2);
 }
