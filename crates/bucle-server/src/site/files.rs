@@ -406,14 +406,18 @@ impl Files {
         }
     }
 
-    /// Keeps what a file was compressed to.
+    /// Keeps what a file was compressed to. Where that is too much to be kept with the file, what was made was of no use: it
+    /// would have to be made again for each who asks.
     pub(crate) fn made(
         &self,
         opened: &Rc<Opened>,
         coding: Coding,
         bytes: Vec<u8>,
         moment: Moment,
-    ) -> Rc<Opened> {
+    ) {
+        let Some(variants) = &opened.variants else {
+            return;
+        };
         let label = Label {
             name: b"",
             path: opened.path(),
@@ -423,12 +427,12 @@ impl Files {
         };
         let strong = opened.is_settled();
         let variant = assemble(opened.facts, strong, &label, moment, Bytes::from(bytes));
-        let variant = Rc::new(variant);
-        if let Some(variants) = &opened.variants {
-            variants.set(coding, Variant::Made(variant.clone()));
-            self.recount(opened);
+        if opened.weight().0 + variant.weight().0 > self.bounds.bytes / 2 {
+            variants.set(coding, Variant::Useless);
+            return;
         }
-        variant
+        variants.set(coding, Variant::Made(Rc::new(variant)));
+        self.recount(opened);
     }
 
     /// How many files, bytes and descriptors are kept.
