@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use bucle_server::{Options, Outcome, Request, Response};
+use bucle_server::{Options, Outcome, Request, Response, STOP_GRACE};
 
 use crate::support::{Answer, WATCHDOG, read_answers, read_to_end, serve};
 
@@ -294,5 +294,38 @@ fn a_stop_ends_at_its_deadline_or_when_forced() {
         assert_eq!(server.stop(), wanted);
         let error = stream.read_to_end(&mut Vec::new()).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    }
+}
+
+/// What has begun to leave leaves as a whole, also to a client that asks on and on: closing a socket whose input was not read
+/// would destroy what is on its way.
+#[test]
+fn a_stop_finishes_answers_whose_client_has_asked_for_more() {
+    for requests in [10, 20_000] {
+        let server = serve(Options::default(), || {
+            |_: Request| Response::text("x".repeat(100_000))
+        });
+        let mut stream = server.connect();
+        let mut writer = stream.try_clone().unwrap();
+        let asking = thread::spawn(move || {
+            let sent = "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(requests);
+            // The end may come before all of it is taken.
+            let _ = writer.write_all(sent.as_bytes());
+        });
+        let mut first = [0];
+        stream.read_exact(&mut first).unwrap();
+        // By then the answers fill all there is between the two.
+        thread::sleep(Duration::from_millis(300));
+        server.begin_to_stop();
+        // Longer than the stop's grace.
+        thread::sleep(3 * STOP_GRACE);
+        let mut received = first.to_vec();
+        received.append(&mut read_to_end(&mut stream));
+        let answers = Answer::all(&received);
+        assert!(!answers.is_empty());
+        assert!(answers.iter().all(|answer| answer.body.len() == 100_000));
+        drop(stream);
+        asking.join().unwrap();
+        assert_eq!(server.stop(), Outcome::Drained, "{requests}");
     }
 }
