@@ -365,8 +365,13 @@ impl<H: Handler> Worker<H> {
         let (now, end) = (self.after(0), place + LOOKED_AT);
         let (overdue, through) = {
             let connections = self.connections.borrow();
-            let overdue = connections.part(place..end).filter(|each| each.overdue(now));
-            (overdue.cloned().collect::<Vec<_>>(), end >= connections.places())
+            let overdue = connections
+                .part(place..end)
+                .filter(|each| each.overdue(now));
+            (
+                overdue.cloned().collect::<Vec<_>>(),
+                end >= connections.places(),
+            )
         };
         for connection in overdue {
             connection.by_itself(Connection::patience_ended);

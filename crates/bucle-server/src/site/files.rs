@@ -408,13 +408,7 @@ impl Files {
 
     /// Keeps what a file was compressed to. Where that is too much to be kept with the file, what was made was of no use: it
     /// would have to be made again for each who asks.
-    pub(crate) fn made(
-        &self,
-        opened: &Rc<Opened>,
-        coding: Coding,
-        bytes: Vec<u8>,
-        moment: Moment,
-    ) {
+    pub(crate) fn made(&self, opened: &Rc<Opened>, coding: Coding, bytes: Vec<u8>, moment: Moment) {
         let Some(variants) = &opened.variants else {
             return;
         };

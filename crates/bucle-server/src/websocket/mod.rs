@@ -207,9 +207,7 @@ impl WebSocket {
         cx: &mut Context<'_>,
         stopping: Pin<&mut impl Future<Output = ()>>,
     ) -> Poll<Result<tungstenite::Message, WebSocketError>> {
-        if self.context.can_write()
-            && (self.draining.has_begun() || stopping.poll(cx).is_ready())
-        {
+        if self.context.can_write() && (self.draining.has_begun() || stopping.poll(cx).is_ready()) {
             let _ = self.begin_to_close(Some(CloseFrame {
                 code: 1001,
                 reason: "the server is stopping".into(),

@@ -8,8 +8,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use bucle_server::{Body, Handler, Options, Request, Response};
+use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::support::{Running, read_answers, read_to_end, serve};
@@ -97,7 +97,8 @@ fn where_patience_ends() {
     options.idle_timeout = Duration::from_millis(400);
     let server = serve(options, || handler);
     let mut idle = server.connect();
-    idle.write_all(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    idle.write_all(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
     assert_eq!(read_answers(&mut idle, 1)[0].text(), "/a");
     let mut unlucky = server.connect();
     // Answered once the body is whole, which it never is.
@@ -144,7 +145,9 @@ fn of_the_handler_itself() {
     let server = serve(Options::default(), || Fragiles);
     for _ in 0..3 {
         let mut stream = server.connect();
-        stream.write_all(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        stream
+            .write_all(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
         ends(&mut stream);
     }
 }
