@@ -39,8 +39,10 @@ fn connect(worker: &Rc<Worker<Plain>>) -> UnixStream {
 #[test]
 fn patience_ends_with_each_of_many() {
     bucle_loop::run(async {
-        let mut options = Options::default();
-        options.header_timeout = Duration::from_millis(20);
+        let options = Options {
+            header_timeout: Duration::from_millis(20),
+            ..Options::default()
+        };
         let worker = worker(options);
         let mut clients: Vec<_> = (0..100).map(|_| connect(&worker)).collect();
         // Places in the middle that nobody is at.
@@ -57,8 +59,10 @@ fn patience_ends_with_each_of_many() {
 #[test]
 fn a_tick_does_not_last_while_there_are_no_connections() {
     bucle_loop::run(async {
-        let mut options = Options::default();
-        options.idle_timeout = Duration::from_millis(4);
+        let options = Options {
+            idle_timeout: Duration::from_millis(4),
+            ..Options::default()
+        };
         let tick = options.tick();
         let worker = worker(options);
         drop(connect(&worker));
