@@ -326,7 +326,9 @@ impl<H: Handler> Connection<H> {
                     if self.is_through() {
                         self.end_exchange();
                         if !self.any(flag::KEEP_ALIVE) {
-                            self.linger(used < input.len() || !self.any(flag::RECEIVED), out);
+                            // Where we don't read, there may be more than has come in.
+                            let more = used < input.len() || self.any(flag::PAUSED);
+                            self.linger(more || !self.any(flag::RECEIVED), out);
                         }
                         continue;
                     }

@@ -329,3 +329,30 @@ fn a_stop_finishes_answers_whose_client_has_asked_for_more() {
         assert_eq!(server.stop(), Outcome::Drained, "{requests}");
     }
 }
+
+/// The last answer of a connection arrives, although its client has asked for more than was read by then.
+#[test]
+fn the_last_answer_is_not_destroyed_by_requests_behind_it() {
+    const LENGTH: usize = 10_000_000;
+    let mut options = Options::default();
+    options.max_requests = Some(3);
+    let server = serve(options, || |_: Request| Response::text("x".repeat(LENGTH)));
+    let mut stream = server.connect();
+    stream.write_all(&REQUEST.repeat(3)).unwrap();
+    let mut first = [0];
+    stream.read_exact(&mut first).unwrap();
+    let mut writer = stream.try_clone().unwrap();
+    let asking = thread::spawn(move || {
+        // The end may come before all of it is taken.
+        let _ = writer.write_all(&REQUEST.repeat(10_000));
+    });
+    // The client reads late.
+    thread::sleep(Duration::from_millis(300));
+    let mut received = first.to_vec();
+    received.append(&mut read_to_end(&mut stream));
+    let answers = Answer::all(&received);
+    let lengths: Vec<_> = answers.iter().map(|answer| answer.body.len()).collect();
+    assert_eq!(lengths, [LENGTH; 3]);
+    drop(stream);
+    asking.join().unwrap();
+}
