@@ -1,6 +1,6 @@
 //! [`Files`]: the files of a site, opened once and kept as long as they do not change.
 //!
-//! A file is kept under the path that was asked for. What is kept is given out only after a look
+//! A file is kept under the path that was asked for, in one spelling. What is kept is given out only after a look
 //! at the disk: once a turn of the loop and file, one `stat` compares the kept state with what the
 //! path leads to now; once a second the path is resolved beneath the root anew. So a file that
 //! was changed, replaced or removed is seen by the next request.
