@@ -331,7 +331,7 @@ impl Server {
         }
     }
 
-    /// What it has common so far; that of other servers too, if they were given the same
+    /// What it has counted so far; that of other servers too, if they were given the same
     /// [`Metrics`].
     pub fn metrics(&self) -> Metrics {
         self.metrics.clone()
@@ -360,13 +360,16 @@ impl Server {
     ///
     /// # Errors
     /// `NotConnected` and the like, for what is no connected socket.
+    ///
+    /// # Panics
+    /// If no loop is running in this thread.
     pub fn serve_connection(&self, socket: OwnedFd) -> io::Result<()> {
         self.connections.clone().connected(socket)
     }
 
-    /// Stops gracefully: takes no more connections but those that have come already, lets idle ones go at once, those that have sent
-    /// half a head after [`STOP_GRACE`], and the others after the answer they are at. What is left
-    /// after `limit` is cut.
+    /// Stops gracefully: takes no more connections but those that have come already, lets idle ones go
+    /// at once, those that have sent half a head after [`STOP_GRACE`], and the others after the answer
+    /// they are at. What is left after `limit` is cut.
     ///
     /// If this is dropped before its end, the server is dropped with it, and cuts the rest.
     ///
