@@ -68,7 +68,6 @@ pub const SPARE_DESCRIPTORS: u32 = 128;
 pub struct Server {
     listeners: Vec<bucle_net::Server>,
     connections: Rc<dyn Connections>,
-    ended: Cell<bool>,
     /// Whose last lines are waited for at the end.
     log: Option<LogWriter>,
     metrics: Metrics,
@@ -308,7 +307,6 @@ impl Server {
         Server {
             listeners,
             connections,
-            ended: Cell::new(false),
             log: None,
             serving: Cell::new(Some(metrics.serving())),
             metrics,
@@ -419,7 +417,6 @@ impl Server {
         sleep(LAST_LOOK).await;
         self.connections.drain();
         let ended = timeout(limit, either(self.emptied(tell), force)).await;
-        self.ended.set(true);
         if self.connections.len() == 0 {
             return Outcome::Drained;
         }
@@ -468,9 +465,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.close();
         self.serving.take();
-        if !self.ended.get() {
-            self.connections.abort();
-        }
+        self.connections.abort();
         if let Some(log) = self.log.take() {
             log.finish(LOG_PATIENCE);
         }
