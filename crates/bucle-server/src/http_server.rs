@@ -466,6 +466,10 @@ impl Drop for Server {
         self.close();
         self.serving.take();
         self.connections.abort();
+        // Those that have not come as far as HTTP, which would else be served once they have.
+        self.listeners
+            .iter()
+            .for_each(bucle_net::Server::abort_clients);
         if let Some(log) = self.log.take() {
             log.finish(LOG_PATIENCE);
         }

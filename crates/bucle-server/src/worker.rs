@@ -92,8 +92,6 @@ pub(crate) struct Worker<H: Handler> {
     pub(crate) log: Option<Rc<AccessLog>>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) draining: Cell<bool>,
-    /// Nobody is served any more: who comes now was in a handshake until then.
-    pub(crate) ended: Cell<bool>,
     emptied: Cell<Option<Waker>>,
 }
 
@@ -131,7 +129,6 @@ impl<H: Handler> Worker<H> {
             log,
             tally,
             draining: Cell::new(false),
-            ended: Cell::new(false),
             emptied: Cell::new(None),
         })
     }
@@ -408,9 +405,8 @@ impl<H: Handler> Worker<H> {
         }
     }
 
-    /// Ends all connections at once, and any that are still to come.
+    /// Ends all connections at once.
     pub(crate) fn abort(&self) {
-        self.ended.set(true);
         for connection in self.all() {
             connection.abort();
         }

@@ -30,9 +30,6 @@ impl<H: Handler> Inner<H> {
 impl<H: Handler> EmbeddedProtocol for Inner<H> {
     fn connection_made(this: Rc<Embedded<Self>>) {
         let connection = Connection(this);
-        if connection.worker.ended.get() {
-            return connection.abort();
-        }
         if let Some(rate) = connection.worker.options.limit_rate {
             connection.transport().limit_sending(rate.max(1));
         }
