@@ -40,6 +40,7 @@ mod work;
 
 use std::cell::Cell;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use bucle_http::{Event, Method, RequestHead, ServerConnection};
@@ -151,6 +152,18 @@ pub(crate) struct Inner<H: Handler> {
     asked: Cell<Asked>,
 }
 
+/// Held while a connection goes on: where a panic ends that (in the destructor of a handler's body, for one), nothing else
+/// would go on with it, nor wait for it.
+struct CutByPanic<'a, H: Handler>(&'a Connection<H>);
+
+impl<H: Handler> Drop for CutByPanic<'_, H> {
+    #[cold]
+    fn drop(&mut self) {
+        self.0.clear(flag::DRIVING | flag::AGAIN);
+        self.0.abort();
+    }
+}
+
 /// What is kept of the head of the request under way.
 #[derive(Clone, Copy, Default)]
 struct Asked {
@@ -174,6 +187,12 @@ impl<H: Handler> Clone for Connection<H> {
     #[inline]
     fn clone(&self) -> Connection<H> {
         Connection(self.0.clone())
+    }
+}
+
+impl<H: Handler> From<Rc<Embedded<Inner<H>>>> for Connection<H> {
+    fn from(embedded: Rc<Embedded<Inner<H>>>) -> Connection<H> {
+        Connection(embedded)
     }
 }
 
@@ -233,10 +252,19 @@ impl<H: Handler> Connection<H> {
 
     /// Its turn has come. Where it has gone on meanwhile, for another reason, to a request that is under way,
     /// to another protocol or to its end, that goes its own way.
-    pub(crate) fn go_on(this: Rc<Embedded<Inner<H>>>) {
-        this.clear(flag::LATER);
-        if this.phase.get() == Phase::Head {
-            Connection(this).drive(&[]);
+    pub(crate) fn go_on(&self) {
+        self.clear(flag::LATER);
+        if self.phase.get() == Phase::Head {
+            self.drive(&[]);
+        }
+    }
+
+    /// Does something with one of many connections: a panic, in the destructor of a handler's body for one, ends this one, and
+    /// the others don't notice.
+    pub(crate) fn by_itself(&self, something: impl FnOnce(&Connection<H>)) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| something(self))) {
+            self.abort();
+            self.report_panic(payload);
         }
     }
 
@@ -251,6 +279,7 @@ impl<H: Handler> Connection<H> {
             return;
         }
         self.set(flag::DRIVING);
+        let cut = CutByPanic(self);
         let mut out = self.worker.out.take();
         match self.take_carry() {
             None => {
@@ -263,9 +292,11 @@ impl<H: Handler> Connection<H> {
         }
         self.write_out(&mut out);
         self.worker.give_out(out);
-        self.clear(flag::DRIVING);
-        if self.any(flag::AGAIN) {
-            self.clear(flag::AGAIN);
+        std::mem::forget(cut);
+        let again = self.any(flag::AGAIN);
+        self.clear(flag::DRIVING | flag::AGAIN);
+        // Who waits for his turn goes on in it, and with all there is to do.
+        if again && !(self.phase.get() == Phase::Head && self.any(flag::LATER)) {
             self.drive(&[]);
         } else {
             self.settle();
@@ -310,7 +341,9 @@ impl<H: Handler> Connection<H> {
                     if self.is_through() {
                         self.end_exchange();
                         if !self.any(flag::KEEP_ALIVE) {
-                            self.linger(used < input.len() || !self.any(flag::RECEIVED), out);
+                            // Where we don't read, there may be more than has come in.
+                            let more = used < input.len() || self.any(flag::PAUSED);
+                            self.linger(more || !self.any(flag::RECEIVED), out);
                         }
                         continue;
                     }
