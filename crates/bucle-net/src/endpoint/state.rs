@@ -36,6 +36,9 @@ pub(super) const UNWATCHED: u32 = 1 << 16;
 pub(super) const LET_GO: u32 = 1 << 17;
 pub(super) const IN_LINE: u32 = 1 << 18;
 
+/// With any of them, nothing is read.
+pub(super) const NOT_READING: u32 = READING_PAUSED | EOF_SEEN | CLOSING | LOST;
+
 /// All of a connection but its protocol.
 pub(crate) struct State {
     pub(super) event_loop: LoopRef,
@@ -142,7 +145,7 @@ impl State {
 
     #[inline]
     pub(super) fn reads(&self) -> bool {
-        !self.any(READING_PAUSED | EOF_SEEN | CLOSING | LOST)
+        !self.any(NOT_READING)
     }
 
     pub(super) fn interest(&self) -> Interest {
@@ -208,12 +211,17 @@ impl State {
         self.any(METERED) && self.allowed() == 0
     }
 
-    #[inline]
     pub(super) fn note_sent(&self, count: usize) {
-        self.turn.set(self.event_loop.turn_number() as u16);
+        self.note_unmetered(count);
         if self.any(METERED) {
             self.with_rare(|rare| rare.allowed = rare.allowed.saturating_sub(count as u64));
         }
+    }
+
+    /// [`note_sent`](State::note_sent) where it is not metered.
+    #[inline]
+    pub(super) fn note_unmetered(&self, count: usize) {
+        self.turn.set(self.event_loop.turn_number() as u16);
         self.with_traffic(|traffic| traffic.count_sent(count));
     }
 
