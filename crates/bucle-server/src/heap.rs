@@ -26,7 +26,8 @@ const SHARE: u32 = 1_000;
 pub(crate) struct Heap(Mutex<Looks>);
 
 struct Looks {
-    /// What was resident when that was least, since something was given back last.
+    /// What was resident and not in use when that was least, since something was given back last: stacks, and what the
+    /// allocator can't give back.
     least: u64,
     /// What was resident at the last look.
     before: u64,
@@ -45,14 +46,14 @@ enum Verdict {
 }
 
 impl Heap {
-    /// What is resident now is the beginning.
-    pub(crate) fn new() -> Heap {
-        let resident = memory::resident().unwrap_or(0);
-        Heap(Mutex::new(Looks {
-            least: resident,
+    /// None where the allocator does not tell, and can't be told to give back.
+    pub(crate) fn new() -> Option<Heap> {
+        let (resident, used) = (memory::resident()?, memory::in_use()?);
+        Some(Heap(Mutex::new(Looks {
+            least: resident.saturating_sub(used),
             before: resident,
             next: Instant::now() + APART,
-        }))
+        })))
     }
 
     /// Gives back what there is, if that is worth it. Returns whether it is to be looked at again even if nothing
@@ -68,13 +69,15 @@ impl Heap {
         if begun < looks.next {
             return true;
         }
-        let Some(resident) = memory::resident() else {
+        let now = || memory::resident().zip(memory::in_use());
+        let Some((resident, used)) = now() else {
             return false;
         };
-        let verdict = looks.judge(resident, memory::free);
+        let verdict = looks.judge(resident, used);
         if verdict == Verdict::GiveBack {
             memory::give_back();
-            looks.given_back(memory::resident().unwrap_or(resident));
+            let (resident, used) = now().unwrap_or((resident, used));
+            looks.given_back(resident, used);
         }
         let took = begun.elapsed();
         looks.next = begun + (took * SHARE).max(APART);
@@ -83,26 +86,24 @@ impl Heap {
 }
 
 impl Looks {
-    /// `resident` is what is resident, `free` what the allocator has that nobody uses, resident or not. What both say
-    /// has grown since it was least and is free: so much may be given back, and not more.
-    fn judge(&mut self, resident: u64, free: impl FnOnce() -> u64) -> Verdict {
+    /// So much is resident, and so much of it in use.
+    fn judge(&mut self, resident: u64, used: u64) -> Verdict {
         let grows = resident > self.before + SLIGHT;
         self.before = resident;
-        self.least = self.least.min(resident);
-        if resident - self.least < WORTH {
+        let unused = resident.saturating_sub(used);
+        self.least = self.least.min(unused);
+        if unused - self.least < WORTH {
             Verdict::Rest
         } else if grows {
             Verdict::Wait
-        } else if free() < WORTH {
-            Verdict::Rest
         } else {
             Verdict::GiveBack
         }
     }
 
-    fn given_back(&mut self, resident: u64) {
-        self.least = resident;
+    fn given_back(&mut self, resident: u64, used: u64) {
         self.before = resident;
+        self.least = resident.saturating_sub(used);
     }
 }
 
@@ -112,54 +113,62 @@ mod tests {
 
     const MIB: u64 = 1024 * 1024;
 
-    fn looks(resident: u64) -> Looks {
+    /// At the beginning: 3 MiB, two of which are in use.
+    fn looks() -> Looks {
         Looks {
-            least: resident,
-            before: resident,
+            least: MIB,
+            before: 3 * MIB,
             next: Instant::now(),
         }
     }
 
     #[test]
-    fn what_has_grown_and_is_free_is_given_back_once_it_grows_no_more() {
-        let mut looks = looks(6 * MIB);
-        let unasked = || panic!("there is nothing to ask for");
-        assert_eq!(looks.judge(6 * MIB + WORTH - 1, unasked), Verdict::Rest);
-        assert_eq!(looks.judge(12 * MIB, unasked), Verdict::Wait);
-        assert_eq!(looks.judge(13 * MIB, unasked), Verdict::Wait);
+    fn what_is_free_is_given_back_once_memory_grows_no_more() {
+        let mut looks = looks();
+        assert_eq!(looks.judge(3 * MIB, 2 * MIB), Verdict::Rest);
         assert_eq!(
-            looks.judge(13 * MIB, || WORTH - 1),
+            looks.judge(12 * MIB, 11 * MIB),
             Verdict::Rest,
-            "it is in use"
+            "all is in use"
         );
-        assert_eq!(looks.judge(13 * MIB, || WORTH), Verdict::GiveBack);
-        looks.given_back(7 * MIB);
-        assert_eq!(looks.judge(7 * MIB, unasked), Verdict::Rest);
+        assert_eq!(
+            looks.judge(12 * MIB, 11 * MIB - WORTH + 1),
+            Verdict::Rest,
+            "it is not worth it"
+        );
+        assert_eq!(looks.judge(14 * MIB, 3 * MIB), Verdict::Wait);
+        assert_eq!(looks.judge(14 * MIB, 3 * MIB), Verdict::GiveBack);
+        looks.given_back(4 * MIB, 3 * MIB);
+        assert_eq!(looks.judge(4 * MIB, 3 * MIB), Verdict::Rest);
+    }
+
+    #[test]
+    fn what_is_freed_after_some_was_given_back_is_given_back_too() {
+        let mut looks = looks();
+        assert_eq!(looks.judge(12 * MIB, 9 * MIB), Verdict::Wait);
+        assert_eq!(looks.judge(12 * MIB, 9 * MIB), Verdict::GiveBack);
+        looks.given_back(10 * MIB, 9 * MIB);
+        assert_eq!(looks.judge(10 * MIB, 9 * MIB), Verdict::Rest);
+        assert_eq!(looks.judge(8 * MIB, 2 * MIB), Verdict::GiveBack);
     }
 
     #[test]
     fn what_could_not_be_given_back_is_not_tried_again() {
-        let mut looks = looks(6 * MIB);
-        assert_eq!(looks.judge(12 * MIB, || 5 * MIB), Verdict::Wait);
-        assert_eq!(looks.judge(12 * MIB, || 5 * MIB), Verdict::GiveBack);
-        looks.given_back(12 * MIB);
+        let mut looks = looks();
+        assert_eq!(looks.judge(3 * MIB, MIB), Verdict::GiveBack);
+        looks.given_back(3 * MIB, MIB);
         for _ in 0..3 {
-            assert_eq!(looks.judge(12 * MIB, || 5 * MIB), Verdict::Rest);
+            assert_eq!(looks.judge(3 * MIB, MIB), Verdict::Rest);
         }
-        // What goes by itself counts as the least, and what comes then as grown.
-        assert_eq!(looks.judge(8 * MIB, || 5 * MIB), Verdict::Rest);
-        assert_eq!(looks.judge(9 * MIB, || 5 * MIB), Verdict::Wait);
-        assert_eq!(looks.judge(9 * MIB, || 5 * MIB), Verdict::GiveBack);
     }
 
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[test]
     fn looks_are_apart() {
-        let heap = Heap::new();
+        let heap = Heap::new().unwrap();
         assert!(heap.look(), "it is too early, and to be looked at again");
         heap.0.lock().unwrap().next = Instant::now();
         heap.look();
-        assert!(heap.look());
-        let next = heap.0.lock().unwrap().next;
-        assert!(next > Instant::now());
+        assert!(heap.0.lock().unwrap().next > Instant::now());
     }
 }

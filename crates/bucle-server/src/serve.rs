@@ -463,7 +463,7 @@ impl Bound {
         let stop = Arc::new(Stop::default());
         let shared = Shared {
             census: Census::new(&self.options),
-            heap: Some(Arc::new(Heap::new())),
+            heap: Heap::new().map(Arc::new),
         };
         let job = Arc::new(Job {
             make_handler,

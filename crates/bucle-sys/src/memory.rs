@@ -28,27 +28,28 @@ fn own_pages(statm: &[u8]) -> Option<u64> {
     Some(resident.saturating_sub(shared))
 }
 
-/// How much the system's allocator has that nobody uses, in bytes, whether it is resident or not: 0 where that is
-/// not glibc, or the program has an allocator of its own.
+/// How much the system's allocator has given out, in bytes; `None` where that is not glibc, and nonsense where the
+/// program has an allocator of its own.
 ///
 /// It goes through all that is free, which takes microseconds for a hundred pieces and milliseconds for many
-/// thousands, while threads that allocate wait. More than 4 GiB are counted modulo that.
-pub fn free() -> u64 {
+/// thousands, while threads that allocate wait. It counts modulo 4 GiB.
+pub fn in_use() -> Option<u64> {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         // `mallinfo2`, which has wider numbers, is missing from glibc before 2.33.
         // SAFETY: it has no preconditions, and takes the allocator's locks.
         let info = unsafe { libc::mallinfo() };
-        u64::from(info.fordblks.cast_unsigned())
+        let pieces = info.uordblks.cast_unsigned();
+        Some(u64::from(pieces.wrapping_add(info.hblkhd.cast_unsigned())))
     }
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-    0
+    None
 }
 
 /// Gives the system every whole page in which nothing is in use; returns whether there was any. Nothing but time is
 /// lost: what is needed again comes back as zeros, a page at a time. Does nothing where the allocator is not glibc's.
 ///
-/// It takes as long as [`free`], and a microsecond or so for every piece that is given back.
+/// It takes as long as [`in_use`], and a microsecond or so for every piece that is given back.
 pub fn give_back() -> bool {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
@@ -89,7 +90,8 @@ mod tests {
             number += 1;
             number % 10 == 0
         });
-        assert!(free() > MUCH);
+        let used = in_use().unwrap();
+        assert!(used + MUCH < most, "{used} of {most} bytes are in use");
         assert!(give_back());
         let least = resident().unwrap();
         assert!(least + MUCH < most, "{least} of {most} bytes are left");
