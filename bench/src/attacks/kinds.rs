@@ -16,6 +16,9 @@ const HELD: Duration = Duration::from_secs(3);
 /// From one byte of a slow connection to its next.
 const DRIP: Duration = Duration::from_millis(200);
 
+/// What a wave may leave behind of memory, in KiB: what an allocator has that is not worth to be given back.
+const LEFT_BEHIND: u64 = 1024;
+
 /// A wave of an attack on one server.
 pub(super) struct Wave {
     pub(super) server: SocketAddr,
@@ -39,6 +42,8 @@ pub(super) struct Attack {
     pub(super) about: &'static str,
     /// More than this the server's own memory may not grow while it lasts, in KiB.
     pub(super) most_kib: u64,
+    /// More than this a wave may not leave behind of it, in KiB.
+    pub(super) left_kib: u64,
     /// The limit on open files that the server gets, if not this process's.
     pub(super) files: Option<u64>,
     /// Whether it says anything about others than Bucle.
@@ -52,6 +57,7 @@ pub(super) const ALL: &[Attack] = &[
         name: "slow-heads",
         about: "1,000 heads that come byte by byte and never end",
         most_kib: 4 * 1024,
+        left_kib: LEFT_BEHIND,
         files: None,
         for_all: true,
         wave: slow_heads,
@@ -60,6 +66,7 @@ pub(super) const ALL: &[Attack] = &[
         name: "slow-bodies",
         about: "1,000 bodies that come byte by byte",
         most_kib: 4 * 1024,
+        left_kib: LEFT_BEHIND,
         files: None,
         for_all: true,
         wave: slow_bodies,
@@ -68,6 +75,7 @@ pub(super) const ALL: &[Attack] = &[
         name: "slow-readers",
         about: "200 clients that read 10 MiB in drops",
         most_kib: 8 * 1024,
+        left_kib: LEFT_BEHIND,
         files: None,
         for_all: true,
         wave: slow_readers,
@@ -76,6 +84,7 @@ pub(super) const ALL: &[Attack] = &[
         name: "idle",
         about: "5,000 idle connections",
         most_kib: 4 * 1024,
+        left_kib: LEFT_BEHIND,
         files: None,
         for_all: true,
         wave: idle,
@@ -84,6 +93,7 @@ pub(super) const ALL: &[Attack] = &[
         name: "resets",
         about: "2,000 resets in the middle of an answer of 10 MiB",
         most_kib: 4 * 1024,
+        left_kib: LEFT_BEHIND,
         files: None,
         for_all: true,
         wave: resets,
@@ -92,6 +102,7 @@ pub(super) const ALL: &[Attack] = &[
         name: "connects",
         about: "100,000 connections from as many addresses as there are in 127.0.0.0/16, 50 at once",
         most_kib: 4 * 1024,
+        left_kib: LEFT_BEHIND,
         files: None,
         for_all: true,
         wave: connects,
@@ -100,6 +111,7 @@ pub(super) const ALL: &[Attack] = &[
         name: "pipelining",
         about: "50 clients that ask on and on and read nothing, and when nothing more is taken of them, 50 others",
         most_kib: 50 * 256,
+        left_kib: LEFT_BEHIND,
         files: None,
         for_all: true,
         wave: pipelining,
@@ -108,6 +120,7 @@ pub(super) const ALL: &[Attack] = &[
         name: "descriptors",
         about: "1,000 connections to a server that may have 512 files open",
         most_kib: 4 * 1024,
+        left_kib: LEFT_BEHIND,
         files: Some(512),
         for_all: true,
         wave: descriptors,
@@ -116,6 +129,8 @@ pub(super) const ALL: &[Attack] = &[
         name: "listing",
         about: "100 times the page of a folder of 50,000 names, by four clients",
         most_kib: 64 * 1024,
+        // The end of a thread's own heap is not given back by glibc.
+        left_kib: 3 * 1024,
         files: None,
         for_all: false,
         wave: listing,

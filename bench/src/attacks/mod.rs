@@ -41,9 +41,6 @@ const BAR: f64 = 3.0;
 /// How often an attack comes.
 const WAVES: usize = 3;
 
-/// What a wave may leave behind of memory, in KiB: what an allocator has that is not worth to be given back.
-const LEFT_BEHIND: u64 = 1024;
-
 /// What the part on attacks is asked for.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -259,7 +256,7 @@ impl Field<'_> {
             // The honest client has its own.
             let wanted = Held {
                 descriptors: before.descriptors + 1,
-                anonymous_kib: before.anonymous_kib + LEFT_BEHIND,
+                anonymous_kib: before.anonymous_kib + attack.left_kib,
             };
             // What others' allocators keep is told.
             match settled(&server, wanted, kind.name == "bucle") {

@@ -499,6 +499,8 @@ impl Bound {
                         .detach();
                 }
             })?;
+            // What the program needed to begin: it may have read a long command line.
+            bucle_sys::memory::give_back();
             if let Some(ready) = ready
                 && failure.is_none()
             {
