@@ -205,7 +205,7 @@ mod tests {
         let listed = |now| {
             Rc::new(Listed {
                 path: SitePath::decode("/folder/").unwrap(),
-                facts: Facts::of_open(&std::fs::File::open("/").unwrap()).unwrap(),
+                facts: Facts::of_open(std::fs::File::open("/").unwrap()).unwrap(),
                 written: now,
                 page: Bytes::from_static(b"a page"),
                 etag: String::new(),
