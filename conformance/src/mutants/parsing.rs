@@ -224,8 +224,8 @@ pub(super) const ALL: &[Mutant] = &[
         "field-trim",
         &[(
             FIELD,
-            "let value = chars::trim_end(value);",
-            "let value = if crate::off(\"field-trim\") { value } else { chars::trim_end(value) };",
+            "let value = chars::trim_end(padded);",
+            "let value = if crate::off(\"field-trim\") { padded } else { chars::trim_end(padded) };",
         )],
     ),
     // Hosts and targets.
@@ -628,8 +628,8 @@ pub(super) const ALL: &[Mutant] = &[
         "trailers-forbidden",
         &[(
             SECTION,
-            "if forbidden.iter().any(|met| met.times > 0) {",
-            "if forbidden.iter().any(|met| met.times > 0) && !crate::off(\"trailers-forbidden\") {",
+            "if forbidden.iter().any(|&kind| notable.times(kind) > 0) {",
+            "if forbidden.iter().any(|&kind| notable.times(kind) > 0) && !crate::off(\"trailers-forbidden\") {",
         )],
     ),
     mutant(

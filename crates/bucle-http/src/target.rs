@@ -71,11 +71,7 @@ pub(crate) fn parse(target: &[u8], method: Method) -> Result<Target, Error> {
 #[inline]
 fn parse_path(target: &[u8], from: usize) -> Target {
     let path_and_query = &target[from..];
-    // Most targets are short: a loop over them is quicker than a search that gets ready for more.
-    let length = path_and_query
-        .iter()
-        .position(|&byte| byte == b'?')
-        .unwrap_or(path_and_query.len());
+    let length = chars::path_run(path_and_query);
     Target {
         form: TargetForm::Origin,
         authority: from as u32,
@@ -132,7 +128,7 @@ pub(crate) fn check_host(host: &[u8]) -> Result<Option<u16>, Error> {
     let name_length = match host {
         [b'[', ..] => bracketed_length(host)?,
         _ => {
-            let mut length = chars::run(host, REG_NAME);
+            let mut length = chars::host_run(host);
             while let Some(b'%') = host.get(length) {
                 match &host[length + 1..] {
                     [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {}
