@@ -8,6 +8,7 @@ use std::sync::{Mutex, TryLockError};
 use std::time::{Duration, Instant};
 
 use bucle_sys::memory;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Less is not worth the trouble, in bytes.
 const WORTH: u64 = 512 * 1024;
@@ -18,9 +19,9 @@ const SLIGHT: u64 = 128 * 1024;
 /// From one look to the next, at least.
 const APART: Duration = Duration::from_millis(500);
 
-/// So many times as long as the last look took is waited for the next: looks at a heap of many pieces take long, and are
-/// seldom then.
-const SHARE: u32 = 1_000;
+/// So many times the processor time of the last look is waited for the next: looks at a heap of many pieces take milliseconds,
+/// and are seldom then.
+const SHARE: u32 = 10_000;
 
 /// The heap of the process, which its workers look at by turns.
 pub(crate) struct Heap(Mutex<Looks>);
@@ -69,6 +70,7 @@ impl Heap {
         if begun < looks.next {
             return true;
         }
+        let spent = processor_time();
         let now = || memory::resident().zip(memory::in_use());
         let Some((resident, used)) = now() else {
             return false;
@@ -79,10 +81,16 @@ impl Heap {
             let (resident, used) = now().unwrap_or((resident, used));
             looks.given_back(resident, used);
         }
-        let took = begun.elapsed();
-        looks.next = begun + (took * SHARE).max(APART);
+        let took = processor_time().saturating_sub(spent);
+        looks.next = begun + took.saturating_mul(SHARE).max(APART);
         verdict == Verdict::Wait
     }
+}
+
+/// That of this thread: on a busy machine, a look may last for long without being long.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 impl Looks {
