@@ -32,13 +32,17 @@ fn time_of(seconds: i64, nanoseconds: u32) -> Option<SystemTime> {
 }
 
 /// The entity tag of a state: `"size-mark"` in hexadecimal, where the mark mixes device, inode, size
-/// and time of modification without telling them; in a coding `"size-mark-br"`, since the bytes are
-/// others.
+/// and both times without telling them; in a coding `"size-mark-br"`, since the bytes are others.
+///
+/// The time of modification alone is not enough: who writes can set it back to what it was, and then
+/// other bytes would have the tag of those before.
 pub(crate) fn etag(facts: &Facts, coding: Option<Coding>, strong: bool) -> String {
-    let (seconds, nanoseconds) = facts.modified;
-    let parts = [facts.inode, facts.size, seconds as u64, nanoseconds.into()];
-    let mark = parts
+    let (modified, changed) = (facts.modified, facts.changed);
+    let times = [modified.0 as u64, changed.0 as u64];
+    let fractions = [modified.1, changed.1].map(u64::from);
+    let mark = [[facts.inode, facts.size], times, fractions]
         .into_iter()
+        .flatten()
         .fold(facts.device, |mark, part| mix(mark ^ part));
     let weak = if strong { "" } else { "W/" };
     let (dash, coding) = coding.map_or(("", ""), |coding| ("-", coding.name()));
@@ -62,17 +66,44 @@ pub(crate) fn last_modified(facts: &Facts, now: SystemTime) -> Option<SystemTime
 
 /// The `Content-Type` of a file by its name; text is UTF-8.
 pub(crate) fn content_type(path: &Path) -> String {
-    let kind = match mime_guess::from_path(path).first_raw() {
-        // RFC 9239.
-        Some("application/javascript") => "text/javascript",
-        Some(kind) => kind,
-        None => "application/octet-stream",
-    };
+    let kind = registered(path)
+        .or_else(|| mime_guess::from_path(path).first_raw())
+        .unwrap_or("application/octet-stream");
     if kind.starts_with("text/") {
         format!("{kind}; charset=utf-8")
     } else {
         kind.to_owned()
     }
+}
+
+/// The type of endings for which our list has none, or one from before it was registered.
+fn registered(path: &Path) -> Option<&'static str> {
+    let mut ending = [0; 4];
+    let written = path.extension()?.as_encoded_bytes();
+    let ending = ending.get_mut(..written.len())?;
+    ending.copy_from_slice(written);
+    ending.make_ascii_lowercase();
+    Some(match &*ending {
+        // RFC 9239.
+        b"js" | b"mjs" | b"cjs" => "text/javascript",
+        // RFC 8081.
+        b"woff" => "font/woff",
+        b"otf" => "font/otf",
+        // RFC 8216 and RFC 3555.
+        b"m3u8" => "application/vnd.apple.mpegurl",
+        b"ts" => "video/mp2t",
+        b"m4a" => "audio/mp4",
+        b"mid" | b"midi" => "audio/midi",
+        // RFC 8878 and RFC 6713.
+        b"zst" => "application/zstd",
+        b"tgz" => "application/gzip",
+        b"rpm" => "application/x-rpm",
+        b"stl" => "model/stl",
+        b"obj" => "model/obj",
+        // ECMA-426: a source map is JSON.
+        b"map" => "application/json",
+        _ => return None,
+    })
 }
 
 /// What a type gains by content codings.
@@ -100,14 +131,14 @@ pub(crate) fn gain(content_type: &str) -> Gain {
             "application",
             "json" | "xml" | "wasm" | "javascript" | "x-javascript" | "manifest+json"
             | "vnd.ms-fontobject" | "x-font-ttf" | "rtf" | "x-sh" | "toml" | "yaml" | "x-yaml"
-            | "sql" | "graphql" | "postscript",
+            | "sql" | "graphql" | "postscript" | "vnd.apple.mpegurl",
         ) => Gain::Text,
         ("application", form) if form.ends_with("+xml") || form.ends_with("+json") => Gain::Text,
         (
             "application",
             "gzip" | "x-gzip" | "zip" | "zstd" | "x-brotli" | "x-bzip2" | "x-bzip" | "x-xz"
             | "x-7z-compressed" | "vnd.rar" | "x-rar-compressed" | "java-archive" | "epub+zip"
-            | "pdf" | "x-compressed" | "font-woff",
+            | "pdf" | "x-compressed",
         ) => Gain::Packed,
         _ => Gain::Unknown,
     }
@@ -174,6 +205,15 @@ mod tests {
                 modified: (1_000_000_000, 6),
                 ..facts()
             },
+            // Written, and the time of modification set back.
+            Facts {
+                changed: (1_000_000_001, 500_000_000),
+                ..facts()
+            },
+            Facts {
+                changed: (1_000_000_000, 500_000_001),
+                ..facts()
+            },
         ] {
             assert_ne!(etag(&other, None, true), tag);
         }
@@ -204,7 +244,11 @@ mod tests {
             ("a.woff2", Gain::Packed),
             ("a.gz", Gain::Packed),
             ("a.br", Gain::Unknown),
-            ("a.zst", Gain::Unknown),
+            ("a.zst", Gain::Packed),
+            ("a.woff", Gain::Packed),
+            ("a.otf", Gain::Text),
+            ("a.m3u8", Gain::Text),
+            ("a.ts", Gain::Packed),
             ("a.zip", Gain::Packed),
             ("a.pdf", Gain::Packed),
         ] {
@@ -229,6 +273,16 @@ mod tests {
             ("a.woff2", "font/woff2"),
             ("a.wasm", "application/wasm"),
             ("a.tar.gz", "application/gzip"),
+            ("a.woff", "font/woff"),
+            ("a.OTF", "font/otf"),
+            ("a.js.map", "application/json"),
+            ("a.cjs", "text/javascript; charset=utf-8"),
+            ("live.m3u8", "application/vnd.apple.mpegurl"),
+            ("1.ts", "video/mp2t"),
+            ("a.m4a", "audio/mp4"),
+            ("a.zst", "application/zstd"),
+            ("a.tgz", "application/gzip"),
+            ("a.unheard-of", "application/octet-stream"),
             ("a", "application/octet-stream"),
             ("html", "application/octet-stream"),
         ] {
