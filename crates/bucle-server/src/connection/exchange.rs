@@ -282,9 +282,10 @@ impl<H: Handler> Connection<H> {
         limit.is_some_and(|limit| length.is_some_and(|length| length > limit))
     }
 
-    /// Whether more of the body came than any may have.
-    pub(super) fn body_is_over_limit(&self) -> bool {
-        self.is_over_limit(self.if_exchange(|exchange| exchange.received))
+    /// Whether more of the body came than any may have, or will have come with what is `announced`.
+    pub(super) fn body_is_over_limit(&self, announced: u64) -> bool {
+        let received = self.if_exchange(|exchange| exchange.received);
+        self.is_over_limit(Some(received.unwrap_or(0).saturating_add(announced)))
     }
 
     /// Keeps what came behind the body, if it is wanted.

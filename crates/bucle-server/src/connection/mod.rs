@@ -349,6 +349,7 @@ impl<H: Handler> Connection<H> {
                 begun += 1;
                 continue;
             }
+            let announced = parser.announced();
             // Behind its end, nothing is left of a request but whether there may be another, which is
             // known here.
             if progress.event != Event::End {
@@ -362,11 +363,15 @@ impl<H: Handler> Connection<H> {
             match progress.event {
                 Event::Body(range) => {
                     self.body_received(&input[base + range.start..base + range.end]);
-                    if self.body_is_over_limit() {
+                    if self.body_is_over_limit(announced) {
                         self.too_large(&input[used..], out);
                     }
                 }
                 Event::End => self.request_received(),
+                // A chunk's size came, and nothing of the chunk.
+                Event::NeedInput if announced > 0 && self.body_is_over_limit(announced) => {
+                    self.too_large(&input[used..], out);
+                }
                 Event::NeedInput if self.any(flag::EOF) => self.cut_short(out),
                 Event::NeedInput | Event::Paused => return used,
                 Event::Head | Event::Trailers => {}

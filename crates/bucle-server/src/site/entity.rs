@@ -11,13 +11,32 @@ use crate::site::root::Facts;
 /// not kept.
 pub(crate) const SETTLED: Duration = Duration::from_secs(2);
 
-/// Whether a file's state at `now` can be told from any later one.
+/// The same where the file system has the kernel's clock, which ticks at least a hundred times a second.
+const SETTLED_SOON: Duration = Duration::from_millis(50);
+
+/// What a file is written with at the least, in bytes a second: its times are those of the beginning of
+/// a call that may write all of it.
+const WRITE_RATE: u64 = 50_000_000;
+
+/// Whether a file's state at `now` can be told from any later one, whatever keeps it.
 pub(crate) fn settled(facts: &Facts, now: SystemTime) -> bool {
-    // By the time of the last change of anything: the other one can be set by anybody.
+    age(facts, now).is_some_and(|age| age >= SETTLED)
+}
+
+/// Whether it can be, if the file system has the kernel's clock: sooner, for a file that is not large.
+pub(crate) fn settled_soon(facts: &Facts, now: SystemTime) -> bool {
+    let writing = Duration::from_nanos(facts.size.saturating_mul(1_000_000_000 / WRITE_RATE));
+    let span = (SETTLED_SOON.saturating_add(writing)).min(SETTLED);
+    // Whole milliseconds are those of a coarse clock, most likely.
+    let fine = !facts.changed.1.is_multiple_of(1_000_000);
+    fine && age(facts, now).is_some_and(|age| age >= span)
+}
+
+/// How long ago a file was changed; by the time of the last change of anything, since the other one can
+/// be set by anybody.
+fn age(facts: &Facts, now: SystemTime) -> Option<Duration> {
     let (seconds, nanoseconds) = facts.changed;
-    time_of(seconds, nanoseconds)
-        .and_then(|changed| now.duration_since(changed).ok())
-        .is_some_and(|age| age >= SETTLED)
+    now.duration_since(time_of(seconds, nanoseconds)?).ok()
 }
 
 fn time_of(seconds: i64, nanoseconds: u32) -> Option<SystemTime> {
@@ -175,6 +194,22 @@ mod tests {
             ..facts()
         };
         assert!(settled(&old, at(0)));
+    }
+
+    #[test]
+    fn by_the_kernel_s_clock_it_is_settled_sooner_unless_it_is_large() {
+        let changed = (1_000_000_000, 500_000_001);
+        let small = Facts { changed, ..facts() };
+        assert!(!settled_soon(&small, at(550)));
+        assert!(settled_soon(&small, at(551)));
+        assert!(!settled_soon(&small, at(0)));
+        // A clock of milliseconds may be one of seconds.
+        assert!(!settled_soon(&facts(), at(551)));
+        for (size, milliseconds) in [(50_000_000, 1_550), (97_500_000, 2_500), (u64::MAX, 2_500)] {
+            let large = Facts { size, ..small };
+            assert!(!settled_soon(&large, at(milliseconds)), "{size}");
+            assert!(settled_soon(&large, at(milliseconds + 1)), "{size}");
+        }
     }
 
     #[test]
