@@ -11,6 +11,7 @@ use bucle_http::{Method, RequestHead, StatusCode, Version};
 use bucle_loop::{ExceptionContext, TaskHandle};
 use bucle_net::Embedded;
 
+use super::presence::Presence;
 use super::upgrade::Upgrade;
 use super::{Asked, Connection, Inner, Phase, Waits, flag};
 use crate::access_log::Record;
@@ -39,6 +40,8 @@ pub(super) struct Exchange {
     pub(super) drained: Option<Waker>,
     /// The connection leaves HTTP, or has left it.
     pub(super) upgrade: Option<Upgrade>,
+    /// Looks for a client that has ended its side.
+    pub(super) presence: Option<Presence>,
 }
 
 impl<H: Handler> Connection<H> {
@@ -157,6 +160,9 @@ impl<H: Handler> Connection<H> {
             });
         self.with_exchange(|exchange| exchange.task = Some(task.handle()));
         task.detach();
+        if self.any(flag::EOF) {
+            self.look_for_client();
+        }
     }
 
     #[cold]

@@ -23,6 +23,7 @@
 //! | `pieces` | parts of files, and files that a disk has to be waited for |
 //! | `ending` | refusals, the end of patience, stopping, lingering |
 //! | `upgrade` | leaving HTTP for another protocol |
+//! | `presence` | whether a client that has ended its side is still there |
 //! | `patience` | what is waited for, and how long |
 //! | `work` | what is held only while something is under way |
 //! | `driver` | the transport's callbacks |
@@ -33,6 +34,7 @@ mod ending;
 mod exchange;
 mod patience;
 mod pieces;
+mod presence;
 #[cfg(test)]
 mod tests;
 mod upgrade;
