@@ -167,6 +167,14 @@ pub(super) const ALL: &[Mutant] = &[
         )],
     ),
     mutant(
+        "body-announced",
+        &[(
+            CONNECTION,
+            "Event::NeedInput if announced > 0 &&",
+            "Event::NeedInput if !bucle_http::off(\"body-announced\") && announced > 0 &&",
+        )],
+    ),
+    mutant(
         "body-before-answer",
         &[(
             EXCHANGE,
