@@ -90,7 +90,7 @@ pub(super) const ALL: &[Mutant] = &[
         &[(
             ENDING,
             "if sending && !self.any(flag::EOF) {",
-            "if sending && !self.any(flag::EOF) && !bucle_http::off(\"linger\") {",
+            "if sending && bucle_http::off(\"linger\") {\n            self.transport().write(out);\n            self.transport().abort();\n        } else if sending && !self.any(flag::EOF) {",
         )],
     ),
     mutant(
@@ -170,8 +170,8 @@ pub(super) const ALL: &[Mutant] = &[
         "body-announced",
         &[(
             CONNECTION,
-            "Event::NeedInput if announced > 0 &&",
-            "Event::NeedInput if !bucle_http::off(\"body-announced\") && announced > 0 &&",
+            "let announced = parser.announced();",
+            "let announced = if bucle_http::off(\"body-announced\") { 0 } else { parser.announced() };",
         )],
     ),
     mutant(
