@@ -216,16 +216,16 @@ pub(super) const ALL: &[Mutant] = &[
         "head-limit",
         &[(
             SERVER,
-            "let limit = limits.head_bytes.min(MAX_HEAD_BYTES);",
-            "let limit = if crate::off(\"head-limit\") { MAX_HEAD_BYTES } else { limits.head_bytes.min(MAX_HEAD_BYTES) };",
+            "    limits.head_bytes.min(MAX_HEAD_BYTES)\n",
+            "    if crate::off(\"head-limit\") { MAX_HEAD_BYTES } else { limits.head_bytes.min(MAX_HEAD_BYTES) }\n",
         )],
     ),
     mutant(
         "field-trim",
         &[(
             FIELD,
-            "let value = chars::trim_end(value);",
-            "let value = if crate::off(\"field-trim\") { value } else { chars::trim_end(value) };",
+            "let value = chars::trim_end(padded);",
+            "let value = if crate::off(\"field-trim\") { padded } else { chars::trim_end(padded) };",
         )],
     ),
     // Hosts and targets.
@@ -628,8 +628,8 @@ pub(super) const ALL: &[Mutant] = &[
         "trailers-forbidden",
         &[(
             SECTION,
-            "if forbidden.iter().any(|met| met.times > 0) {",
-            "if forbidden.iter().any(|met| met.times > 0) && !crate::off(\"trailers-forbidden\") {",
+            "if forbidden.iter().any(|&kind| notable.times(kind) > 0) {",
+            "if forbidden.iter().any(|&kind| notable.times(kind) > 0) && !crate::off(\"trailers-forbidden\") {",
         )],
     ),
     mutant(

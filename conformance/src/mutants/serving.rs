@@ -3,7 +3,7 @@
 use super::{Mutant, mutant};
 
 const HEAD: &str = "crates/bucle-http/src/head.rs";
-const FIELD: &str = "crates/bucle-http/src/field.rs";
+const NOTABLE: &str = "crates/bucle-http/src/notable.rs";
 const CONNECTION: &str = "crates/bucle-server/src/connection/mod.rs";
 const EXCHANGE: &str = "crates/bucle-server/src/connection/exchange.rs";
 const ENDING: &str = "crates/bucle-server/src/connection/ending.rs";
@@ -24,8 +24,8 @@ pub(super) const ALL: &[Mutant] = &[
         "expect-old",
         &[(
             HEAD,
-            "http11 && notable.expect.times > 0",
-            "(http11 || crate::off(\"expect-old\")) && notable.expect.times > 0",
+            "self.expects_continue = http11\n",
+            "self.expects_continue = (http11 || crate::off(\"expect-old\"))\n",
         )],
     ),
     mutant(
@@ -58,7 +58,7 @@ pub(super) const ALL: &[Mutant] = &[
         &[(
             HEAD,
             "let http11 = self.version == Version::Http11;",
-            "let http11 = self.version == Version::Http11;\n        let connection = field::ConnectionOptions { keep_alive: connection.keep_alive && !crate::off(\"keep-old\"), ..connection };",
+            "let http11 = self.version == Version::Http11;\n        let connection = crate::notable::ConnectionOptions { keep_alive: connection.keep_alive && !crate::off(\"keep-old\"), ..connection };",
         )],
     ),
     mutant(
@@ -72,7 +72,7 @@ pub(super) const ALL: &[Mutant] = &[
     mutant(
         "close-list",
         &[(
-            FIELD,
+            NOTABLE,
             "for option in value.split(|&byte| byte == b',') {\n            let option = chars::trim(option);",
             "for option in value.split(|&byte| byte == b',') {\n            let option = if crate::off(\"close-list\") { value } else { chars::trim(option) };",
         )],

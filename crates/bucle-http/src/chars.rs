@@ -1,5 +1,5 @@
-//! Classes of bytes, as a table of 256 entries, and searches for the end of a name, a target or
-//! a value that look at eight bytes at a time.
+//! Classes of bytes, as a table of 256 entries, and searches that look at eight or sixteen bytes at a
+//! time.
 
 /// `tchar` (RFC 9110 section 5.6.2).
 pub(crate) const TOKEN: u8 = 1;
@@ -70,39 +70,45 @@ pub(crate) fn run(bytes: &[u8], class: u8) -> usize {
         .unwrap_or(bytes.len())
 }
 
-const ONES: u64 = u64::MAX / 255;
-const HIGHS: u64 = ONES << 7;
+/// One in each byte of a word, and each byte's high bit.
+pub(crate) const ONES: u64 = u64::MAX / 255;
+pub(crate) const HIGHS: u64 = ONES << 7;
 
-/// The high bit of each byte of `word` that is `byte`, for bytes below 0x80.
+/// Two words of eight bytes each, the first bytes lowest.
 #[inline]
-fn is_each(word: u64, byte: u8) -> u64 {
-    !((word ^ (ONES * u64::from(byte))) + ONES * 0x7f)
+pub(crate) fn words(block: &[u8; 16]) -> [u64; 2] {
+    let both = u128::from_le_bytes(*block);
+    [both as u64, (both >> 64) as u64]
 }
 
-/// The high bit of each byte of `word` that is at least `byte`, for bytes below 0x80.
+/// How many of sixteen bytes, from the first one on, are letters and hyphens: names have hardly anything else.
 #[inline]
-fn at_least_each(word: u64, byte: u8) -> u64 {
-    word + ONES * u64::from(0x80 - byte)
+pub(crate) fn letters_run(words: [u64; 2]) -> usize {
+    first(words.map(|word| {
+        let hyphens = !at_least(word ^ (ONES * u64::from(b'-')), 1);
+        !(letters(word) | hyphens) | word
+    }))
 }
 
-/// `run(bytes, TOKEN)`, eight letters and hyphens at a time: names have hardly anything else.
+/// The place of the first byte whose high bit is set, among sixteen; 16 if there is none.
 #[inline]
-pub(crate) fn name_run(bytes: &[u8]) -> usize {
-    let (words, _) = bytes.as_chunks::<8>();
-    let mut at = 0;
-    for word in words {
-        let word = u64::from_le_bytes(*word);
-        let low = word & !HIGHS;
-        let lower = low | (ONES * 0x20);
-        let letters = at_least_each(lower, b'a') & !at_least_each(lower, b'z' + 1);
-        let others = !((letters | is_each(low, b'-')) & !word) & HIGHS;
-        if others != 0 {
-            at += (others.trailing_zeros() / 8) as usize;
-            break;
-        }
-        at += 8;
-    }
-    at + run(&bytes[at..], TOKEN)
+fn first(high_bits: [u64; 2]) -> usize {
+    let [low, high] = high_bits.map(|bits| u128::from(bits & HIGHS));
+    ((low | (high << 64)).trailing_zeros() / 8) as usize
+}
+
+/// The high bit of each byte of `word` that is at least `byte`, up to the first byte of 0x80 and above: a carry may have reached
+/// those above it. Enough for a search that ends there anyway.
+#[inline]
+fn at_least(word: u64, byte: u8) -> u64 {
+    word.wrapping_add(ONES * u64::from(0x80 - byte))
+}
+
+/// The high bit of each byte of `word` that is a letter, under the terms of [`at_least`].
+#[inline]
+fn letters(word: u64) -> u64 {
+    let lower = word | (ONES * 0x20);
+    at_least(lower, b'a') & !at_least(lower, b'z' + 1)
 }
 
 /// The high bit of the lowest byte of `word` that is less than `byte`, and perhaps of some above it: a borrow may have reached
@@ -118,24 +124,61 @@ fn first_that_is(word: u64, byte: u8) -> u64 {
     first_below(word ^ (ONES * u64::from(byte)), 1)
 }
 
-/// `run(bytes, TARGET)`, eight bytes at a time.
+/// `run(bytes, TARGET)`, sixteen bytes at a time.
 #[inline]
 pub(crate) fn target_run(bytes: &[u8]) -> usize {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (i, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // Quotation mark and number sign differ in their lowest bit, angle brackets in the next.
-        let others = first_below(word, b'!')
+    // Quotation mark and number sign differ in their lowest bit, angle brackets in the next.
+    let others = |word: u64| {
+        first_below(word, b'!')
             | first_that_is(word | ONES, b'#')
             | first_that_is(word | (ONES * 2), b'>')
-            | first_that_is(word, 0x7f)
-            | word;
-        let others = others & HIGHS;
-        if others != 0 {
-            return i * 8 + (others.trailing_zeros() / 8) as usize;
+            | at_least(word, 0x7f)
+            | word
+    };
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    for (i, block) in blocks.iter().enumerate() {
+        let words = words(block);
+        let others = [others(words[0]) & HIGHS, others(words[1]) & HIGHS];
+        if others[0] | others[1] != 0 {
+            return i * 16 + first(others);
         }
     }
     bytes.len() - rest.len() + run(rest, TARGET)
+}
+
+/// `run(bytes, REG_NAME)`, eight letters, digits, hyphens and dots at a time: most hosts have nothing else.
+#[inline]
+pub(crate) fn host_run(bytes: &[u8]) -> usize {
+    let (words, _) = bytes.as_chunks::<8>();
+    let mut at = 0;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        // From hyphen to nine, without the slash.
+        let digits = at_least(word, b'-') & !at_least(word, b'9' + 1);
+        let digits = digits & at_least(word ^ (ONES * u64::from(b'/')), 1);
+        let others = (!(letters(word) | digits) | word) & HIGHS;
+        if others != 0 {
+            at += (others.trailing_zeros() / 8) as usize;
+            break;
+        }
+        at += 8;
+    }
+    at + run(&bytes[at..], REG_NAME)
+}
+
+/// The place of the first question mark, or the end. The bytes are all of [`TARGET`].
+#[inline]
+pub(crate) fn path_run(bytes: &[u8]) -> usize {
+    // Most targets are short: this is quicker than a search that gets ready for more.
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        let marks = first_that_is(u64::from_le_bytes(*word), b'?') & HIGHS;
+        if marks != 0 {
+            return i * 8 + (marks.trailing_zeros() / 8) as usize;
+        }
+    }
+    let mark = rest.iter().position(|&byte| byte == b'?');
+    bytes.len() - rest.len() + mark.unwrap_or(rest.len())
 }
 
 /// `run(bytes, VALUE)`, sixteen bytes at a time (the compiler makes vectors of it), and eight at the end.
@@ -210,6 +253,8 @@ pub(crate) fn ascii(bytes: &[u8]) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -222,11 +267,61 @@ mod tests {
                     for other in [filler, b'\r', b':', b' '] {
                         bytes[(at + 3) % 40] = other;
                         assert_eq!(value_run(&bytes), run(&bytes, VALUE), "{bytes:?}");
-                        assert_eq!(name_run(&bytes), run(&bytes, TOKEN), "{bytes:?}");
                         assert_eq!(target_run(&bytes), run(&bytes, TARGET), "{bytes:?}");
+                        assert_eq!(host_run(&bytes), run(&bytes, REG_NAME), "{bytes:?}");
+                        let start = bytes.first_chunk().expect("40 bytes");
+                        assert_eq!(
+                            letters_run(words(start)),
+                            letters_one_by_one(start),
+                            "{bytes:?}"
+                        );
                     }
                 }
             }
+        }
+    }
+
+    fn letters_one_by_one(bytes: &[u8]) -> usize {
+        let is_it = |byte: &&u8| byte.is_ascii_alphabetic() || **byte == b'-';
+        bytes.iter().take_while(is_it).count()
+    }
+
+    #[test]
+    fn a_path_ends_at_the_first_question_mark() {
+        for length in 0..40 {
+            assert_eq!(path_run(&vec![b'a'; length]), length);
+            for mark in 0..length {
+                for other in (0..128u8).filter(|&byte| is(byte, TARGET)) {
+                    let mut target = vec![other; length];
+                    target[mark] = b'?';
+                    let expected = if other == b'?' { 0 } else { mark };
+                    assert_eq!(path_run(&target), expected, "{target:?}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn many_random_ones_are_as_one_at_a_time(bytes: Vec<u8>, start: [u8; 16]) {
+            prop_assert_eq!(value_run(&bytes), run(&bytes, VALUE));
+            prop_assert_eq!(target_run(&bytes), run(&bytes, TARGET));
+            prop_assert_eq!(host_run(&bytes), run(&bytes, REG_NAME));
+            prop_assert_eq!(letters_run(words(&start)), letters_one_by_one(&start));
+        }
+
+        #[test]
+        fn nearly_right_ones_are_as_one_at_a_time(
+            name in "[A-Za-z-]{0,30}", host in "[A-Za-z0-9.-]{0,40}", target in "[!-~]{0,60}", end in ".{0,20}",
+        ) {
+            let bytes = |text: String| [text.as_bytes(), end.as_bytes(), &[b' '; 16]].concat();
+            let (name, host, target) = (bytes(name), bytes(host), bytes(target));
+            prop_assert_eq!(target_run(&target), run(&target, TARGET));
+            prop_assert_eq!(host_run(&host), run(&host, REG_NAME));
+            let start = name.first_chunk().expect("at least sixteen");
+            prop_assert_eq!(letters_run(words(start)), letters_one_by_one(start));
         }
     }
 

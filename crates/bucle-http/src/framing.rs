@@ -1,7 +1,8 @@
 //! How long a message's body is (RFC 9112 section 6).
 
 use crate::chars::{self, TOKEN};
-use crate::field::{Field, Notable};
+use crate::field::Field;
+use crate::notable::{Kind, Notable};
 use crate::{Error, Version};
 
 /// What says where a body ends.
@@ -25,8 +26,8 @@ pub(crate) fn framing(
     section: &[u8],
     version: Version,
 ) -> Result<Framing, Error> {
-    let lengths = notable.content_length.times;
-    let encodings = notable.transfer_encoding.times;
+    let lengths = notable.times(Kind::ContentLength);
+    let encodings = notable.times(Kind::TransferEncoding);
     if lengths | encodings == 0 {
         return Ok(Framing::None);
     }
@@ -42,8 +43,8 @@ pub(crate) fn framing(
     if lengths > 1 {
         return Err(Error::RepeatedContentLength);
     }
-    let value = notable.content_length.value(fields, section);
-    parse_length(value.unwrap_or_default()).map(Framing::Length)
+    let value = &section[notable.range(Kind::ContentLength, fields)];
+    parse_length(value).map(Framing::Length)
 }
 
 /// `Content-Length`: digits, and not over 2^63-1, so that it fits a file offset.

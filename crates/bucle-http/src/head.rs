@@ -4,8 +4,9 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::chars::{self, TOKEN};
-use crate::field::{self, Field, Fields, Notable};
+use crate::field::{self, Field, Fields};
 use crate::framing::{self, Framing};
+use crate::notable::{Kind, Notable};
 use crate::section::Section;
 use crate::target::{self, Target, TargetForm};
 use crate::{Error, Limits, Method, Version};
@@ -76,7 +77,15 @@ impl RequestHead {
     /// CONNECT.
     #[inline]
     pub fn path(&self) -> &str {
-        chars::ascii(self.path_bytes())
+        let path = self.target.path_range();
+        if path.is_empty() {
+            return chars::ascii(self.path_bytes());
+        }
+        // Checked together with what is before it: from where the memory begins, whole words at a time
+        // are looked at, while bytes are up to the next word.
+        let target = self.method_length + 1;
+        let text = chars::ascii(self.bytes(&(0..target + path.end)));
+        text.get(target + path.start..).unwrap_or_default()
     }
 
     /// [`path`](RequestHead::path) as bytes, for whom text is of no use.
@@ -224,11 +233,11 @@ impl RequestHead {
 /// A head that is well-formed, before anybody asked what it means.
 struct Lines {
     length: usize,
+    method: Method,
     method_length: usize,
     target_length: usize,
     major: u8,
     minor: u8,
-    notable: Notable,
 }
 
 impl RequestHead {
@@ -260,13 +269,15 @@ impl RequestHead {
     pub(crate) fn parse(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, Error> {
         self.section.clear();
         self.trailers.clear();
-        let Some(lines) = parse_lines(input, limits, &mut self.section.fields) else {
+        let mut notable = Notable::default();
+        let fields = &mut self.section.fields;
+        let Some(lines) = parse_lines(input, limits, fields, &mut notable) else {
             self.clear();
             return Ok(None);
         };
         let length = lines.length;
         self.section.bytes.extend_from_slice(&input[..length]);
-        if let Err(error) = self.interpret(&lines) {
+        if let Err(error) = self.interpret(&lines, &notable) {
             self.clear();
             return Err(error);
         }
@@ -275,11 +286,10 @@ impl RequestHead {
 
     /// What the lines mean, in this order: version, target, host, framing, expectation.
     #[inline]
-    fn interpret(&mut self, lines: &Lines) -> Result<(), Error> {
+    fn interpret(&mut self, lines: &Lines, notable: &Notable) -> Result<(), Error> {
         let Lines {
             method_length,
             target_length,
-            notable,
             ..
         } = lines;
         let bytes = &self.section.bytes[..];
@@ -291,15 +301,15 @@ impl RequestHead {
         };
         self.method_length = *method_length;
         self.target_length = *target_length;
-        self.method = Method::from_bytes(&bytes[..*method_length]);
+        self.method = lines.method;
         let target = &bytes[method_length + 1..method_length + 1 + target_length];
         self.target = target::parse(target, self.method)?;
 
-        match notable.host.times {
+        match notable.times(Kind::Host) {
             0 if self.version == Version::Http10 => self.host = 0..0,
             0 => return Err(Error::MissingHost),
             1 => {
-                let host = notable.host.range(fields);
+                let host = notable.range(Kind::Host, fields);
                 target::check_host(&bytes[host.clone()])?;
                 self.host = host;
             }
@@ -312,16 +322,18 @@ impl RequestHead {
             return Err(Error::ContentInConnect);
         }
 
-        let connection = notable.connection;
+        let connection = notable.connection(fields, bytes);
         let http11 = self.version == Version::Http11;
         self.keep_alive = !connection.close
             && (http11 || connection.keep_alive)
             && self.method != Method::Connect;
-        self.selective = notable.selective;
-        self.takes_trailers = http11 && notable.trailers;
-        self.upgrade = http11 && connection.upgrade && notable.upgrade.times > 0;
-        self.expects_continue =
-            http11 && notable.expect.times > 0 && expects_continue(fields, bytes)? && has_body;
+        self.selective = notable.times(Kind::Selective) > 0;
+        self.takes_trailers = http11 && notable.takes_trailers(fields, bytes);
+        self.upgrade = http11 && connection.upgrade && notable.times(Kind::Upgrade) > 0;
+        self.expects_continue = http11
+            && notable.times(Kind::Expect) > 0
+            && expects_continue(fields, bytes)?
+            && has_body;
         Ok(())
     }
 
@@ -362,54 +374,67 @@ fn expects_continue(fields: &[Field], section: &[u8]) -> Result<bool, Error> {
 
 /// Parses request line and field lines.
 #[inline]
-fn parse_lines(input: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Option<Lines> {
-    let method_length = match input {
-        [b'G', b'E', b'T', b' ', ..] => 3,
-        _ => chars::run(input, TOKEN),
+fn parse_lines(
+    input: &[u8],
+    limits: &Limits,
+    fields: &mut Vec<Field>,
+    notable: &mut Notable,
+) -> Option<Lines> {
+    let (method, method_length) = match input.first_chunk() {
+        Some(b"GET ") => (Method::Get, 3),
+        _ => {
+            let length = chars::run(input, TOKEN);
+            (Method::from_bytes(&input[..length]), length)
+        }
     };
-    let rest = input.get(method_length..)?;
-    let [b' ', rest @ ..] = rest else { return None };
+    let [b' ', rest @ ..] = input.get(method_length..)? else {
+        return None;
+    };
     let target_length = chars::target_run(rest);
-    let [b' ', rest @ ..] = rest.get(target_length..)? else {
-        return None;
+    let version = rest.get(target_length..)?.first_chunk::<11>()?;
+    let (major, minor) = if version == b" HTTP/1.1\r\n" {
+        (1, 1)
+    } else {
+        parse_version(version)?
     };
-    let [
-        b'H',
-        b'T',
-        b'T',
-        b'P',
-        b'/',
-        major,
-        b'.',
-        minor,
-        b'\r',
-        b'\n',
-        ..,
-    ] = rest
-    else {
-        return None;
-    };
-    let (major, minor) = (major.wrapping_sub(b'0'), minor.wrapping_sub(b'0'));
-    if major > 9
-        || minor > 9
-        || method_length == 0
+    if method_length == 0
         || target_length == 0
         || method_length > limits.method_bytes
         || target_length > limits.target_bytes
     {
         return None;
     }
-    let mut notable = Notable::default();
     let at = method_length + target_length + 12;
-    let length = field::parse(input, at, limits.fields, fields, &mut notable)?;
+    let length = field::parse(input, at, limits.fields, fields, notable)?;
     Some(Lines {
         length,
+        method,
         method_length,
         target_length,
         major,
         minor,
-        notable,
     })
+}
+
+/// The digits of the version at the end of a request line.
+#[cold]
+fn parse_version(end: &[u8; 11]) -> Option<(u8, u8)> {
+    match end {
+        [
+            b' ',
+            b'H',
+            b'T',
+            b'T',
+            b'P',
+            b'/',
+            major @ b'0'..=b'9',
+            b'.',
+            minor @ b'0'..=b'9',
+            b'\r',
+            b'\n',
+        ] => Some((major - b'0', minor - b'0')),
+        _ => None,
+    }
 }
 
 impl fmt::Debug for RequestHead {

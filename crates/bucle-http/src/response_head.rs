@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::chars::{self, VALUE};
-use crate::field::{self, Fields, Notable};
+use crate::field::{self, Fields};
 use crate::framing::{self, Framing};
+use crate::notable::Notable;
 use crate::section::Section;
 use crate::{Error, Limits, StatusCode, Version};
 
@@ -155,7 +156,7 @@ impl ResponseHead {
         };
         self.status = StatusCode::from_u16(line.code).ok_or(Error::StatusLine)?;
         self.reason_length = line.reason_length;
-        let connection = notable.connection;
+        let connection = notable.connection(&self.section.fields, &self.section.bytes);
         self.keep_alive =
             !connection.close && (self.version == Version::Http11 || connection.keep_alive);
         self.framing = if matches!(line.code, 100..=199 | 204) {

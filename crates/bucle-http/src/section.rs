@@ -1,6 +1,7 @@
 //! [`Section`]: the bytes of a head and where its fields stand in them, kept for reuse.
 
-use crate::field::{self, Field, Fields, Notable};
+use crate::field::{self, Field, Fields};
+use crate::notable::{Kind, Notable};
 use crate::{Error, Limits};
 
 /// Capacity that is kept for the next head, in bytes and in fields. What a few huge heads needed is
@@ -47,12 +48,8 @@ impl Section {
         self.clear();
         let mut notable = Notable::default();
         let length = field::parse(input, 0, limits.fields, &mut self.fields, &mut notable);
-        let forbidden = [
-            notable.host,
-            notable.content_length,
-            notable.transfer_encoding,
-        ];
-        if forbidden.iter().any(|met| met.times > 0) {
+        let forbidden = [Kind::Host, Kind::ContentLength, Kind::TransferEncoding];
+        if forbidden.iter().any(|&kind| notable.times(kind) > 0) {
             self.fields.clear();
             return Err(Error::ForbiddenTrailer);
         }

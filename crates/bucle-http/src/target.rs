@@ -1,6 +1,7 @@
 //! The four forms of a request target (RFC 9112 section 3.2), and hosts.
 
 use std::net::Ipv6Addr;
+use std::ops::Range;
 
 use crate::chars::{self, REG_NAME};
 use crate::{Error, Method};
@@ -39,9 +40,13 @@ impl Target {
     /// Empty where the target has none.
     #[inline]
     pub(crate) fn path(self, target: &[u8]) -> &[u8] {
-        target
-            .get(self.path as usize..self.path_end as usize)
-            .unwrap_or_default()
+        target.get(self.path_range()).unwrap_or_default()
+    }
+
+    /// Where the path stands in the target.
+    #[inline]
+    pub(crate) fn path_range(self) -> Range<usize> {
+        self.path as usize..self.path_end as usize
     }
 
     /// Without the question mark.
@@ -71,11 +76,7 @@ pub(crate) fn parse(target: &[u8], method: Method) -> Result<Target, Error> {
 #[inline]
 fn parse_path(target: &[u8], from: usize) -> Target {
     let path_and_query = &target[from..];
-    // Most targets are short: a loop over them is quicker than a search that gets ready for more.
-    let length = path_and_query
-        .iter()
-        .position(|&byte| byte == b'?')
-        .unwrap_or(path_and_query.len());
+    let length = chars::path_run(path_and_query);
     Target {
         form: TargetForm::Origin,
         authority: from as u32,
@@ -132,7 +133,7 @@ pub(crate) fn check_host(host: &[u8]) -> Result<Option<u16>, Error> {
     let name_length = match host {
         [b'[', ..] => bracketed_length(host)?,
         _ => {
-            let mut length = chars::run(host, REG_NAME);
+            let mut length = chars::host_run(host);
             while let Some(b'%') = host.get(length) {
                 match &host[length + 1..] {
                     [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {}

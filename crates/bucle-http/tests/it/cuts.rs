@@ -64,6 +64,21 @@ proptest! {
         let input = input.as_bytes();
         prop_assert_eq!(serve(input, &[]).said, serve(input, &ascending(cuts, input.len())).said);
     }
+
+    #[test]
+    fn long_lines_with_one_byte_changed(
+        lines in prop::collection::vec("[A-Za-z-]{1,20}:[ \t]{0,2}[ -~\t]{0,250}\r\n", 0..6),
+        change: (prop::sample::Index, u8),
+        cuts: Vec<prop::sample::Index>,
+    ) {
+        let mut input = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", lines.concat()).into_bytes();
+        for byte in [change.1, b'\r', b'\n', b'\t', b':'] {
+            let at = change.0.index(input.len());
+            input[at] = byte;
+            let cuts = ascending(cuts.clone(), input.len());
+            prop_assert_eq!(serve(&input, &[]).said, serve(&input, &cuts).said);
+        }
+    }
 }
 
 #[test]
