@@ -2,7 +2,8 @@
 //! below `/static/` are files.
 //!
 //! One thread, one loop, every connection a state machine on it. A handler is an `async fn`: what
-//! takes its time takes nobody else's. Ctrl-C ends it, once the answers under way are finished.
+//! takes its time takes nobody else's. Ctrl-C or SIGTERM ends it, once the answers under way are
+//! finished.
 //!
 //! ```text
 //! cargo run --package bucle --example 04_server -- 127.0.0.1:8080 examples
@@ -14,8 +15,7 @@ use std::io;
 use std::time::Duration;
 
 use bucle::server::{Request, Response, Routes, Server, Site};
-
-const SIGINT: i32 = 2;
+use bucle::signal::{SIGINT, SIGTERM};
 
 /// A plain function: it has its answer at hand.
 fn index(_: Request) -> Response {
@@ -65,11 +65,13 @@ async fn main() -> io::Result<()> {
 
     // By hand, to show it; `run` in place of `serve` does this and more by itself.
     let stop: bucle::Future<()> = bucle::Future::new();
-    let signalled = stop.clone();
-    bucle::get_running_loop().add_signal_handler(SIGINT, move || {
-        // A second one finds it set.
-        let _ = signalled.set_result(());
-    })?;
+    for signal in [SIGINT, SIGTERM] {
+        let signalled = stop.clone();
+        bucle::get_running_loop().add_signal_handler(signal, move || {
+            // A second one finds it set.
+            let _ = signalled.set_result(());
+        })?;
+    }
     println!("listening at http://{}", server.addresses()[0]);
     let _ = stop.await;
     let outcome = server.shutdown(Duration::from_secs(10)).await;

@@ -54,6 +54,11 @@ impl Machine {
         }
     }
 
+    /// Whether others used it before the first sample, so much that it shows in what was measured.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.load > 0.5 * self.cpus as f64
+    }
+
     /// In one line.
     pub(crate) fn line(&self) -> String {
         let kind = if self.virtual_machine {

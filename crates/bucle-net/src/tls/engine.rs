@@ -1,4 +1,4 @@
-//! The one file that knows rustls: [`ServerContext`] and [`ClientContext`], and the [`Session`] of a
+//! The file that knows rustls, with `anybody`: [`ServerContext`] and [`ClientContext`], and the [`Session`] of a
 //! connection, which turns bytes into other bytes and does no I/O.
 
 use std::fmt;
@@ -17,6 +17,7 @@ use rustls::{ClientConfig, ClientConnection, Connection, HandshakeKind, InvalidM
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
 use super::TlsInfo;
+use super::anybody::Anybody;
 use super::transport::Patience;
 use crate::Address;
 
@@ -41,7 +42,7 @@ const SYSTEM_ROOTS: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 
-fn provider() -> Arc<CryptoProvider> {
+pub(super) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     PROVIDER
         .get_or_init(|| Arc::new(ring::default_provider()))
@@ -382,6 +383,7 @@ pub struct ClientContext {
 /// Builds a [`ClientContext`].
 pub struct ClientContextBuilder {
     roots: RootCertStore,
+    unverified: bool,
     identity: Option<Identity>,
     alpn: Vec<Vec<u8>>,
     patience: Patience,
@@ -409,6 +411,7 @@ impl ClientContext {
     pub fn builder() -> ClientContextBuilder {
         ClientContextBuilder {
             roots: RootCertStore::empty(),
+            unverified: false,
             identity: None,
             alpn: Vec::new(),
             patience: PATIENCE,
@@ -417,6 +420,16 @@ impl ClientContext {
 }
 
 impl ClientContextBuilder {
+    /// Takes any certificate, whoever made it, for whatever name, however old: what is sent is
+    /// encrypted, but to nobody knows whom. For measurements and tests of servers that one has
+    /// started oneself; anywhere else name whom to trust by [`roots_pem`](Self::roots_pem). Python's
+    /// `check_hostname = False` with `ssl.CERT_NONE`.
+    #[must_use]
+    pub fn dangerously_trust_anybody(mut self) -> Self {
+        self.unverified = true;
+        self
+    }
+
     /// Trusts whom the system trusts: the file that `SSL_CERT_FILE` names, or the system's own.
     /// Certificates in it that can't be used are passed over.
     ///
@@ -499,19 +512,26 @@ impl ClientContextBuilder {
     /// that are none, for a time-out of nothing.
     pub fn build(self) -> io::Result<ClientContext> {
         check(self.patience)?;
-        if self.roots.is_empty() {
+        if self.roots.is_empty() && !self.unverified {
             return Err(invalid(
                 "nobody is trusted: give `system_roots`, or `roots_pem` with the certificates that \
                  sign your servers'",
             ));
         }
-        let verifier = WebPkiServerVerifier::builder_with_provider(self.roots.into(), provider())
-            .build()
-            .map_err(invalid)?;
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .map_err(invalid)?
-            .with_webpki_verifier(verifier);
+            .map_err(invalid)?;
+        let builder = if self.unverified {
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Anybody))
+        } else {
+            let verifier =
+                WebPkiServerVerifier::builder_with_provider(self.roots.into(), provider())
+                    .build()
+                    .map_err(invalid)?;
+            builder.with_webpki_verifier(verifier)
+        };
         let mut config = match self.identity {
             None => builder.with_no_client_auth(),
             Some(identity) => builder

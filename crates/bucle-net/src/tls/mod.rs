@@ -18,10 +18,11 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `engine` | rustls, and nobody else knows it |
+//! | `engine`, `anybody` | rustls, and nobody else knows it |
 //! | `transport` | the layer: [`Transport`] upwards, [`Protocol`](crate::Protocol) downwards |
 //! | `start` | how a layer comes to be put in |
 
+mod anybody;
 mod engine;
 mod start;
 mod transport;

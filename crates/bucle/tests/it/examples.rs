@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::{ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 /// No wait in these tests is shorter; none of them is about speed.
 const WATCHDOG: Duration = Duration::from_secs(60);
 
@@ -195,9 +197,13 @@ impl Serving {
     }
 
     /// Ends it as Ctrl-C does, and gives what it still had to say.
-    fn stop(mut self) -> String {
+    fn stop(self) -> String {
+        self.stop_by(Signal::INT)
+    }
+
+    fn stop_by(mut self, signal: Signal) -> String {
         let pid = rustix::process::Pid::from_child(&self.child.0);
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).unwrap();
         assert!(self.child.0.wait().unwrap().success());
@@ -219,6 +225,9 @@ fn server() {
     assert!(ask("DELETE /echo", "").starts_with("HTTP/1.1 405 "));
     assert!(ask("GET /nothing", "").starts_with("HTTP/1.1 404 "));
     assert_eq!(server.stop(), "stopped: Drained\n");
+    // A service manager sends another signal than Ctrl-C does.
+    let server = Serving::start("04_server", &[folder]);
+    assert_eq!(server.stop_by(Signal::TERM), "stopped: Drained\n");
 }
 
 /// Another connection, older than those with the panics, is served before and after them.

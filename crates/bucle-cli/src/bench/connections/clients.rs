@@ -14,9 +14,6 @@ use super::super::stop;
 /// What is sent back and forth.
 const MESSAGE: [u8; 64] = [b'x'; 64];
 
-/// From here on a step of the clients' loop would be worth a report.
-const SLOW: Duration = Duration::from_secs(60);
-
 /// Without an answer for so long, a server counts as hung.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -104,7 +101,7 @@ pub(super) fn drive<T: 'static>(
 ) -> Result<Option<Busy<T>>, String> {
     let outcome = bucle::run(async move {
         // Opening and closing so many takes its time, and so does looking at so many threads.
-        bucle::get_running_loop().set_slow_callback_duration(SLOW);
+        crate::bench::may_hold_the_loop();
         let load = Rc::new(Load::default());
         let mut idle = Vec::new();
         let mut transports = Vec::new();

@@ -168,6 +168,12 @@ impl Executors {
             }
         }
         report.results = results.into();
+        if report.machine.is_busy() && works.iter().any(|work| work.needs_cpu()) {
+            report.note(
+                "Amdahl's law is left out of the work that needs a CPU: the machine was busy, and the \
+                 CPUs that others took would look like a serial share",
+            );
+        }
         report.note("times contain making the workers and ending them, as the chapter's do; memory is what was added while they lived");
         report.deliver(&self.output)
     }
@@ -293,6 +299,14 @@ fn fill(report: &mut Report, work: Work, cases: &[&Case]) -> serde_json::Value {
         let Some(fit) = amdahl::fit(&fitting) else {
             continue;
         };
+        let qualified = work.needs_cpu() && report.machine.is_busy();
+        fits.insert(
+            way.name().into(),
+            json!({ "serial": fit.serial, "machine_was_busy": qualified }),
+        );
+        if qualified {
+            continue;
+        }
         table.row([
             format!("{}: Amdahl's law", way.name()),
             String::new(),
@@ -301,7 +315,6 @@ fn fill(report: &mut Report, work: Work, cases: &[&Case]) -> serde_json::Value {
             String::new(),
             format!("{} serial", Unit::Share.show(fit.serial)),
         ]);
-        fits.insert(way.name().into(), json!({ "serial": fit.serial }));
         let workers = points.iter().map(|&(n, _)| n as f64);
         lines.push(Series {
             name: format!(

@@ -7,9 +7,6 @@ use bucle::{ProcessPoolExecutor, ThreadPoolExecutor};
 use super::work::Work;
 use crate::bench::{account, pool};
 
-/// From here on a task that holds the loop would be worth a report.
-const SLOW: Duration = Duration::from_secs(3_600);
-
 /// How long a pool of processes may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -118,7 +115,7 @@ fn in_tasks(work: Work, tasks: u32) -> Result<Outcome, String> {
     let start = Instant::now();
     let ran = bucle::run(async move {
         // That CPU-bound tasks hold the loop is what this shows.
-        bucle::get_running_loop().set_slow_callback_duration(SLOW);
+        crate::bench::may_hold_the_loop();
         let all = bucle::gather((0..tasks).map(move |_| work.run_as_task())).await;
         (all, start.elapsed(), held(), Instant::now())
     });

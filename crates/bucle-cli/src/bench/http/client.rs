@@ -131,6 +131,7 @@ impl Client {
         let Some(pending) = pending else {
             return Err("an answer that was not asked for".into());
         };
+        self.load.count_under_way(&pending, now);
         let (was_due, came) = (self.load.counts(pending.due), self.load.counts(now));
         if !was_due && !came {
             return Ok(());
@@ -149,7 +150,7 @@ impl Client {
                     tally.answered(pending.due, pending.sent, now, status);
                 }
                 if came {
-                    tally.received(pending.sent, now, length);
+                    tally.received(length);
                 }
             }
         }
@@ -218,6 +219,10 @@ impl Protocol for Client {
             return;
         }
         let pending = connection.pending.take();
+        let now = self.load.now();
+        for pending in &pending {
+            self.load.count_under_way(pending, now);
+        }
         {
             let mut tally = self.load.tally.borrow_mut();
             let counted = pending

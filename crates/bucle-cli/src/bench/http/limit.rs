@@ -3,6 +3,7 @@
 
 use super::load::Plan;
 use super::tally::Tally;
+use crate::bench::units::Unit;
 
 /// From this share on a thread counts as having had no time left.
 const FULL: f64 = 0.9;
@@ -15,6 +16,9 @@ const REACHED: f64 = 0.98;
 
 /// Connections count as all taken if so much of them was, on average.
 const TAKEN: f64 = 0.9;
+
+/// The generator's own lateness counts as most of a latency from this share on.
+const HALF: f64 = 0.5;
 
 /// Who was the limit, and the figures that say so.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +70,21 @@ pub(crate) fn of(tally: &Tally, plan: &Plan) -> Limit {
         return Limit::Connections { in_flight, slots };
     }
     server
+}
+
+/// What to keep in mind of the latencies of an open loop: that the slowest hundredth may be slow for
+/// the generator's sake. None if most of it is the server's.
+pub(crate) fn caution(tally: &Tally) -> Option<String> {
+    let (late, latency) = (tally.late()?, tally.latency(0.99)?);
+    let show = |time| Unit::Nanoseconds.show(time);
+    (late >= HALF * latency).then(|| {
+        format!(
+            "most of latency-p99, {}, is probably the generator's own: it came {} late or later to \
+             one request in a hundred; give it CPUs of its own and --threads, or a lower --rate",
+            show(latency),
+            show(late)
+        )
+    })
 }
 
 impl Limit {
@@ -129,9 +148,32 @@ mod tests {
         tally.cpu = Duration::from_secs_f64(busy);
         tally.waited = Duration::from_secs_f64(waited);
         for _ in 0..rate {
-            tally.received(0, each.as_nanos() as u64, 0);
+            tally.received(0);
+            tally.was_under_way(each.as_nanos() as u64);
         }
         tally
+    }
+
+    #[test]
+    fn a_generator_that_is_late_is_told_from_a_server_that_is() {
+        let ms = 1_000_000;
+        let judged = |late: u64| {
+            let mut tally = Tally::default();
+            for _ in 0..100 {
+                tally.came_late(late);
+                // Sent late in either case: no connection was free before.
+                tally.answered(0, 10 * ms, 12 * ms, 200);
+            }
+            caution(&tally)
+        };
+        assert_eq!(judged(0), None);
+        assert_eq!(judged(5 * ms), None);
+        let told = judged(10 * ms).unwrap();
+        assert!(
+            told.contains("12.0 ms") && told.contains("10.0 ms"),
+            "{told}"
+        );
+        assert_eq!(caution(&Tally::default()), None);
     }
 
     #[test]

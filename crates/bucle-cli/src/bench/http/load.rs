@@ -14,7 +14,7 @@ use bucle::net::{ConnectOptions, create_connection_with, open_connection_with};
 use bucle_http::{ClientConnection, Event, Limits, Method, ResponseHead};
 
 use super::Verb;
-use super::client::{Client, Connection};
+use super::client::{Client, Connection, Pending};
 use super::tally::Tally;
 use super::target::{Expected, Target};
 use crate::bench::{account, stop};
@@ -127,7 +127,14 @@ pub(crate) fn first_answer(plan: &Plan) -> Result<First, String> {
     });
     match asked.and_then(|outcome| outcome) {
         Ok((status, length)) => Ok(First { status, length }),
-        Err(error) => Err(format!("{}: no answer: {error}", plan.target.text)),
+        Err(error) => {
+            let url = &plan.target.text;
+            let error = error.to_string();
+            Err(match super::target::way_out(&error) {
+                Some(way_out) => format!("{url}: no answer: {error}: {way_out}"),
+                None => format!("{url}: no answer: {error}"),
+            })
+        }
     }
 }
 
@@ -224,6 +231,17 @@ impl Load {
     pub(super) fn counts(&self, due: u64) -> bool {
         let (from, to) = self.counted.get();
         (from..to).contains(&due)
+    }
+
+    /// A request is no longer under way; what of its time lies within the measured one is counted.
+    ///
+    /// All requests on one connection have so many places, one after the other in each, so that this
+    /// is never more than the places times the time. With whole times it could be: those that were
+    /// under way at the beginning count too much then, those at the end not at all.
+    pub(super) fn count_under_way(&self, pending: &Pending, now: u64) {
+        let (from, to) = self.counted.get();
+        let time = now.min(to).saturating_sub(pending.sent.max(from));
+        self.tally.borrow_mut().was_under_way(time);
     }
 
     /// Whether the end of a connection is no longer of interest.
@@ -353,6 +371,9 @@ impl Load {
                 continue;
             }
             number += 1;
+            if self.counts(due) {
+                self.tally.borrow_mut().came_late(now - due);
+            }
             match self.take_free() {
                 Some(connection) => self.send(&connection, &[due]),
                 None => self.backlog.borrow_mut().push_back(due),
@@ -447,7 +468,10 @@ impl Load {
         let mut waiting = Vec::from(self.backlog.take());
         for connection in &connections {
             self.count_lost(connection);
-            waiting.extend(connection.pending.take().iter().map(|pending| pending.due));
+            for pending in connection.pending.take() {
+                self.count_under_way(&pending, now);
+                waiting.push(pending.due);
+            }
         }
         let mut tally = self.tally.borrow_mut();
         for due in waiting.into_iter().filter(|due| self.counts(*due)) {
@@ -495,6 +519,40 @@ pub(super) mod tests {
             expected: Expected::default(),
             options: ConnectOptions::default(),
             target,
+        }
+    }
+
+    #[test]
+    fn only_the_time_that_was_measured_counts_as_under_way() {
+        let load = Load {
+            start: Instant::now(),
+            phase: Cell::new(Phase::Running),
+            counted: Cell::new((u64::MAX, u64::MAX)),
+            tally: RefCell::default(),
+            connections: RefCell::default(),
+            free: RefCell::default(),
+            backlog: RefCell::default(),
+            plan: Arc::new(plan(1, 1, None)),
+        };
+        let under_way = |sent, now| {
+            load.tally.take();
+            load.count_under_way(&Pending { due: sent, sent }, now);
+            let mut tally = load.tally.borrow_mut();
+            tally.time = Duration::from_nanos(100);
+            tally.received(0);
+            tally.in_flight().unwrap()
+        };
+        assert_eq!(under_way(0, 50), 0.0, "before it began");
+        load.counted.set((1_000, 1_100));
+        for (sent, now, expected) in [
+            (900, 1_000, 0.0),
+            (900, 1_010, 0.1),
+            (1_020, 1_070, 0.5),
+            (1_090, 5_000, 0.1),
+            (0, 5_000, 1.0),
+            (1_100, 1_200, 0.0),
+        ] {
+            assert_eq!(under_way(sent, now), expected, "{sent} to {now}");
         }
     }
 

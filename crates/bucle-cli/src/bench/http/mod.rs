@@ -109,6 +109,10 @@ pub(crate) struct Http {
     #[arg(long, value_name = "FILE")]
     ca: Option<std::path::PathBuf>,
 
+    /// Believe every HTTPS server, whatever its certificate says; only for servers of one's own.
+    #[arg(long, short = 'k', conflicts_with = "ca")]
+    insecure: bool,
+
     /// The server's process, for its CPU time; found by itself if it is on this machine.
     // Linux has no process with a number above that (PID_MAX_LIMIT), and 0 would be this one.
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..1 << 22))]
@@ -186,13 +190,21 @@ impl Http {
                 "warm_up": warm_up,
                 "rounds": rounds,
                 "threads": self.threads,
+                "insecure": self.insecure,
                 "method": format!("{:?}", self.method).to_uppercase(),
                 "quick": quick,
             }),
         );
+        let https = self.urls.iter().any(|url| url.tls);
         let tls = match &self.ca {
             Some(file) => Some(target::trusting(file)?),
-            None if self.urls.iter().any(|url| url.tls) => Some(target::system_trust()?),
+            None if https && self.insecure => {
+                report.note(
+                    "--insecure: no certificate was checked; whoever answered may be somebody else",
+                );
+                Some(target::no_trust()?)
+            }
+            None if https => Some(target::system_trust()?),
             None => None,
         };
         let mut subjects = Vec::new();
@@ -393,6 +405,9 @@ fn fill(report: &mut Report, subjects: &[Subjected]) {
             verdict.name(),
             verdict.explain()
         ));
+        if let Some(caution) = limit::caution(&total) {
+            report.note(format!("{url}: {caution}"));
+        }
         for (error, count) in &total.errors {
             report.note(format!("{url}: {count} x {error}"));
         }

@@ -22,8 +22,11 @@ pub(crate) struct Tally {
     latency: Option<Histogram<u64>>,
     /// From when a request was due until it was sent.
     lag: Option<Histogram<u64>>,
-    /// From when their requests were sent until they came, all together, in nanoseconds.
-    pub(crate) service: u128,
+    /// From when a request was due until the generator came to it, whether or not a connection was
+    /// free then: the part of its lag that is not the server's.
+    late: Option<Histogram<u64>>,
+    /// How long requests were under way while it was measured, all together, in nanoseconds.
+    under_way: u128,
     pub(crate) statuses: BTreeMap<u16, u64>,
     /// What went wrong, and how often.
     pub(crate) errors: BTreeMap<String, u64>,
@@ -57,7 +60,8 @@ impl Default for Tally {
             time: Duration::ZERO,
             latency: histogram(),
             lag: histogram(),
-            service: 0,
+            late: histogram(),
+            under_way: 0,
             statuses: BTreeMap::new(),
             errors: BTreeMap::new(),
             reopened: 0,
@@ -90,10 +94,19 @@ impl Tally {
     }
 
     /// A right answer came while it was measured, whenever its request was due.
-    pub(crate) fn received(&mut self, sent: u64, now: u64, bytes: u64) {
+    pub(crate) fn received(&mut self, bytes: u64) {
         self.received += 1;
         self.bytes += bytes;
-        self.service += u128::from(now.saturating_sub(sent));
+    }
+
+    /// A request was under way for so long while it was measured, whatever became of it.
+    pub(crate) fn was_under_way(&mut self, time: u64) {
+        self.under_way += u128::from(time);
+    }
+
+    /// The generator came to a request so long after it was due.
+    pub(crate) fn came_late(&mut self, time: u64) {
+        record(&mut self.late, time);
     }
 
     /// No answer will come. That it took so long at least is kept.
@@ -152,10 +165,11 @@ impl Tally {
         self.answers += other.answers;
         self.received += other.received;
         self.bytes += other.bytes;
-        self.service += other.service;
+        self.under_way += other.under_way;
         for (into, from) in [
             (&mut self.latency, &other.latency),
             (&mut self.lag, &other.lag),
+            (&mut self.late, &other.late),
         ] {
             if let (Some(into), Some(from)) = (into, from) {
                 let _ = into.add(from);
@@ -191,9 +205,14 @@ impl Tally {
         at(self.lag.as_ref()?, 0.99)
     }
 
-    /// Little's law: requests under way on average, as rate times mean time from sent to answered.
+    /// How late the generator itself came to the slowest hundredth.
+    pub(crate) fn late(&self) -> Option<f64> {
+        at(self.late.as_ref()?, 0.99)
+    }
+
+    /// Requests under way on average, over the time that was measured; none if nothing came.
     pub(crate) fn in_flight(&self) -> Option<f64> {
-        (self.received > 0).then(|| self.service as f64 / self.time.as_nanos().max(1) as f64)
+        (self.received > 0).then(|| self.under_way as f64 / self.time.as_nanos().max(1) as f64)
     }
 
     /// The share of their time that the generator's threads were on a CPU.
@@ -238,14 +257,12 @@ mod tests {
             // Due every 10 ms; the server stood still for a second, then answered at once.
             let due = number * 10_000_000;
             tally.answered(due, 1_000_000_000, 1_000_000_000, 200);
-            tally.received(1_000_000_000, 1_000_000_000, 5);
+            tally.received(5);
         }
         assert_eq!((tally.rate(), tally.bytes), (100.0, 500));
         let median = tally.latency(0.5).unwrap();
         assert!((median - 500e6).abs() < 20e6, "{median}");
         assert!(tally.lag().unwrap() > 900e6);
-        // They took no time once they were sent.
-        assert_eq!(tally.in_flight(), Some(0.0));
     }
 
     #[test]
@@ -269,7 +286,8 @@ mod tests {
             ..Tally::default()
         };
         for _ in 0..1_000 {
-            tally.received(0, 8_000_000, 0);
+            tally.received(0);
+            tally.was_under_way(8_000_000);
         }
         // 1,000 a second, each for 8 ms.
         assert_eq!(tally.in_flight(), Some(8.0));

@@ -134,6 +134,33 @@ pub(crate) fn trusting(file: &Path) -> Result<ClientContext, String> {
     ClientContext::from_roots_pem(&pem).map_err(|error| format!("--ca {shown}: {error}"))
 }
 
+/// Believes anybody: `--insecure`.
+pub(crate) fn no_trust() -> Result<ClientContext, String> {
+    ClientContext::builder()
+        .dangerously_trust_anybody()
+        .build()
+        .map_err(|error| format!("--insecure: {error}"))
+}
+
+/// What can be done about a certificate that was refused; nothing for other errors.
+///
+/// The words are those of rustls, whose names of what is wrong say too little by themselves.
+pub(crate) fn way_out(error: &str) -> Option<&'static str> {
+    if !error.contains("invalid peer certificate") {
+        return None;
+    }
+    Some(if error.contains("CaUsedAsEndEntity") {
+        "the server shows the certificate of an authority, as `openssl req -x509` makes it, which \
+         no server may have: give --insecure, or make one that is none \
+         (-addext basicConstraints=critical,CA:FALSE)"
+    } else if error.contains("UnknownIssuer") {
+        "nobody who is trusted has signed the server's certificate: name who has by --ca FILE \
+         (for a self-signed one, the certificate itself), or give --insecure"
+    } else {
+        "give --insecure to measure all the same"
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

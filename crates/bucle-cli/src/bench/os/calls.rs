@@ -44,8 +44,11 @@ pub(super) fn probes(effort: Effort) -> Vec<Probe> {
 }
 
 fn cycle(effort: Effort) -> Probe {
-    let figure = time("cycle", "one of a chain of single-cycle operations")
-        .claim("0.33 ns (3 GHz)", 0.30..=0.36);
+    let figure = time("cycle", "one of a chain of single-cycle operations").about(
+        "0.33 ns (3 GHz)",
+        1.0 / 3.0,
+        0.30..=0.36,
+    );
     let times = effort.times(4_000_000);
     Probe::one(Group::Calls, figure, move || {
         let mut x = black_box(88_172_645_463_325_252_u64);
@@ -57,8 +60,11 @@ fn cycle(effort: Effort) -> Probe {
 }
 
 fn system_call(effort: Effort) -> Probe {
-    let figure =
-        time("system-call", "getppid, which does nothing").claim("100 cycles (33 ns)", 20.0..=50.0);
+    let figure = time("system-call", "getppid, which does nothing").about(
+        "100 cycles (33 ns)",
+        100.0 / 3.0,
+        20.0..=50.0,
+    );
     let times = effort.times(200_000);
     Probe::one(Group::Calls, figure, move || {
         Ok(each(times, || {

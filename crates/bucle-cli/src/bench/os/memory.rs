@@ -31,12 +31,12 @@ fn working_set(effort: Effort) -> usize {
 }
 
 fn bandwidth(effort: Effort) -> Probe {
-    let claim = ("25.6 GB/s (DDR4-3200)", 24e9..=27e9);
+    let claim = |figure: Figure| figure.about("25.6 GB/s (DDR4-3200)", 25.6e9, 24e9..=27e9);
     let figures = vec![
-        rate("read-one", "one CPU reads memory").claim(claim.0, claim.1.clone()),
+        claim(rate("read-one", "one CPU reads memory")),
         rate("write-one", "one CPU fills memory"),
         rate("copy-one", "one CPU copies memory (bytes copied)"),
-        rate("read-all", "all CPUs read memory at once").claim(claim.0, claim.1),
+        claim(rate("read-all", "all CPUs read memory at once")),
     ];
     let size = working_set(effort);
     Probe::new(Group::Memory, figures, move || {

@@ -61,18 +61,22 @@ impl Effort {
 #[derive(Clone, Debug)]
 pub(super) struct Claim {
     pub(super) text: &'static str,
-    range: RangeInclusive<f64>,
+    /// What it says: from here to there, or one figure.
+    says: RangeInclusive<f64>,
+    /// Which medians bear it out.
+    holds: RangeInclusive<f64>,
 }
 
 impl Claim {
-    /// A median within `range` bears `text` out.
-    pub(super) fn new(text: &'static str, range: RangeInclusive<f64>) -> Claim {
-        Claim { text, range }
+    /// `text` says that a figure is within `says`; a median within that bears it out.
+    pub(super) fn new(text: &'static str, says: RangeInclusive<f64>) -> Claim {
+        let holds = says.clone();
+        Claim { text, says, holds }
     }
 
     /// What our figure says about it.
     pub(super) fn against(&self, spread: Spread) -> String {
-        let (from, to) = (*self.range.start(), *self.range.end());
+        let (from, to) = (*self.says.start(), *self.says.end());
         let times = |ratio: f64| {
             if ratio < 9.95 {
                 format!("{ratio:.1} x")
@@ -80,10 +84,15 @@ impl Claim {
                 format!("{ratio:.0} x")
             }
         };
+        // What would be shown as 1.0 x.
+        let near = |ratio: f64| ratio < 1.05;
         match spread.median {
-            median if median < from && median > 0.0 => format!("{} lower", times(from / median)),
-            median if median < from => "lower".into(),
-            median if median > to => format!("{} higher", times(median / to)),
+            median if self.holds.contains(&median) => "holds".into(),
+            median if median < from && median <= 0.0 => "lower".into(),
+            median if median < from && !near(from / median) => {
+                format!("{} lower", times(from / median))
+            }
+            median if median > to && !near(median / to) => format!("{} higher", times(median / to)),
             _ => "holds".into(),
         }
     }
@@ -117,9 +126,24 @@ pub(super) fn bytes(name: &'static str, title: impl Into<String>) -> Figure {
 }
 
 impl Figure {
-    /// Sets a claim beside it.
-    pub(super) fn claim(mut self, text: &'static str, range: RangeInclusive<f64>) -> Figure {
-        self.claim = Some(Claim::new(text, range));
+    /// Sets a claim beside it: `text` says that it is within `says`.
+    pub(super) fn claim(mut self, text: &'static str, says: RangeInclusive<f64>) -> Figure {
+        self.claim = Some(Claim::new(text, says));
+        self
+    }
+
+    /// Sets a claim beside it: `text` says `figure`, which a median within `holds` bears out.
+    pub(super) fn about(
+        mut self,
+        text: &'static str,
+        figure: f64,
+        holds: RangeInclusive<f64>,
+    ) -> Figure {
+        self.claim = Some(Claim {
+            text,
+            says: figure..=figure,
+            holds,
+        });
         self
     }
 }
@@ -228,5 +252,19 @@ mod tests {
         assert_eq!(against(500.0), "2.0 x lower");
         assert_eq!(against(0.0), "lower");
         assert_eq!(against(250_000.0), "25 x higher");
+        // It would be 1.0 times higher.
+        assert_eq!(against(10_400.0), "holds");
+        assert_eq!(against(10_600.0), "1.1 x higher");
+    }
+
+    #[test]
+    fn how_far_off_counts_from_the_figure_that_is_claimed() {
+        let figure = time("quantum", "").about("10 ms", 10e6, 8e6..=12e6);
+        let claim = figure.claim.unwrap();
+        let against = |value| claim.against(Spread::of([value]).unwrap());
+        assert_eq!(against(8e6), "holds");
+        assert_eq!(against(12e6), "holds");
+        assert_eq!(against(3.94e6), "2.5 x lower");
+        assert_eq!(against(25e6), "2.5 x higher");
     }
 }

@@ -174,7 +174,7 @@ fn kept() -> Probe {
             "process-mapped",
             "addresses that a waiting process of this program takes",
         )
-        .claim("~4 GB", 3.5e9..=4.5e9),
+        .about("~4 GB", 4e9, 3.5e9..=4.5e9),
         bytes("process-anonymous", "memory that is its own"),
         bytes(
             "process-proportional",

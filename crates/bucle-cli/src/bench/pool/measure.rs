@@ -32,6 +32,8 @@ where
     Fut: Future<Output = Result<(ProcessPoolExecutor, f64), String>> + 'static,
 {
     let ran = bucle::run(async move {
+        // A payload of many MiB is copied in one step.
+        crate::bench::may_hold_the_loop();
         let pool = make(workers)?;
         while pool.workers() < workers {
             all_of_nothing(&pool, workers as u32).await?;
@@ -57,6 +59,8 @@ async fn all_of_nothing(pool: &ProcessPoolExecutor, count: u32) -> Result<(), St
 /// From nothing to the first result, and to the end of the pool, in nanoseconds.
 pub(super) fn cold(workers: usize) -> Result<(f64, f64), String> {
     let ran = bucle::run(async move {
+        // So are all workers of a pool started.
+        crate::bench::may_hold_the_loop();
         let start = Instant::now();
         let pool = make(workers)?;
         pool.submit(nothing, ())

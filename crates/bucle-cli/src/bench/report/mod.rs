@@ -182,7 +182,7 @@ impl Report {
         if self.machine.profile == "debug" {
             self.note("this is a debug build: its figures say little about anything");
         }
-        if self.machine.load > 0.5 * self.machine.cpus as f64 {
+        if self.machine.is_busy() {
             self.note(format!(
                 "the machine was busy (load {:.1}) before the first sample",
                 self.machine.load

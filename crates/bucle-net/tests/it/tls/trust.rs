@@ -40,6 +40,27 @@ fn servers_that_cannot_be_trusted() {
 }
 
 #[test]
+fn anybody_is_trusted_only_if_one_says_so() {
+    run(|| async {
+        let theirs = Record::new().on_data(|transport, data| transport.write(data));
+        let (_server, address) = serve_tls(&theirs);
+        let context = ClientContext::builder()
+            .dangerously_trust_anybody()
+            .build()
+            .unwrap();
+        // Neither the authority nor the name is known.
+        let options = ConnectOptions::default()
+            .tls(context)
+            .server_hostname("other.test");
+        let (mut reader, writer) = open_connection_with(address, options).await.unwrap();
+        writer.write(b"hello");
+        assert_eq!(reader.readexactly(5).await.unwrap(), b"hello");
+        // A builder that says neither this nor whom to trust trusts nobody.
+        assert!(ClientContext::builder().build().is_err());
+    });
+}
+
+#[test]
 fn clients_can_be_asked_who_they_are() {
     run(|| async {
         let asking = || {
