@@ -98,7 +98,7 @@ enum AccessLog {
     Off,
     /// A line as Apache's "combined".
     Combined,
-    /// A JSON object a line.
+    /// A JSON object a line, and nothing else: where the server is stands on standard error.
     Json,
 }
 
@@ -252,7 +252,7 @@ impl Serve {
         } else if self.tls_self_signed {
             server = server.tls(self_signed(&self.listen)?);
         }
-        let root = self.root;
+        let (root, log) = (self.root, self.access_log);
         let bound = server.bind().map_err(|error| error.to_string())?;
         let mut told: Vec<_> = bound
             .urls()
@@ -264,7 +264,11 @@ impl Serve {
             address => format!("metrics at http://{address}/metrics"),
         }));
         let outcome = bound
-            .when_ready(move |_| announce(&told))
+            .when_ready(move |_| match log {
+                // Whoever reads JSON line by line is to find nothing else there.
+                AccessLog::Json => tell_apart(&told),
+                AccessLog::Off | AccessLog::Combined => announce(&told),
+            })
             .when_waiting(|answers, limit| say(&waiting(answers, limit)))
             .run(move || site.handler())
             .map_err(|error| format!("the server failed: {error}"))?;
@@ -352,6 +356,11 @@ fn announce(lines: &[String]) {
         Ok(()) => return,
     };
     let _ = writeln!(io::stderr(), "bucle: {why}\n{text}");
+}
+
+/// The same, beside standard output.
+fn tell_apart(lines: &[String]) {
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
 }
 
 /// Whether standard output was closed when the program began: then it was opened on `/dev/null`, for
