@@ -16,6 +16,7 @@ use crate::listen::{Listening, SocketPath};
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::stop::{Level, Stop};
+use crate::worker::Shared;
 
 /// The thread, which ends when this is dropped.
 pub(crate) struct Admin {
@@ -50,8 +51,9 @@ impl Admin {
                     let handler = move |request: Request| metrics.answer(&request);
                     let counting = Counting::unseen();
                     let options = Options::default();
+                    let shared = Shared::default();
                     let server = match Server::start(
-                        sockets, None, handler, options, None, counting, None,
+                        sockets, None, handler, options, None, counting, shared,
                     ) {
                         Ok(server) => server,
                         Err(error) => return drop(sender.send(Err(error))),

@@ -29,7 +29,7 @@ use crate::options::Options;
 use crate::serve::{Builder, LOG_PATIENCE, Outcome};
 use crate::stop::either;
 use crate::tls::Certificate;
-use crate::worker::Worker;
+use crate::worker::{Shared, Worker};
 
 /// Long enough for a loop to ask the system for more also where something is ready all the time: it
 /// does so with each tick of the system's coarse clock.
@@ -235,7 +235,8 @@ impl Server {
         let common = Common::new(&tally, &counting.metrics, &options);
         let census = Census::new(&options);
         let worker = Worker::new(get_running_loop(), handler, options, log, tally);
-        worker.count_connections(census);
+        // The heap is not the server's alone.
+        worker.share(Shared { census, heap: None });
         let mut listeners = Vec::new();
         for (addresses, options) in addresses {
             // All may be of the other way.
@@ -279,12 +280,12 @@ impl Server {
         options: Options,
         log: Option<Rc<AccessLog>>,
         counting: Counting,
-        census: Option<Arc<Census>>,
+        shared: Shared,
     ) -> io::Result<Server> {
         let tally = counting.tally();
         let common = Common::new(&tally, &counting.metrics, &options);
         let worker = Worker::new(get_running_loop(), handler, options, log, tally);
-        worker.count_connections(census);
+        worker.share(shared);
         let serve = |sockets: Vec<(OwnedFd, bool)>, options: ServerOptions| {
             let options = common.listener(options);
             let sockets = sockets.into_iter().map(|(socket, _)| socket).collect();

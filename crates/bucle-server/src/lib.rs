@@ -55,6 +55,7 @@ mod date;
 mod echo;
 mod encode;
 mod handler;
+mod heap;
 mod http_server;
 mod into_response;
 mod listen;

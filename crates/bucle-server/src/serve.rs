@@ -16,12 +16,14 @@ use crate::access_log::{AccessLog, LogFormat, LogWriter};
 use crate::admin::Admin;
 use crate::admission::Census;
 use crate::handler::Handler;
+use crate::heap::Heap;
 use crate::http_server::{Counting, Server, options_of_servers};
 use crate::listen::Listening;
 use crate::metrics::{Metrics, Serving};
 use crate::options::Options;
 use crate::stop::{Level, Stop};
 use crate::tls::{Certificate, Tls};
+use crate::worker::Shared;
 
 /// How long the end waits for the last lines of the log to be taken.
 pub(crate) const LOG_PATIENCE: Duration = Duration::from_secs(1);
@@ -423,6 +425,8 @@ impl Bound {
     ///
     /// `make_handler` is called once on each worker's loop; the calling thread has one of them.
     ///
+    /// Memory that glibc's allocator keeps when many connections have gone is given back to the system.
+    ///
     /// # Errors
     /// The system's, when a loop can't be made or a thread can't be started; a worker that
     /// panicked.
@@ -457,7 +461,10 @@ impl Bound {
             None => None,
         };
         let stop = Arc::new(Stop::default());
-        let census = Census::new(&self.options);
+        let shared = Shared {
+            census: Census::new(&self.options),
+            heap: Heap::new().map(Arc::new),
+        };
         let job = Arc::new(Job {
             make_handler,
             options: self.options,
@@ -465,7 +472,7 @@ impl Bound {
             secure: self.secure,
             tls: (certificate.as_ref()).map(|certificate| certificate.context.clone()),
             stop: stop.clone(),
-            census,
+            shared,
             starting: Mutex::new(Some(metrics.serving())),
             waiting: Mutex::new(self.waiting),
             metrics,
@@ -492,6 +499,8 @@ impl Bound {
                         .detach();
                 }
             })?;
+            // What the program needed to begin: it may have read a long command line.
+            bucle_sys::memory::give_back();
             if let Some(ready) = ready
                 && failure.is_none()
             {
@@ -588,8 +597,8 @@ struct Job<F> {
     secure: Vec<bool>,
     tls: Option<ServerContext>,
     stop: Arc<Stop>,
-    /// Where the connections of all workers are counted.
-    census: Option<Arc<Census>>,
+    /// What all workers have a part in.
+    shared: Shared,
     metrics: Metrics,
     turns: bool,
     /// Until the first worker serves: connections are queued, and will be answered.
@@ -634,8 +643,8 @@ impl<H: Handler, F: Fn() -> H + 'static> Job<F> {
         event_loop
             .run_until_complete(async move {
                 let handler = (job.make_handler)();
-                let census = job.census.clone();
-                let server = Server::start(sockets, tls, handler, options, log, counting, census)?;
+                let shared = job.shared.clone();
+                let server = Server::start(sockets, tls, handler, options, log, counting, shared)?;
                 job.started();
                 stop.reached(Level::Drain).await;
                 let force = stop.reached(Level::Force);

@@ -18,6 +18,7 @@ use crate::admission::{Census, Full, Ticket};
 use crate::connection::{Connection, Inner, Patience, Work};
 use crate::date::{self, DateCache};
 use crate::handler::Handler;
+use crate::heap::Heap;
 use crate::metrics::Tally;
 use crate::options::Options;
 use crate::request::HeadPool;
@@ -50,6 +51,15 @@ const RATE_STEP: Duration = Duration::from_millis(100);
 /// A second in nanoseconds.
 const NANOS: u128 = 1_000_000_000;
 
+/// What the workers of a program share.
+#[derive(Clone, Default)]
+pub(crate) struct Shared {
+    /// Where connections are counted, if their number is limited.
+    pub(crate) census: Option<Arc<Census>>,
+    /// The heap of the process, where it is ours.
+    pub(crate) heap: Option<Arc<Heap>>,
+}
+
 /// Where a handler's future lives.
 pub(crate) type Slot<F> = Pin<Box<Option<F>>>;
 
@@ -73,8 +83,7 @@ pub(crate) struct Worker<H: Handler> {
     going_on: Cell<bool>,
     /// The number of the current tick; it wraps around.
     now: Cell<u32>,
-    /// Where connections are counted, if their number is limited; it is shared with other threads.
-    census: RefCell<Option<Arc<Census>>>,
+    shared: RefCell<Shared>,
     tickets: RefCell<Slab<Ticket>>,
     /// How many connections are being told that there is no room.
     turned_away: Cell<u32>,
@@ -115,7 +124,7 @@ impl<H: Handler> Worker<H> {
             later: RefCell::default(),
             going_on: Cell::new(false),
             now: Cell::new(0),
-            census: RefCell::default(),
+            shared: RefCell::default(),
             tickets: RefCell::default(),
             turned_away: Cell::new(0),
             told_full: Cell::new(None),
@@ -176,15 +185,15 @@ impl<H: Handler> Worker<H> {
         body(&date)
     }
 
-    /// Has the connections that come in counted.
-    pub(crate) fn count_connections(&self, census: Option<Arc<Census>>) {
-        self.census.replace(census);
+    /// Has the connections that come in counted, and the heap looked at.
+    pub(crate) fn share(&self, shared: Shared) {
+        self.shared.replace(shared);
     }
 
     /// A place for a connection that came in, to be [given back](Worker::give_back).
     pub(crate) fn admit(&self, incoming: &Incoming<'_>) -> Result<u32, NoRoom> {
-        let census = self.census.borrow();
-        let Some(census) = &*census else {
+        let shared = self.shared.borrow();
+        let Some(census) = &shared.census else {
             return Ok(0);
         };
         // A proxy that is trusted is not one client, but all of its own.
@@ -360,7 +369,9 @@ impl<H: Handler> Worker<H> {
         for connection in overdue {
             connection.patience_ended();
         }
-        if self.len() == 0 {
+        let heap = self.shared.borrow().heap.clone();
+        let unsettled = heap.is_some_and(|heap| heap.look());
+        if self.len() == 0 && !unsettled {
             self.ticking.set(false);
         } else {
             self.arm();

@@ -1,7 +1,7 @@
 //! The operating system as Bucle sees it, behind safe functions.
 //!
 //! File descriptors, readiness, sockets, datagrams, pipes, `sendfile`, child processes, memory they
-//! share, the wake-up descriptor, process limits, and what is for measurements only ([`fork`],
+//! share, the wake-up descriptor, process limits, what the allocator keeps, and what is for measurements only ([`fork`],
 //! [`pages`]). Nothing here knows of loops, tasks or protocols; nothing here
 //! allocates on a hot path, starts a thread or keeps global state. Most of it is a thin layer over
 //! [`rustix`]; what rustix lacks is the only `unsafe` code of the workspace outside the task cell.
@@ -18,6 +18,7 @@ pub mod fork;
 #[cfg(not(target_os = "linux"))]
 pub mod kqueue;
 pub mod limits;
+pub mod memory;
 pub mod pages;
 pub mod pipe;
 pub mod plain;

@@ -1,11 +1,12 @@
-//! Peers that ask and don't read: the server stops reading too, and its memory stays where it was.
+//! Peers that ask and don't read: the server stops reading too, and its memory stays where it was, or comes back to it.
 
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
-use std::thread;
-use std::time::Duration;
+use std::path::Path;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-use crate::support::{Serving, site};
+use crate::support::{Serving, WATCHDOG, site};
 
 /// Peers at a time.
 const PEERS: usize = 20;
@@ -43,27 +44,35 @@ fn send_until_blocked(stream: &mut TcpStream, bytes: &[u8]) -> usize {
     sent
 }
 
-/// Many peers that send `opening`, and then `repeated` without end, and read nothing.
-fn flood(opening: &str, repeated: &str) {
-    let site = site();
+/// A server of a small site that has answered once: whatever is made at the first request was made.
+fn serving(site: &Path) -> Serving {
     let serving = Serving::start(
-        site.path(),
+        site,
         &["--listen", "127.0.0.1:0", "--echo", "--access-log", "off"],
     );
-    // Whatever is made once, at the first request, is made now.
     assert!(serving.get("/").starts_with("HTTP/1.1 200 "));
-    let before = serving.resident();
+    serving
+}
+
+/// A peer that sends `opening`, and then `repeated` without end, and reads nothing; its stream, and how much it sent.
+fn peer(serving: &Serving, opening: &str, repeated: &str) -> JoinHandle<(TcpStream, usize)> {
+    let mut stream = serving.connect();
     let repeated = repeated.repeat(256 * 1024 / repeated.len());
+    let opening = opening.to_owned();
+    thread::spawn(move || {
+        stream.write_all(opening.as_bytes()).unwrap();
+        let sent = send_until_blocked(&mut stream, repeated.as_bytes());
+        (stream, sent)
+    })
+}
+
+/// Many such peers.
+fn flood(opening: &str, repeated: &str) {
+    let site = site();
+    let serving = serving(site.path());
+    let before = serving.resident();
     let peers: Vec<_> = (0..PEERS)
-        .map(|_| {
-            let mut stream = serving.connect();
-            let (opening, repeated) = (opening.to_owned(), repeated.clone());
-            thread::spawn(move || {
-                stream.write_all(opening.as_bytes()).unwrap();
-                let sent = send_until_blocked(&mut stream, repeated.as_bytes());
-                (stream, sent)
-            })
-        })
+        .map(|_| peer(&serving, opening, repeated))
         .collect();
     // Somebody who reads is served beside them.
     for _ in 0..20 {
@@ -102,4 +111,42 @@ fn requests_that_are_refused_in_their_order() {
         "",
         "DELETE /no/such/thing HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nb",
     );
+}
+
+/// An allocator keeps what is free between pieces in use, so a few of the peers stay. glibc's is told to give it back.
+#[cfg(target_env = "gnu")]
+#[test]
+fn memory_returns_when_most_of_the_peers_have_gone() {
+    /// What may be left, in bytes: what is held for those who stay, code that was read meanwhile, and what is not worth to be
+    /// given back. All of them had three times as much.
+    const LEFT: usize = 2 * 1024 * 1024;
+    let site = site();
+    let serving = serving(site.path());
+    let before = serving.resident();
+    // One after the other has its buffers, so that those of whoever stays are among the others'.
+    let request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    let peers: Vec<_> = (0..100).map(|_| peer(&serving, "", request)).collect();
+    let peers: Vec<_> = peers
+        .into_iter()
+        .map(|peer| peer.join().unwrap().0)
+        .collect();
+    let most = serving.resident();
+    assert!(
+        most > before + 2 * LEFT,
+        "{before} to {most} bytes: nothing was held that could be given back"
+    );
+    let _staying: Vec<_> = peers.into_iter().step_by(25).collect();
+    let end = Instant::now() + WATCHDOG;
+    loop {
+        let now = serving.resident();
+        if now < before + LEFT {
+            break;
+        }
+        assert!(
+            Instant::now() < end,
+            "{before} bytes before, {most} at most, {now} since the peers have gone"
+        );
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(serving.get("/").starts_with("HTTP/1.1 200 "));
 }

@@ -149,9 +149,21 @@ impl Listings {
     fn keep(&self, listed: &Rc<Listed>, now: Instant) {
         let mut kept = self.0.kept.borrow_mut();
         kept.retain(|other| other.path != listed.path && other.is_young(now));
-        if kept.len() < KEPT {
-            kept.push(listed.clone());
+        if kept.len() == KEPT {
+            return;
         }
+        kept.push(listed.clone());
+        drop(kept);
+        // It may be a mebibyte, and nobody may ask again.
+        let state = Rc::downgrade(&self.0);
+        get_running_loop().call_at(now + KEPT_FOR, move || {
+            let Some(state) = state.upgrade() else { return };
+            let now = get_running_loop().time();
+            state
+                .kept
+                .borrow_mut()
+                .retain(|listed| listed.is_young(now));
+        });
     }
 }
 
@@ -169,7 +181,9 @@ fn written(root: &Root, prefix: &str, path: &SitePath) -> Result<(Facts, bool, S
         return Err(Errno::NOTDIR);
     }
     let keep = entity::settled(&facts, SystemTime::now());
-    let page = listing::page(root, prefix, path, folder)?;
+    let mut page = listing::page(root, prefix, path, folder)?;
+    // It was written with room for more, and is kept.
+    page.shrink_to_fit();
     Ok((facts, keep, page))
 }
 
@@ -178,4 +192,37 @@ fn tag(page: &str) -> String {
     let mut hasher = DefaultHasher::new();
     page.hash(&mut hasher);
     format!("\"{:x}-{:016x}\"", page.len(), hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_let_go_when_it_is_good_no_more() {
+        /// Within this it is.
+        const WATCHDOG: Duration = Duration::from_secs(60);
+        let listed = |now| {
+            Rc::new(Listed {
+                path: SitePath::decode("/folder/").unwrap(),
+                facts: Facts::of_open(std::fs::File::open("/").unwrap()).unwrap(),
+                written: now,
+                page: Bytes::from_static(b"a page"),
+                etag: String::new(),
+            })
+        };
+        bucle_loop::run(async move {
+            let listings = Listings::default();
+            let begun = get_running_loop().time();
+            listings.keep(&listed(begun), begun);
+            assert_eq!(listings.0.kept.borrow().len(), 1);
+            while !listings.0.kept.borrow().is_empty() {
+                let now = get_running_loop().time();
+                assert!(now < begun + WATCHDOG, "it is still kept");
+                bucle_loop::sleep(Duration::from_millis(10)).await;
+            }
+            assert!(get_running_loop().time() >= begun + KEPT_FOR);
+        })
+        .unwrap();
+    }
 }
