@@ -18,11 +18,13 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `engine` | rustls, and nobody else knows it |
+//! | `engine` | rustls, and nobody else but `pem` knows it |
+//! | `pem` | certificates and keys in files |
 //! | `transport` | the layer: [`Transport`] upwards, [`Protocol`](crate::Protocol) downwards |
 //! | `start` | how a layer comes to be put in |
 
 mod engine;
+mod pem;
 mod start;
 mod transport;
 
