@@ -216,8 +216,8 @@ pub(super) const ALL: &[Mutant] = &[
         "head-limit",
         &[(
             SERVER,
-            "let limit = limits.head_bytes.min(MAX_HEAD_BYTES);",
-            "let limit = if crate::off(\"head-limit\") { MAX_HEAD_BYTES } else { limits.head_bytes.min(MAX_HEAD_BYTES) };",
+            "    limits.head_bytes.min(MAX_HEAD_BYTES)\n",
+            "    if crate::off(\"head-limit\") { MAX_HEAD_BYTES } else { limits.head_bytes.min(MAX_HEAD_BYTES) }\n",
         )],
     ),
     mutant(

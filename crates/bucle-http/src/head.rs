@@ -77,7 +77,15 @@ impl RequestHead {
     /// CONNECT.
     #[inline]
     pub fn path(&self) -> &str {
-        chars::ascii(self.path_bytes())
+        let path = self.target.path_range();
+        if path.is_empty() {
+            return chars::ascii(self.path_bytes());
+        }
+        // Checked together with what is before it: from where the memory begins, whole words at a time
+        // are looked at, while bytes are up to the next word.
+        let target = self.method_length + 1;
+        let text = chars::ascii(self.bytes(&(0..target + path.end)));
+        text.get(target + path.start..).unwrap_or_default()
     }
 
     /// [`path`](RequestHead::path) as bytes, for whom text is of no use.

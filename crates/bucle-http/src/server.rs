@@ -73,6 +73,23 @@ impl ServerConnection {
     ) -> Result<Progress, Error> {
         let progress = match &mut self.state {
             State::Head(_) => self.receive_head(input, head, limits),
+            _ => self.receive_rest(input, head, limits),
+        };
+        if let Err(error) = progress {
+            self.state = State::Failed(error);
+        }
+        progress
+    }
+
+    /// [`receive`](ServerConnection::receive) behind a head.
+    #[inline(never)]
+    fn receive_rest(
+        &mut self,
+        input: &[u8],
+        head: &mut RequestHead,
+        limits: &Limits,
+    ) -> Result<Progress, Error> {
+        match &mut self.state {
             State::Body(body) => {
                 let progress = body.receive(input, head.trailer_section(), limits);
                 if let Ok(Progress {
@@ -83,14 +100,34 @@ impl ServerConnection {
                 }
                 progress
             }
-            State::Paused => Ok(Progress::new(0, Event::Paused)),
+            State::Head(_) | State::Paused => Ok(Progress::new(0, Event::Paused)),
             State::Closed => Ok(Progress::new(input.len(), Event::NeedInput)),
             State::Failed(error) => Err(*error),
-        };
-        if let Err(error) = progress {
-            self.state = State::Failed(error);
         }
-        progress
+    }
+
+    /// [`receive`](ServerConnection::receive) in the fewest steps, for who keeps no connection between
+    /// requests: takes the head in that `input` begins with, where a request begins, and returns its
+    /// length; [`behind`](ServerConnection::behind) is then the connection. `None` where that is not a
+    /// whole head, or not a well-formed one: a new connection can tell why.
+    ///
+    /// # Errors
+    /// As [`receive`](ServerConnection::receive).
+    #[inline]
+    pub fn receive_at_once(
+        input: &[u8],
+        head: &mut RequestHead,
+        limits: &Limits,
+    ) -> Result<Option<usize>, Error> {
+        head.parse(&input[..input.len().min(head_limit(limits))], limits)
+    }
+
+    /// The connection behind the first head that came by it.
+    #[inline]
+    pub fn behind(head: &RequestHead) -> ServerConnection {
+        let mut connection = ServerConnection::default();
+        connection.head_received(0, head);
+        connection
     }
 
     /// Goes on to the next request. Does nothing unless the current one is whole, that is, was
@@ -138,7 +175,7 @@ impl ServerConnection {
         let State::Head(scan) = &mut self.state else {
             return Ok(Progress::new(0, Event::NeedInput));
         };
-        let limit = limits.head_bytes.min(MAX_HEAD_BYTES);
+        let limit = head_limit(limits);
         let mut skipped = 0;
         if scan.is_fresh() {
             if let [b'\r' | b'\n', ..] = input {
@@ -153,6 +190,22 @@ impl ServerConnection {
                 return Ok(self.head_received(skipped + length, head));
             }
         }
+        self.receive_head_by_pieces(input, skipped, limit, head, limits)
+    }
+
+    /// [`receive_head`](ServerConnection::receive_head) of a head that is not whole, or not well-formed.
+    #[inline(never)]
+    fn receive_head_by_pieces(
+        &mut self,
+        input: &[u8],
+        skipped: usize,
+        limit: usize,
+        head: &mut RequestHead,
+        limits: &Limits,
+    ) -> Result<Progress, Error> {
+        let State::Head(scan) = &mut self.state else {
+            return Ok(Progress::new(0, Event::NeedInput));
+        };
         let input = &input[skipped..];
         let Some(length) = scan.advance(input, limit, Error::HeadTooLong, limits)? else {
             return Ok(Progress::new(skipped, Event::NeedInput));
@@ -170,6 +223,12 @@ impl ServerConnection {
         self.state = State::Body(Body::new(head.framing()));
         Progress::new(consumed, Event::Head)
     }
+}
+
+/// How long a head may be, in bytes.
+#[inline]
+fn head_limit(limits: &Limits) -> usize {
+    limits.head_bytes.min(MAX_HEAD_BYTES)
 }
 
 /// The length of the empty lines that `input` begins with. What follows may be a CR whose LF is

@@ -1,6 +1,7 @@
 //! The four forms of a request target (RFC 9112 section 3.2), and hosts.
 
 use std::net::Ipv6Addr;
+use std::ops::Range;
 
 use crate::chars::{self, REG_NAME};
 use crate::{Error, Method};
@@ -39,9 +40,13 @@ impl Target {
     /// Empty where the target has none.
     #[inline]
     pub(crate) fn path(self, target: &[u8]) -> &[u8] {
-        target
-            .get(self.path as usize..self.path_end as usize)
-            .unwrap_or_default()
+        target.get(self.path_range()).unwrap_or_default()
+    }
+
+    /// Where the path stands in the target.
+    #[inline]
+    pub(crate) fn path_range(self) -> Range<usize> {
+        self.path as usize..self.path_end as usize
     }
 
     /// Without the question mark.

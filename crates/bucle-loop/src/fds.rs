@@ -298,8 +298,17 @@ impl FdTable {
         sources.collect()
     }
 
-    /// Whom an event is for; `None` if its generation has passed.
+    /// The source that an event is for; `None` also where it is for callbacks.
     #[inline]
+    pub(crate) fn source(&self, fd: i32, generation: u32) -> Option<Rc<dyn Source>> {
+        let entry = self.entries.get(fd as usize)?;
+        if entry.generation != generation {
+            return None;
+        }
+        entry.source.clone()
+    }
+
+    /// Whom an event is for; `None` if its generation has passed.
     pub(crate) fn owner(&self, fd: i32, generation: u32) -> Option<Owner> {
         let entry = self.entries.get(fd as usize)?;
         if entry.generation != generation {

@@ -53,7 +53,8 @@ pub(crate) use embedded::{around, embedded};
 pub(crate) use state::State;
 use state::{
     BLOCKED, CLOSING, COUNTED, ENDED, EOF_SEEN, EOF_WANTED, FLUSHING, IN_CALLBACK, LET_GO, LOST,
-    METERED, OFFERING, PAUSE_TOLD, READING_PAUSED, REPLACED, RESET, UNWATCHED, WRITING_PAUSED,
+    METERED, NOT_READING, OFFERING, PAUSE_TOLD, READING_PAUSED, REPLACED, RESET, UNWATCHED,
+    WRITING_PAUSED,
 };
 
 /// A connection: one allocation.
@@ -67,6 +68,8 @@ pub(crate) struct Connection<P> {
 /// A connection, whatever its protocol.
 pub(crate) trait Endpoint: Source + 'static {
     fn state(&self) -> &State;
+    /// Itself, without its type.
+    fn shared(&self) -> &(dyn Endpoint + 'static);
     /// Itself, to be held.
     fn this(&self) -> Option<Rc<dyn Endpoint>>;
     /// Calls `body` with the protocol it was made with, unless that is gone, or runs just now.
@@ -81,6 +84,11 @@ impl<P: Protocol> Endpoint for Connection<P> {
     #[inline]
     fn state(&self) -> &State {
         &self.state
+    }
+
+    #[inline]
+    fn shared(&self) -> &(dyn Endpoint + 'static) {
+        self
     }
 
     fn this(&self) -> Option<Rc<dyn Endpoint>> {
@@ -110,7 +118,7 @@ impl<P: Protocol> Endpoint for Connection<P> {
 
 impl<P: Protocol> Source for Connection<P> {
     fn ready(&self, readiness: Readiness) {
-        (self as &dyn Endpoint).on_ready(readiness);
+        reading::on_ready(self, readiness);
     }
 
     fn flush(&self) {
@@ -208,40 +216,9 @@ impl dyn Endpoint {
         });
     }
 
-    /// Calls the protocol. Whatever the call leads to is told after it; a panic ends the
-    /// connection.
+    /// [`call`] of an endpoint of whatever type.
     fn call<R>(&self, name: &'static str, body: impl FnOnce(&mut dyn Protocol) -> R) -> Option<R> {
-        let state = self.state();
-        state.set(IN_CALLBACK);
-        let replaced = state.any(REPLACED);
-        let result = if replaced {
-            let protocol = state.with_rare(|rare| rare.protocol.clone());
-            catch_unwind(AssertUnwindSafe(|| {
-                protocol.map(|protocol| body(&mut **protocol.borrow_mut()))
-            }))
-        } else {
-            catch_unwind(AssertUnwindSafe(|| {
-                let (mut body, mut value) = (Some(body), None);
-                self.with_protocol(&mut |protocol| value = body.take().map(|body| body(protocol)));
-                value
-            }))
-        };
-        state.clear(IN_CALLBACK);
-        if !replaced && state.any(REPLACED) {
-            self.drop_protocol();
-        }
-        let value = match result {
-            Ok(value) => value,
-            Err(payload) => {
-                self.panicked(name, payload);
-                None
-            }
-        };
-        // Most have nothing to be told.
-        if state.any(WRITING_PAUSED | PAUSE_TOLD) {
-            self.tell_flow();
-        }
-        value
+        call(self, name, body)
     }
 
     #[cold]
@@ -412,6 +389,49 @@ impl dyn Endpoint {
             self.with_protocol(&mut |protocol| protocol.waiting(tell));
         }
     }
+}
+
+/// Calls the protocol. Whatever the call leads to is told after it; a panic ends the connection.
+///
+/// It knows the type of the endpoint, where its caller does: then the call of a protocol is one of a
+/// function, not of four by tables.
+#[inline]
+fn call<E: Endpoint + ?Sized, R>(
+    endpoint: &E,
+    name: &'static str,
+    body: impl FnOnce(&mut dyn Protocol) -> R,
+) -> Option<R> {
+    let state = endpoint.state();
+    state.set(IN_CALLBACK);
+    let replaced = state.any(REPLACED);
+    let result = if replaced {
+        let protocol = state.with_rare(|rare| rare.protocol.clone());
+        catch_unwind(AssertUnwindSafe(|| {
+            protocol.map(|protocol| body(&mut **protocol.borrow_mut()))
+        }))
+    } else {
+        catch_unwind(AssertUnwindSafe(|| {
+            let (mut body, mut value) = (Some(body), None);
+            endpoint.with_protocol(&mut |protocol| value = body.take().map(|body| body(protocol)));
+            value
+        }))
+    };
+    state.clear(IN_CALLBACK);
+    if !replaced && state.any(REPLACED) {
+        endpoint.drop_protocol();
+    }
+    let value = match result {
+        Ok(value) => value,
+        Err(payload) => {
+            endpoint.shared().panicked(name, payload);
+            None
+        }
+    };
+    // Most have nothing to be told.
+    if state.any(WRITING_PAUSED | PAUSE_TOLD) {
+        endpoint.shared().tell_flow();
+    }
+    value
 }
 
 /// The scheduled end of a connection, which comes also if it is dropped unrun.

@@ -208,6 +208,15 @@ impl Socket {
     pub(crate) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match &self.kind {
             Kind::System(fd) => sys::recv(fd, buffer),
+            _ => self.recv_otherwise(buffer),
+        }
+    }
+
+    /// Apart, since most never do.
+    #[inline(never)]
+    fn recv_otherwise(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.kind {
+            Kind::System(fd) => sys::recv(fd, buffer),
             Kind::Pipe(end) => end.recv(buffer),
             Kind::Simulated(socket) => socket.recv(buffer),
         }
@@ -277,6 +286,17 @@ impl Socket {
             Kind::System(fd) => Some(fd.as_fd()),
             Kind::Pipe(end) => Some(end.as_fd()),
             Kind::Simulated(_) => None,
+        }
+    }
+
+    /// Apart, since most never do.
+    #[inline(never)]
+    fn send_otherwise(&self, bytes: &[u8], more: bool) -> io::Result<usize> {
+        match &self.kind {
+            Kind::System(fd) if more => sys::send_more(fd, bytes),
+            Kind::System(fd) => sys::send(fd, bytes),
+            Kind::Pipe(end) => end.send(bytes),
+            Kind::Simulated(socket) => socket.send(bytes, more),
         }
     }
 
@@ -356,10 +376,8 @@ impl Sink for Socket {
     #[inline]
     fn send(&self, bytes: &[u8], more: bool) -> io::Result<usize> {
         match &self.kind {
-            Kind::System(fd) if more => sys::send_more(fd, bytes),
-            Kind::System(fd) => sys::send(fd, bytes),
-            Kind::Pipe(end) => end.send(bytes),
-            Kind::Simulated(socket) => socket.send(bytes, more),
+            Kind::System(fd) if !more => sys::send(fd, bytes),
+            _ => self.send_otherwise(bytes, more),
         }
     }
 

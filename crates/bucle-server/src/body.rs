@@ -109,6 +109,20 @@ impl BodyChannel {
         Rc::strong_count(self) == 1
     }
 
+    /// The handler's end is let go.
+    #[inline(never)]
+    fn let_go(this: Rc<BodyChannel>) {
+        if this.end.get().is_some() {
+            return;
+        }
+        let owner = this.owner.upgrade();
+        // The owner counts who holds it.
+        drop(this);
+        if let Some(owner) = owner {
+            owner.body_let_go();
+        }
+    }
+
     /// Whether no more is to be put in for now.
     pub(crate) fn full(&self) -> bool {
         self.buffer.borrow().len() >= BODY_BUFFER
@@ -244,16 +258,10 @@ impl RequestBody {
 }
 
 impl Drop for RequestBody {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(channel) = self.channel.take()
-            && channel.end.get().is_none()
-        {
-            let owner = channel.owner.upgrade();
-            // The owner counts who holds it.
-            drop(channel);
-            if let Some(owner) = owner {
-                owner.body_let_go();
-            }
+        if let Some(channel) = self.channel.take() {
+            BodyChannel::let_go(channel);
         }
     }
 }

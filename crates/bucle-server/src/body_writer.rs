@@ -88,7 +88,7 @@ impl BodyWriter {
         self.trailers.add(name, value.as_ref())
     }
 
-    /// Waits until nobody reads the body any more.
+    /// Waits until nobody reads the body any more. Cancel-safe.
     pub async fn closed(&mut self) {
         poll_fn(|cx| {
             let mut place = self.place.borrow_mut();

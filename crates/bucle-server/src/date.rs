@@ -1,9 +1,11 @@
-//! The wall clock of answers, read at most once a turn and written out at most once a second.
+//! The wall clock of answers, read at most once a turn and written out at most once a second; and what
+//! heads begin with, which stays the same for as long.
 
 use std::fmt::Display;
 use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bucle_http::{StatusCode, write_status_line};
 use httpdate::HttpDate;
 
 /// A `Date` field; the length of its value is fixed (RFC 9110, section 5.6.7).
@@ -12,22 +14,26 @@ const LINE: &[u8; 37] = b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
 /// Where the value is in the line.
 const VALUE: Range<usize> = 6..35;
 
-/// The time of this turn, and its second as a `Date` field.
-#[derive(Clone, Copy, Debug)]
+/// The second of this turn as a `Date` field, and the beginning of the last head that was written.
+#[derive(Debug)]
 pub(crate) struct DateCache {
     turn: u64,
-    now: SystemTime,
     second: u64,
     line: [u8; LINE.len()],
+    /// Status line, date, and content type if there is one.
+    beginning: Vec<u8>,
+    /// What it is for; nothing where it is out of date.
+    begins: Option<(StatusCode, Option<&'static str>)>,
 }
 
 impl DateCache {
     pub(crate) fn new() -> DateCache {
         DateCache {
             turn: u64::MAX,
-            now: UNIX_EPOCH,
             second: u64::MAX,
             line: *LINE,
+            beginning: Vec::new(),
+            begins: None,
         }
     }
 
@@ -41,10 +47,10 @@ impl DateCache {
     }
 
     fn set(&mut self, now: SystemTime) {
-        self.now = now;
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         if since.as_secs() != self.second {
             self.second = since.as_secs();
+            self.begins = None;
             // The format ends with the year 9999.
             let date = UNIX_EPOCH + Duration::from_secs(self.second.min(253_402_300_799));
             let text = HttpDate::from(date).to_string();
@@ -52,6 +58,40 @@ impl DateCache {
                 self.line[VALUE].copy_from_slice(text.as_bytes());
             }
         }
+    }
+
+    /// What a head begins with: the status line, the date, the content type if there is one. Most
+    /// answers of a second begin as the one before, and then it is at hand.
+    #[inline]
+    pub(crate) fn beginning(
+        &mut self,
+        status: StatusCode,
+        content_type: Option<&'static str>,
+    ) -> &[u8] {
+        // Whether it is the same text in memory is enough: another one is written out again.
+        let same = match (self.begins, content_type) {
+            (Some((of, Some(one))), Some(other)) => of == status && std::ptr::eq(one, other),
+            (Some((of, None)), None) => of == status,
+            _ => false,
+        };
+        if !same {
+            self.begin(status, content_type);
+        }
+        &self.beginning
+    }
+
+    #[inline(never)]
+    fn begin(&mut self, status: StatusCode, content_type: Option<&'static str>) {
+        let out = &mut self.beginning;
+        out.clear();
+        write_status_line(out, status);
+        out.extend_from_slice(&self.line);
+        if let Some(content_type) = content_type {
+            out.extend_from_slice(b"Content-Type: ");
+            out.extend_from_slice(content_type.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        self.begins = Some((status, content_type));
     }
 
     /// The whole header line.
@@ -120,6 +160,33 @@ mod tests {
         assert_eq!(cache.line(), b"Date: Sun, 06 Nov 1994 08:49:38 GMT\r\n");
         cache.set(UNIX_EPOCH + Duration::from_secs(1 << 40));
         assert_eq!(cache.line(), b"Date: Fri, 31 Dec 9999 23:59:59 GMT\r\n");
+    }
+
+    #[test]
+    fn a_head_begins_with_its_own_status_type_and_second() {
+        let mut cache = DateCache::at(0);
+        let text = "text/plain";
+        // At another place in memory.
+        let same: &'static str = String::from(text).leak();
+        let begin = |cache: &mut DateCache, status, content_type| {
+            let beginning = cache.beginning(status, content_type).to_vec();
+            // Again, from what is kept.
+            assert_eq!(cache.beginning(status, content_type), beginning);
+            String::from_utf8(beginning).unwrap()
+        };
+        let date = "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+        let plain = format!("HTTP/1.1 200 OK\r\n{date}Content-Type: text/plain\r\n");
+        assert_eq!(begin(&mut cache, StatusCode::OK, Some(text)), plain);
+        assert_eq!(begin(&mut cache, StatusCode::OK, Some(same)), plain);
+        let html = begin(&mut cache, StatusCode::OK, Some("text/html"));
+        assert_eq!(html, plain.replace("plain", "html"));
+        let bare = begin(&mut cache, StatusCode::OK, None);
+        assert_eq!(bare, format!("HTTP/1.1 200 OK\r\n{date}"));
+        let missing = begin(&mut cache, StatusCode::NOT_FOUND, None);
+        assert_eq!(missing, format!("HTTP/1.1 404 Not Found\r\n{date}"));
+        cache.set(UNIX_EPOCH + Duration::from_secs(1));
+        let later = begin(&mut cache, StatusCode::NOT_FOUND, None);
+        assert_eq!(later, missing.replace(":00 GMT", ":01 GMT"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Heads of answers, written straight into the buffer they leave from.
 
-use bucle_http::{write_content_length, write_status_line};
+use bucle_http::write_content_length;
 
 use crate::Response;
 use crate::date::DateCache;
@@ -33,25 +33,31 @@ pub(crate) fn head(
     response: &Response,
     framing: Framing,
     after: After,
-    date: &DateCache,
+    date: &mut DateCache,
 ) {
-    write_status_line(out, response.status());
-    out.extend_from_slice(date.line());
-    if let Some(content_type) = response.content_type_value() {
-        out.extend_from_slice(b"Content-Type: ");
-        out.extend_from_slice(content_type.as_bytes());
-        out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(date.beginning(response.status(), response.content_type_value()));
+    let lines = response.lines();
+    if !lines.is_empty() {
+        out.extend_from_slice(lines);
     }
-    out.extend_from_slice(response.lines());
-    match framing {
-        Framing::Length(length) => write_content_length(out, length),
-        Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
-        Framing::None | Framing::UntilClose => {}
+    if let Framing::Length(length) = framing {
+        write_content_length(out, length);
+    } else if framing == Framing::Chunked {
+        out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
+    if after != After::Stays {
+        say_what_becomes_of_it(out, after);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What HTTP/1.1 says by saying nothing is not said.
+#[inline(never)]
+fn say_what_becomes_of_it(out: &mut Vec<u8>, after: After) {
     out.extend_from_slice(match after {
-        After::Stays => b"\r\n",
-        After::StaysSaid => b"Connection: keep-alive\r\n\r\n",
-        After::Closes => b"Connection: close\r\n\r\n",
+        After::Stays => b"",
+        After::StaysSaid => b"Connection: keep-alive\r\n",
+        After::Closes => b"Connection: close\r\n",
     });
 }
 
@@ -62,7 +68,7 @@ mod tests {
 
     fn written(response: &Response, framing: Framing, after: After) -> String {
         let mut out = Vec::new();
-        head(&mut out, response, framing, after, &DateCache::at(0));
+        head(&mut out, response, framing, after, &mut DateCache::at(0));
         let out = String::from_utf8(out).unwrap();
         out.replace("Thu, 01 Jan 1970 00:00:00 GMT", "..")
     }

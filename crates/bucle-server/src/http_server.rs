@@ -68,7 +68,6 @@ pub const SPARE_DESCRIPTORS: u32 = 128;
 pub struct Server {
     listeners: Vec<bucle_net::Server>,
     connections: Rc<dyn Connections>,
-    ended: Cell<bool>,
     /// Whose last lines are waited for at the end.
     log: Option<LogWriter>,
     metrics: Metrics,
@@ -309,7 +308,6 @@ impl Server {
         Server {
             listeners,
             connections,
-            ended: Cell::new(false),
             log: None,
             serving: Cell::new(Some(metrics.serving())),
             metrics,
@@ -332,7 +330,7 @@ impl Server {
         }
     }
 
-    /// What it has common so far; that of other servers too, if they were given the same
+    /// What it has counted so far; that of other servers too, if they were given the same
     /// [`Metrics`].
     pub fn metrics(&self) -> Metrics {
         self.metrics.clone()
@@ -361,13 +359,16 @@ impl Server {
     ///
     /// # Errors
     /// `NotConnected` and the like, for what is no connected socket.
+    ///
+    /// # Panics
+    /// If no loop is running in this thread.
     pub fn serve_connection(&self, socket: OwnedFd) -> io::Result<()> {
         self.connections.clone().connected(socket)
     }
 
-    /// Stops gracefully: takes no more connections but those that have come already, lets idle ones go at once, those that have sent
-    /// half a head after [`STOP_GRACE`], and the others after the answer they are at. What is left
-    /// after `limit` is cut.
+    /// Stops gracefully: takes no more connections but those that have come already, lets idle ones go
+    /// at once, those that have sent half a head after [`STOP_GRACE`], and the others after the answer
+    /// they are at. What is left after `limit` is cut.
     ///
     /// If this is dropped before its end, the server is dropped with it, and cuts the rest.
     ///
@@ -417,7 +418,6 @@ impl Server {
         sleep(LAST_LOOK).await;
         self.connections.drain();
         let ended = timeout(limit, either(self.emptied(tell), force)).await;
-        self.ended.set(true);
         if self.connections.len() == 0 {
             return Outcome::Drained;
         }
@@ -466,9 +466,11 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.close();
         self.serving.take();
-        if !self.ended.get() {
-            self.connections.abort();
-        }
+        self.connections.abort();
+        // Those that have not come as far as HTTP, which would else be served once they have.
+        self.listeners
+            .iter()
+            .for_each(bucle_net::Server::abort_clients);
         if let Some(log) = self.log.take() {
             log.finish(LOG_PATIENCE);
         }

@@ -61,6 +61,7 @@ mod into_response;
 mod listen;
 mod metrics;
 mod options;
+mod pool;
 mod proxies;
 mod request;
 mod response;

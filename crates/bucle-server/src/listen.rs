@@ -10,7 +10,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use bucle_net::Address;
@@ -170,7 +169,8 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    match UnixStream::connect(path) {
+    // Who has a full queue is there, and is not waited for.
+    match socket::connect_unix(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         _ => Err(io::ErrorKind::AddrInUse.into()),
     }
@@ -276,5 +276,25 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert!(error.to_string().ends_with("or choose another"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"precious");
+    }
+
+    /// Its queue is full because nobody accepts any more, and asking it must not wait for that.
+    #[test]
+    fn a_path_whose_server_hangs_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let hangs = socket::bind_unix(&path).unwrap();
+        socket::listen(&hangs, 0).unwrap();
+        let waiting: Vec<_> = std::iter::from_fn(|| socket::connect_unix(&path).ok()).collect();
+        assert!(!waiting.is_empty());
+        let (sender, told) = std::sync::mpsc::channel();
+        let theirs = path.clone();
+        std::thread::spawn(move || {
+            let listening = Listening::at(&[Address::Unix(Some(theirs))], 1, &[]);
+            sender.send(listening.map(drop).map_err(|error| error.kind()))
+        });
+        let listening = told.recv_timeout(std::time::Duration::from_secs(10));
+        assert_eq!(listening, Ok(Err(io::ErrorKind::AddrInUse)));
+        assert!(path.exists());
     }
 }

@@ -1,6 +1,5 @@
 //! [`Request`]: what a handler is asked.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -11,6 +10,7 @@ use bucle_net::{Address, Transport};
 
 use crate::body::RequestBody;
 use crate::metrics::Tally;
+use crate::pool::Pool;
 use crate::proxies::TrustedProxies;
 
 /// Heads that wait to be used again: one serves many requests without allocating. It is what a
@@ -19,19 +19,15 @@ pub(crate) struct HeadPool {
     tally: Arc<Tally>,
     proxies: TrustedProxies,
     // Boxed, since a request takes its head along to wherever it goes.
-    #[expect(clippy::vec_box, reason = "they are handed out as boxes")]
-    heads: RefCell<Vec<Box<RequestHead>>>,
+    heads: Pool<Box<RequestHead>>,
 }
-
-/// More than these are not kept.
-const POOLED_HEADS: usize = 64;
 
 impl HeadPool {
     pub(crate) fn new(tally: Arc<Tally>, proxies: TrustedProxies) -> HeadPool {
         HeadPool {
             tally,
             proxies,
-            heads: RefCell::default(),
+            heads: Pool::default(),
         }
     }
 
@@ -43,15 +39,12 @@ impl HeadPool {
 
     #[inline]
     pub(crate) fn take(&self) -> Box<RequestHead> {
-        self.heads.borrow_mut().pop().unwrap_or_default()
+        self.heads.take().unwrap_or_default()
     }
 
     #[inline]
     pub(crate) fn give(&self, head: Box<RequestHead>) {
-        let mut heads = self.heads.borrow_mut();
-        if heads.len() < POOLED_HEADS {
-            heads.push(head);
-        }
+        self.heads.give(head);
     }
 }
 

@@ -203,8 +203,16 @@ impl Body {
         }
     }
 
-    pub(crate) fn into_content(self) -> Content {
-        self.0
+    /// The bytes, where they are at hand and no more than `most`.
+    #[inline]
+    fn short(&self, most: usize) -> Option<&[u8]> {
+        let bytes = match &self.0 {
+            Content::Static(bytes) => bytes,
+            Content::Bytes(bytes) => &bytes[..],
+            Content::Opened(opened) => opened.small()?,
+            _ => return None,
+        };
+        (bytes.len() <= most).then_some(bytes)
     }
 }
 
@@ -217,12 +225,14 @@ impl fmt::Debug for Body {
 }
 
 impl From<&'static str> for Body {
+    #[inline]
     fn from(text: &'static str) -> Body {
         Body(Content::Static(text.as_bytes()))
     }
 }
 
 impl From<&'static [u8]> for Body {
+    #[inline]
     fn from(bytes: &'static [u8]) -> Body {
         Body(Content::Static(bytes))
     }
@@ -257,6 +267,7 @@ impl From<RequestBody> for Body {
 
 impl Response {
     /// An answer without a body.
+    #[inline]
     pub fn new(status: StatusCode) -> Response {
         Response {
             status,
@@ -270,16 +281,25 @@ impl Response {
     /// 200 with plain text, in UTF-8.
     #[inline]
     pub fn text(text: impl Into<Body>) -> Response {
-        Response::new(StatusCode::OK)
-            .content_type("text/plain; charset=utf-8")
-            .body(text)
+        Response::of_type("text/plain; charset=utf-8", text.into())
     }
 
     /// 200 with HTML, in UTF-8.
+    #[inline]
     pub fn html(html: impl Into<Body>) -> Response {
-        Response::new(StatusCode::OK)
-            .content_type("text/html; charset=utf-8")
-            .body(html)
+        Response::of_type("text/html; charset=utf-8", html.into())
+    }
+
+    /// 200 with a body of this type.
+    #[inline]
+    fn of_type(content_type: &'static str, body: Body) -> Response {
+        Response {
+            status: StatusCode::OK,
+            closes: false,
+            content_type: Some(content_type),
+            lines: Lines::Own(Vec::new()),
+            body,
+        }
     }
 
     /// A status that says what it is in a line of plain text.
@@ -364,6 +384,7 @@ impl Response {
 
     /// With another status.
     #[must_use]
+    #[inline]
     pub fn with_status(mut self, status: StatusCode) -> Response {
         self.status = status;
         self
@@ -446,6 +467,18 @@ impl Response {
         self
     }
 
+    /// The body's bytes, where they are at hand and no more than `most`.
+    #[inline]
+    pub(crate) fn short_body(&self, most: usize) -> Option<&[u8]> {
+        self.body.short(most)
+    }
+
+    /// Takes the body out.
+    #[inline]
+    pub(crate) fn take_content(&mut self) -> Content {
+        std::mem::take(&mut self.body.0)
+    }
+
     #[inline]
     pub(crate) fn closes(&self) -> bool {
         self.closes
@@ -475,11 +508,6 @@ impl Response {
             Lines::Opened(opened) => opened.lines(),
             Lines::NotModified(opened) => opened.lines_not_modified(),
         }
-    }
-
-    #[inline]
-    pub(crate) fn into_content(self) -> Content {
-        self.body.into_content()
     }
 }
 

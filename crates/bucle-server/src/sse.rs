@@ -219,7 +219,7 @@ impl EventWriter {
         self.0.write(event.into_bytes()).await
     }
 
-    /// Waits until nobody listens any more.
+    /// Waits until nobody listens any more. Cancel-safe.
     pub async fn closed(&mut self) {
         self.0.closed().await;
     }

@@ -1,5 +1,7 @@
 //! [`Table`]: things by numbers that are given out again.
 
+use std::ops::Range;
+
 /// A slab whose places are no larger than what is in them: a pointer takes 8 bytes, where an entry of
 /// the crate `slab` takes 16.
 pub(crate) struct Table<T> {
@@ -38,6 +40,18 @@ impl<T> Table<T> {
         self.places.len() - self.free.len()
     }
 
+    /// How many places there are, whether anything is there or not.
+    pub(crate) fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// What is at these places, as far as they are there.
+    pub(crate) fn part(&self, places: Range<usize>) -> impl Iterator<Item = &T> {
+        let to = places.end.min(self.places.len());
+        let part = self.places.get(places.start..to).unwrap_or_default();
+        part.iter().flatten()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.places.iter().flatten()
     }
@@ -61,6 +75,11 @@ mod tests {
         assert_eq!(table.insert("e"), 3);
         assert_eq!(table.iter().collect::<Vec<_>>(), [&"a", &"d", &"c", &"e"]);
         assert_eq!(table.len(), 4);
+        assert_eq!(table.remove(1), Some("d"));
+        assert_eq!(table.places(), 4);
+        assert_eq!(table.part(0..3).collect::<Vec<_>>(), [&"a", &"c"]);
+        assert_eq!(table.part(2..9).collect::<Vec<_>>(), [&"c", &"e"]);
+        assert_eq!(table.part(8..9).count(), 0);
     }
 
     #[test]

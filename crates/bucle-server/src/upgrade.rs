@@ -1,13 +1,12 @@
 //! [`Upgraded`]: a connection that has left HTTP for another protocol (RFC 9110, section 7.8).
 
-use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 
 use bucle_http::StatusCode;
+use bucle_loop::sync::Event;
 use bucle_net::{StreamReader, StreamWriter};
 
 use crate::{Request, Response};
@@ -31,42 +30,21 @@ pub struct Upgraded {
 
 /// Says that the server is stopping: it takes no more requests, and waits for what is under way.
 #[derive(Clone, Default)]
-pub struct Draining(Rc<State>);
-
-#[derive(Default)]
-struct State {
-    begun: Cell<bool>,
-    wakers: RefCell<Vec<Waker>>,
-}
+pub struct Draining(Rc<Event>);
 
 impl Draining {
     /// Whether it is.
     pub fn has_begun(&self) -> bool {
-        self.0.begun.get()
+        self.0.is_set()
     }
 
     /// Waits until it is. Cancel-safe.
     pub async fn begun(&self) {
-        poll_fn(|cx| self.poll_begun(cx)).await;
-    }
-
-    pub(crate) fn poll_begun(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.0.begun.get() {
-            return Poll::Ready(());
-        }
-        let mut wakers = self.0.wakers.borrow_mut();
-        if !wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            wakers.push(cx.waker().clone());
-        }
-        Poll::Pending
+        self.0.wait().await;
     }
 
     pub(crate) fn begin(&self) {
-        self.0.begun.set(true);
-        let wakers = self.0.wakers.take();
-        for waker in wakers {
-            waker.wake();
-        }
+        self.0.set();
     }
 }
 
@@ -131,4 +109,38 @@ impl Request {
 /// 426: this resource is there in another protocol only.
 pub(crate) fn upgrade_required(protocol: &str) -> Response {
     Response::error(StatusCode::UPGRADE_REQUIRED).upgrade_field(protocol)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::task::{Context, Wake, Waker};
+
+    use super::*;
+
+    struct Nobody;
+
+    impl Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    /// A connection may live for days, and ask with each message.
+    #[test]
+    fn who_waits_no_more_is_forgotten() {
+        let draining = Draining::default();
+        let task = Arc::new(Nobody);
+        for _ in 0..100 {
+            let waker = Waker::from(Arc::new(Nobody));
+            let waiting = pin!(draining.begun());
+            assert!(waiting.poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        let waker = Waker::from(task.clone());
+        {
+            let waiting = pin!(draining.begun());
+            assert!(waiting.poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        drop(waker);
+        assert_eq!(Arc::strong_count(&task), 1);
+    }
 }

@@ -21,20 +21,19 @@ use crate::handler::Handler;
 use crate::heap::Heap;
 use crate::metrics::Tally;
 use crate::options::Options;
+use crate::pool::Pool;
 use crate::request::HeadPool;
 use crate::table::Table;
 
 /// An output buffer that has grown beyond this is not kept, in bytes.
 const KEPT_OUT: usize = 256 * 1024;
 
-/// More handler slots than these are not kept.
-const KEPT_SLOTS: usize = 64;
-
-/// More of what connections need while something is under way is not kept.
-const KEPT_WORKS: usize = 64;
-
 /// Connections that go on in one turn with what they have received. Few: whoever asks meanwhile waits for them.
 const GO_ON_AT_ONCE: usize = 2;
+
+/// How many connections' deadlines are looked at before others have their turn: a hundred thousand take some milliseconds,
+/// since they are all over the memory.
+const LOOKED_AT: usize = if cfg!(test) { 4 } else { 4096 };
 
 /// How many connections are told at a time that there is no room for them; any more are closed.
 const TURNED_AWAY: u32 = 64;
@@ -71,12 +70,9 @@ pub(crate) struct Worker<H: Handler> {
     pub(crate) patience: Patience,
     /// Answers are gathered here before they are written.
     pub(crate) out: Cell<Vec<u8>>,
-    slots: RefCell<Vec<Slot<H::Future>>>,
-    #[expect(
-        clippy::vec_box,
-        reason = "a connection takes the box, and is a pointer larger for it"
-    )]
-    works: RefCell<Vec<Box<Work>>>,
+    slots: Pool<Slot<H::Future>>,
+    // A connection takes the box, and is a pointer larger for it.
+    works: Pool<Box<Work>>,
     connections: RefCell<Table<Connection<H>>>,
     /// Connections that have had their share of a turn, and go on in this order.
     later: RefCell<VecDeque<Weak<Embedded<Inner<H>>>>>,
@@ -118,8 +114,8 @@ impl<H: Handler> Worker<H> {
             options,
             heads: Rc::new(heads),
             out: Cell::default(),
-            slots: RefCell::default(),
-            works: RefCell::default(),
+            slots: Pool::default(),
+            works: Pool::default(),
             connections: RefCell::default(),
             later: RefCell::default(),
             going_on: Cell::new(false),
@@ -147,42 +143,35 @@ impl<H: Handler> Worker<H> {
 
     #[inline]
     pub(crate) fn take_slot(&self) -> Slot<H::Future> {
-        let slot = self.slots.borrow_mut().pop();
-        slot.unwrap_or_else(|| Box::pin(None))
+        self.slots.take().unwrap_or_else(|| Box::pin(None))
     }
 
     #[inline]
     pub(crate) fn give_slot(&self, mut slot: Slot<H::Future>) {
         slot.set(None);
-        let mut slots = self.slots.borrow_mut();
-        if slots.len() < KEPT_SLOTS {
-            slots.push(slot);
-        }
+        self.slots.give(slot);
     }
 
     #[inline]
     pub(crate) fn take_work(&self) -> Box<Work> {
-        self.works.borrow_mut().pop().unwrap_or_default()
+        self.works.take().unwrap_or_default()
     }
 
     /// Takes back what nothing is left in.
     #[inline]
     pub(crate) fn give_work(&self, work: Box<Work>) {
-        let mut works = self.works.borrow_mut();
-        if works.len() < KEPT_WORKS {
-            works.push(work);
-        }
+        self.works.give(work);
     }
 
     /// Lends the date of this turn.
     #[inline]
-    pub(crate) fn with_date<R>(&self, body: impl FnOnce(&DateCache) -> R) -> R {
+    pub(crate) fn with_date<R>(&self, body: impl FnOnce(&mut DateCache) -> R) -> R {
         let mut date = self.date.borrow_mut();
         date.update(self.event_loop.turn_number(), || match self.simulated {
             None => SystemTime::now(),
             Some(begun) => date::simulated(self.event_loop.time() - begun),
         });
-        body(&date)
+        body(&mut date)
     }
 
     /// Has the connections that come in counted, and the heap looked at.
@@ -252,6 +241,8 @@ impl<H: Handler> Worker<H> {
         let key = self.connections.borrow_mut().insert(connection);
         self.tally.open.set(self.len() as u64);
         if !self.ticking.replace(true) {
+            // Nobody knows how long nothing ticked: what was seen in the last tick doesn't hold in this one.
+            self.now.set(self.after(1));
             self.arm();
         }
         if let Some(rate) = self.options.limit_rate
@@ -290,7 +281,7 @@ impl<H: Handler> Worker<H> {
             for _ in 0..GO_ON_AT_ONCE {
                 let next = worker.later.borrow_mut().pop_front();
                 if let Some(connection) = next.and_then(|next| next.upgrade()) {
-                    Connection::go_on(connection);
+                    Connection::from(connection).by_itself(Connection::go_on);
                 }
             }
             if worker.later.borrow().is_empty() {
@@ -359,15 +350,34 @@ impl<H: Handler> Worker<H> {
     /// Looks at every connection's deadline. One timer for all: a connection costs four bytes, and
     /// nothing is armed or cancelled when a request comes.
     fn tick(self: &Rc<Self>) {
-        let now = self.now.get().wrapping_add(1);
-        self.now.set(now);
-        let overdue: Vec<_> = {
+        self.now.set(self.after(1));
+        self.look_from(0);
+    }
+
+    /// The same from a place in the table on.
+    fn look_from(self: &Rc<Self>, place: usize) {
+        let (now, end) = (self.after(0), place + LOOKED_AT);
+        let (overdue, through) = {
             let connections = self.connections.borrow();
-            let overdue = connections.iter().filter(|each| each.overdue(now));
-            overdue.cloned().collect()
+            let overdue = connections
+                .part(place..end)
+                .filter(|each| each.overdue(now));
+            (
+                overdue.cloned().collect::<Vec<_>>(),
+                end >= connections.places(),
+            )
         };
         for connection in overdue {
-            connection.patience_ended();
+            connection.by_itself(Connection::patience_ended);
+        }
+        if !through {
+            let weak = Rc::downgrade(self);
+            self.event_loop.call_later(Duration::ZERO, move || {
+                if let Some(worker) = weak.upgrade() {
+                    worker.look_from(end);
+                }
+            });
+            return;
         }
         let heap = self.shared.borrow().heap.clone();
         let unsettled = heap.is_some_and(|heap| heap.look());

@@ -1,5 +1,6 @@
 //! The turn: [`LoopRef::turn`] and its phases, and what is around them.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 
@@ -330,10 +331,11 @@ impl LoopRef {
             self.run_arrived_of_many(count);
         } else {
             for _ in 0..count {
-                let Some(entry) = core.ready.pop_arrived() else {
-                    break;
-                };
-                self.run_entry(entry);
+                match core.ready.pop_arrived() {
+                    Some(Entry::Readable(token)) => self.run_io(token, Readiness::READ),
+                    Some(entry) => self.run_entry(entry),
+                    None => break,
+                }
             }
         }
         if let rest @ 1.. = core.ready.rest() {
@@ -463,16 +465,30 @@ impl LoopRef {
         let core = &*self.core;
         let (fd, generation) = split_token(token);
         // The table is not borrowed while the owner runs.
+        let source = core.fds.borrow().source(fd, generation);
+        let Some(source) = source else {
+            return self.run_callbacks(token, readiness);
+        };
+        self.guard_source(&*source, || source.ready(readiness));
+        if let Some(slow) = core.slow.check() {
+            self.report_slow_source(&*source, slow);
+        }
+        self.let_go("transport", source);
+    }
+
+    #[cold]
+    fn report_slow_source(&self, source: &dyn Source, slow: Slow) {
+        self.report_slow("transport", described(source), None, slow);
+    }
+
+    /// [`run_io`](LoopRef::run_io) for a descriptor of callbacks, or of nobody any more.
+    #[inline(never)]
+    fn run_callbacks(&self, token: u64, readiness: Readiness) {
+        let core = &*self.core;
+        let (fd, generation) = split_token(token);
         let owner = core.fds.borrow().owner(fd, generation);
         match owner {
-            None => core.counters.stale_events.add(1),
-            Some(Owner::Source(source)) => {
-                self.guard_source(&*source, || source.ready(readiness));
-                if let Some(slow) = core.slow.check() {
-                    self.report_slow("transport", described(&*source), None, slow);
-                }
-                self.let_go("transport", source);
-            }
+            None | Some(Owner::Source(_)) => core.counters.stale_events.add(1),
             Some(Owner::Callbacks { reader, writer }) => {
                 if let Some(reader) = &reader
                     && readiness.readable()
@@ -496,8 +512,13 @@ impl LoopRef {
     #[inline]
     fn let_go<T: ?Sized>(&self, source: &'static str, called: Rc<T>) {
         if Rc::strong_count(&called) == 1 {
-            self.guard(source, None, || drop(called));
+            self.let_go_of_last(source, called);
         }
+    }
+
+    #[cold]
+    fn let_go_of_last<T: ?Sized>(&self, source: &'static str, called: Rc<T>) {
+        self.guard(source, None, || drop(called));
     }
 
     /// Runs one reader or writer callback, unless the callback before it has taken it away.
@@ -540,11 +561,16 @@ impl LoopRef {
     /// [`guard`](LoopRef::guard) for a source, which knows who it is.
     fn guard_source(&self, source: &dyn Source, body: impl FnOnce()) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
-            self.call_exception_handler(ExceptionContext {
-                name: described(source),
-                ..ExceptionContext::panic("transport", None, payload)
-            });
+            self.report_panic_of_source(source, payload);
         }
+    }
+
+    #[cold]
+    fn report_panic_of_source(&self, source: &dyn Source, payload: Box<dyn Any + Send>) {
+        self.call_exception_handler(ExceptionContext {
+            name: described(source),
+            ..ExceptionContext::panic("transport", None, payload)
+        });
     }
 
     /// Makes [`run_forever`](LoopRef::run_forever) return at the end of the current turn, or of the

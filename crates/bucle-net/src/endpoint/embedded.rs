@@ -16,7 +16,7 @@ use std::task::Waker;
 
 use bucle_loop::{Interest, LoopRef, Readiness, Source, get_running_loop};
 
-use super::{Endpoint, LET_GO, State};
+use super::{Endpoint, LET_GO, State, reading, writing};
 use crate::carrier::Carrier;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
@@ -123,6 +123,15 @@ impl<P: EmbeddedProtocol> Embedded<P> {
             None => Transport::new(self.clone()),
         }
     }
+
+    /// [`Transport::write`] on its [transport](Embedded::transport).
+    #[inline]
+    pub fn write(self: &Rc<Self>, bytes: &[u8]) {
+        match self.state.if_rare(|rare| rare.below.clone()).flatten() {
+            Some(below) => below.write(bytes),
+            None => writing::write(&**self, bytes),
+        }
+    }
 }
 
 impl<P> Deref for Embedded<P> {
@@ -148,6 +157,11 @@ impl<P: EmbeddedProtocol> Endpoint for Embedded<P> {
         &self.state
     }
 
+    #[inline]
+    fn shared(&self) -> &(dyn Endpoint + 'static) {
+        self
+    }
+
     fn this(&self) -> Option<Rc<dyn Endpoint>> {
         Some(self.this.upgrade()?)
     }
@@ -157,7 +171,7 @@ impl<P: EmbeddedProtocol> Endpoint for Embedded<P> {
         if !self.state.any(LET_GO)
             && let Some(this) = self.this.upgrade()
         {
-            body(&mut Inside(this));
+            body(&mut Inside(Some(this)));
         }
     }
 
@@ -177,7 +191,7 @@ impl<P: EmbeddedProtocol> Endpoint for Embedded<P> {
 
 impl<P: EmbeddedProtocol> Source for Embedded<P> {
     fn ready(&self, readiness: Readiness) {
-        (self as &dyn Endpoint).on_ready(readiness);
+        reading::on_ready(self, readiness);
     }
 
     fn flush(&self) {
@@ -201,33 +215,43 @@ impl<P: EmbeddedProtocol> Source for Embedded<P> {
     }
 }
 
-/// The protocol of a connection, for the length of a callback.
-struct Inside<P>(Rc<Embedded<P>>);
+/// The protocol of a connection, for one callback.
+struct Inside<P>(Option<Rc<Embedded<P>>>);
 
 impl<P: EmbeddedProtocol> Protocol for Inside<P> {
     fn connection_made(&mut self, _: Transport) {
-        P::connection_made(self.0.clone());
+        if let Some(this) = self.0.take() {
+            P::connection_made(this);
+        }
     }
 
     #[inline]
     fn data_received(&mut self, data: &[u8]) {
-        P::data_received(self.0.clone(), data);
+        if let Some(this) = self.0.take() {
+            P::data_received(this, data);
+        }
     }
 
     fn eof_received(&mut self) -> bool {
-        P::eof_received(self.0.clone())
+        self.0.take().is_some_and(P::eof_received)
     }
 
     fn connection_lost(&mut self, error: Option<io::Error>) {
-        P::connection_lost(self.0.clone(), error);
+        if let Some(this) = self.0.take() {
+            P::connection_lost(this, error);
+        }
     }
 
     fn pause_writing(&mut self) {
-        P::pause_writing(self.0.clone());
+        if let Some(this) = self.0.take() {
+            P::pause_writing(this);
+        }
     }
 
     fn resume_writing(&mut self) {
-        P::resume_writing(self.0.clone());
+        if let Some(this) = self.0.take() {
+            P::resume_writing(this);
+        }
     }
 }
 

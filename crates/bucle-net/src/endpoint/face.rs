@@ -9,28 +9,16 @@ use std::task::Waker;
 use bucle_loop::LoopRef;
 use bytes::Bytes;
 
-use super::Endpoint;
+use super::{Endpoint, writing};
 use crate::Address;
 use crate::carrier::Carrier;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
 use crate::waiters::Seat;
 
-impl<T: Endpoint> Shared for T {
-    #[inline]
-    fn shared(&self) -> &(dyn Endpoint + 'static) {
-        self
-    }
-}
-
-/// A connection without its type.
-trait Shared {
-    fn shared(&self) -> &(dyn Endpoint + 'static);
-}
-
 impl<T: Endpoint> Carrier for T {
     fn write(&self, bytes: &[u8]) {
-        self.shared().write(bytes);
+        writing::write(self, bytes);
     }
 
     fn write_bytes(&self, bytes: Bytes) {

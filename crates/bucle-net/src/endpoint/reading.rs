@@ -6,80 +6,103 @@ use std::io;
 use bucle_loop::Readiness;
 
 use super::{
-    BLOCKED, EOF_SEEN, Endpoint, IN_CALLBACK, LOST, OFFERING, READING_PAUSED, State, UNWATCHED,
+    BLOCKED, EOF_SEEN, Endpoint, IN_CALLBACK, LOST, NOT_READING, OFFERING, READING_PAUSED,
+    UNWATCHED, call,
 };
 use crate::socket::Socket;
 
+/// What an event leads to. All that follows a usual one, up to the protocol, is one piece of code for
+/// each type of endpoint: from one event to the next the system uses most of the processor's first
+/// cache itself, so what counts is how much code there is on the way.
+pub(super) fn on_ready<E: Endpoint>(endpoint: &E, readiness: Readiness) {
+    let state = endpoint.state();
+    if state.any(LOST | IN_CALLBACK | UNWATCHED) {
+        return on_first_ready(endpoint);
+    }
+    if readiness.readable() {
+        if state.any(OFFERING | NOT_READING) {
+            on_seldom_readable(endpoint);
+        } else {
+            read(endpoint);
+        }
+    }
+    if readiness.writable() && state.any(BLOCKED) && !state.any(LOST) {
+        endpoint.shared().send_queue();
+    }
+}
+
+/// There is something to read, and it may be the protocol who reads it, or nobody.
+#[inline(never)]
+fn on_seldom_readable<E: Endpoint>(endpoint: &E) {
+    if endpoint.state().reads() {
+        read_or_offer(endpoint);
+    } else {
+        // Reading was paused or ended since; only now is it worth a call to say so.
+        endpoint.shared().update_interest();
+    }
+}
+
+/// The first event of a socket that is not watched, which nobody has seen to be readable; no other
+/// event is of use here. The socket is watched from now on, unless it is over.
+#[inline(never)]
+fn on_first_ready<E: Endpoint>(endpoint: &E) {
+    let state = endpoint.state();
+    if !state.any(UNWATCHED) {
+        return;
+    }
+    if state.reads() && !state.any(IN_CALLBACK) {
+        read_or_offer(endpoint);
+    }
+    state.clear(UNWATCHED);
+    endpoint.shared().update_interest();
+}
+
+#[inline]
+fn read_or_offer<E: Endpoint>(endpoint: &E) {
+    if !endpoint.state().any(OFFERING) || !endpoint.shared().offer() {
+        read(endpoint);
+    }
+}
+
+/// One bounded read. A short one has most likely emptied the socket; if not, the selector says so
+/// again.
+fn read<E: Endpoint>(endpoint: &E) {
+    let state = endpoint.state();
+    state.event_loop.with_read_buffer(|buffer| {
+        if let Some(count) = receive(endpoint, |socket| socket.recv(buffer)) {
+            call(endpoint, "data_received", |protocol| {
+                protocol.data_received(&buffer[..count]);
+            });
+        }
+    });
+}
+
+/// Receives; `None` if nothing came, after whatever that means has been told.
+#[inline]
+fn receive<E: Endpoint + ?Sized>(
+    endpoint: &E,
+    receive: impl FnOnce(&Socket) -> io::Result<usize>,
+) -> Option<usize> {
+    let state = endpoint.state();
+    let received = match &*state.socket.borrow() {
+        Some(socket) => receive(socket),
+        None => return None,
+    };
+    if let Ok(count @ 1..) = received {
+        state.with_traffic(|traffic| traffic.count_received(count));
+        return Some(count);
+    }
+    endpoint.shared().received_nothing(received.map(drop));
+    None
+}
+
 impl dyn Endpoint {
-    pub(super) fn on_ready(&self, readiness: Readiness) {
+    /// The peer has ended its side, or receiving failed.
+    #[cold]
+    fn received_nothing(&self, why: io::Result<()>) {
         let state = self.state();
-        if state.any(LOST | IN_CALLBACK | UNWATCHED) {
-            return self.on_first_ready();
-        }
-        if readiness.readable() {
-            if state.reads() {
-                self.read_or_offer();
-            } else {
-                // Reading was paused or ended since; only now is it worth a call to say so.
-                self.update_interest();
-            }
-        }
-        if readiness.writable() && state.any(BLOCKED) && !state.any(LOST) {
-            self.send_queue();
-        }
-    }
-
-    /// The first event of a socket that is not watched, which nobody has seen to be readable; no other
-    /// event is of use here. The socket is watched from now on, unless it is over.
-    fn on_first_ready(&self) {
-        let state = self.state();
-        if !state.any(UNWATCHED) {
-            return;
-        }
-        if state.reads() && !state.any(IN_CALLBACK) {
-            self.read_or_offer();
-        }
-        state.clear(UNWATCHED);
-        self.update_interest();
-    }
-
-    #[inline]
-    fn read_or_offer(&self) {
-        if !self.state().any(OFFERING) || !self.offer() {
-            self.read();
-        }
-    }
-
-    /// One bounded read. A short one has most likely emptied the socket; if not, the selector says
-    /// so again.
-    fn read(&self) {
-        let state = self.state();
-        state.event_loop.with_read_buffer(|buffer| {
-            if let Some(count) = self.receive(state, |socket| socket.recv(buffer)) {
-                self.call("data_received", |protocol| {
-                    protocol.data_received(&buffer[..count]);
-                });
-            }
-        });
-    }
-
-    /// Receives; `None` if nothing came, after whatever that means has been told.
-    #[inline]
-    fn receive(
-        &self,
-        state: &State,
-        receive: impl FnOnce(&Socket) -> io::Result<usize>,
-    ) -> Option<usize> {
-        let received = match &*state.socket.borrow() {
-            Some(socket) => receive(socket),
-            None => return None,
-        };
-        match received {
-            Ok(0) => self.read_eof(),
-            Ok(count) => {
-                state.with_traffic(|traffic| traffic.count_received(count));
-                return Some(count);
-            }
+        match why {
+            Ok(()) => self.read_eof(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if state.any(UNWATCHED) {
                     state.with_group(|group| group.first_reads.missed());
@@ -91,7 +114,6 @@ impl dyn Endpoint {
             }
             Err(error) => self.fail(error),
         }
-        None
     }
 
     pub(crate) fn offer_reads(&self) {
@@ -111,7 +133,7 @@ impl dyn Endpoint {
         if state.any(IN_CALLBACK) || !state.reads() {
             return None;
         }
-        self.receive(state, receive)
+        self::receive(self, receive)
     }
 
     fn read_eof(&self) {

@@ -35,6 +35,9 @@ pub(super) const COUNTED: u32 = 1 << 15;
 pub(super) const UNWATCHED: u32 = 1 << 16;
 pub(super) const LET_GO: u32 = 1 << 17;
 
+/// With any of them, nothing is read.
+pub(super) const NOT_READING: u32 = READING_PAUSED | EOF_SEEN | CLOSING | LOST;
+
 /// All of a connection but its protocol.
 pub(crate) struct State {
     pub(super) event_loop: LoopRef,
@@ -148,7 +151,7 @@ impl State {
 
     #[inline]
     pub(super) fn reads(&self) -> bool {
-        !self.any(READING_PAUSED | EOF_SEEN | CLOSING | LOST)
+        !self.any(NOT_READING)
     }
 
     pub(super) fn interest(&self) -> Interest {
@@ -219,19 +222,25 @@ impl State {
         self.any(METERED) && self.allowed() == 0
     }
 
-    #[inline]
     pub(super) fn note_sent(&self, count: usize) {
         let before = if self.sent_in_this_turn() {
             self.sent.get()
         } else {
             0
         };
-        self.turn.set(self.event_loop.turn_number() as u16);
-        let count_of_units = u16::try_from(count.div_ceil(SENT_UNIT)).unwrap_or(u16::MAX);
-        self.sent.set(before.saturating_add(count_of_units));
+        self.note_first_sent(count);
+        self.sent.set(before.saturating_add(self.sent.get()));
         if self.any(METERED) {
             self.with_rare(|rare| rare.allowed = rare.allowed.saturating_sub(count as u64));
         }
+    }
+
+    /// [`note_sent`](State::note_sent) where nothing was sent in this turn before, and it is not metered.
+    #[inline]
+    pub(super) fn note_first_sent(&self, count: usize) {
+        self.turn.set(self.event_loop.turn_number() as u16);
+        let count_of_units = u16::try_from(count.div_ceil(SENT_UNIT)).unwrap_or(u16::MAX);
+        self.sent.set(count_of_units);
         self.with_traffic(|traffic| traffic.count_sent(count));
     }
 

@@ -10,12 +10,55 @@ use bytes::Bytes;
 
 use super::{
     BLOCKED, CLOSING, ENDED, EOF_WANTED, Endpoint, FLUSHING, IN_CALLBACK, LOST, METERED,
-    PAUSE_TOLD, State, WRITING_PAUSED,
+    PAUSE_TOLD, WRITING_PAUSED,
 };
 use crate::socket::Sink;
 use crate::transport::SEND_LIMIT;
 use crate::waiters::Seat;
 use crate::write_queue::{FileRange, Progress};
+
+/// [`Transport::write`](crate::Transport::write).
+#[inline]
+pub(super) fn write<E: Endpoint + ?Sized>(endpoint: &E, bytes: &[u8]) {
+    let state = endpoint.state();
+    if bytes.is_empty() || !state.takes_writes() || !state.sends_at_once() {
+        return endpoint.shared().write_later(bytes);
+    }
+    if let Some((sent, progress)) = send_at_once(endpoint, bytes, false)
+        && progress != Progress::Drained
+    {
+        endpoint.shared().write_rest(&bytes[sent..], progress);
+    }
+}
+
+/// Offers bytes to the socket, where they may [go at once](super::State::sends_at_once); `None` if the
+/// connection failed.
+#[inline]
+fn send_at_once<E: Endpoint + ?Sized>(
+    endpoint: &E,
+    bytes: &[u8],
+    more: bool,
+) -> Option<(usize, Progress)> {
+    let state = endpoint.state();
+    let offered = &bytes[..bytes.len().min(SEND_LIMIT)];
+    let result = match &*state.socket.borrow() {
+        Some(socket) => socket.send(offered, more),
+        None => return None,
+    };
+    let sent = match result {
+        Ok(sent) => sent,
+        Err(error) => endpoint.shared().sent_nothing(error)?,
+    };
+    state.note_first_sent(sent);
+    let progress = if sent == bytes.len() {
+        Progress::Drained
+    } else if sent == offered.len() {
+        Progress::Spent
+    } else {
+        Progress::Blocked
+    };
+    Some((sent, progress))
+}
 
 impl dyn Endpoint {
     /// Says to the exception handler that bytes came too late, if that is the caller's mistake.
@@ -40,22 +83,22 @@ impl dyn Endpoint {
         }
     }
 
-    pub(crate) fn write(&self, bytes: &[u8]) {
+    /// A write that does not go to the socket at once.
+    #[inline(never)]
+    fn write_later(&self, bytes: &[u8]) {
         let state = self.state();
         if bytes.is_empty() || !state.takes_writes() {
             return self.refuse_unless_empty(bytes, "write()");
         }
-        if !state.sends_at_once() {
-            state.enqueue(|queue| queue.push(bytes));
-            self.queued();
-            return;
-        }
-        if let Some((sent, progress)) = self.send_at_once(state, bytes, false)
-            && progress != Progress::Drained
-        {
-            state.enqueue(|queue| queue.push(&bytes[sent..]));
-            self.stopped(progress);
-        }
+        state.enqueue(|queue| queue.push(bytes));
+        self.queued();
+    }
+
+    /// The socket took only so many bytes of a write.
+    #[inline(never)]
+    fn write_rest(&self, rest: &[u8], progress: Progress) {
+        self.state().enqueue(|queue| queue.push(rest));
+        self.stopped(progress);
     }
 
     /// What is sent with `MSG_MORE` waits for what comes next, and that is our end of the stream: one
@@ -65,10 +108,10 @@ impl dyn Endpoint {
     pub(crate) fn close_after(&self, bytes: &[u8]) {
         let state = self.state();
         if bytes.is_empty() || !state.sends_at_once() || !self.is_two_way() {
-            self.write(bytes);
+            write(self, bytes);
         } else if !state.takes_writes() {
             self.refuse("close_after()");
-        } else if let Some((sent, progress)) = self.send_at_once(state, bytes, true) {
+        } else if let Some((sent, progress)) = send_at_once(self, bytes, true) {
             if progress == Progress::Drained {
                 self.shutdown();
             } else {
@@ -89,7 +132,7 @@ impl dyn Endpoint {
             self.queued();
             return;
         }
-        if let Some((sent, progress)) = self.send_at_once(state, &bytes, false)
+        if let Some((sent, progress)) = send_at_once(self, &bytes, false)
             && progress != Progress::Drained
         {
             state.enqueue(|queue| queue.push_shared(bytes.split_off(sent)));
@@ -116,7 +159,7 @@ impl dyn Endpoint {
 
     pub(crate) fn send_file(&self, head: &[u8], file: Rc<dyn AsFd>, offset: u64, length: u64) {
         if length == 0 {
-            self.write(head);
+            write(self, head);
             return;
         }
         let state = self.state();
@@ -135,7 +178,7 @@ impl dyn Endpoint {
         }
         let mut progress = Progress::Spent;
         if !head.is_empty() {
-            let Some((sent, stopped)) = self.send_at_once(state, head, true) else {
+            let Some((sent, stopped)) = send_at_once(self, head, true) else {
                 return;
             };
             head = &head[sent..];
@@ -170,31 +213,14 @@ impl dyn Endpoint {
         self.stopped(progress);
     }
 
-    /// Offers bytes to the socket; `None` if the connection failed.
-    #[inline]
-    fn send_at_once(&self, state: &State, bytes: &[u8], more: bool) -> Option<(usize, Progress)> {
-        let offered = &bytes[..bytes.len().min(SEND_LIMIT)];
-        let result = match &*state.socket.borrow() {
-            Some(socket) => socket.send(offered, more),
-            None => return None,
-        };
-        let sent = match result {
-            Ok(sent) => sent,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(error) => {
-                self.fail(error);
-                return None;
-            }
-        };
-        state.note_sent(sent);
-        let progress = if sent == bytes.len() {
-            Progress::Drained
-        } else if sent == offered.len() {
-            Progress::Spent
-        } else {
-            Progress::Blocked
-        };
-        Some((sent, progress))
+    /// How many bytes a call that failed has sent, which is none; `None` if the connection failed.
+    #[cold]
+    fn sent_nothing(&self, error: io::Error) -> Option<usize> {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            return Some(0);
+        }
+        self.fail(error);
+        None
     }
 
     /// Something was queued: it leaves at once or with the rest of this turn.

@@ -21,92 +21,114 @@ use super::{Connection, flag};
 use crate::Response;
 use crate::encode::{self, After, Framing};
 use crate::handler::Handler;
-use crate::response::{Body, Content, Trailers};
+use crate::response::{Content, Trailers};
 
 /// Bodies up to this are copied behind their head; what is longer is queued as it is.
 pub(super) const COPY_LIMIT: usize = 16 * 1024;
 
+/// How the client is to know where the body ends, and whether there is one at all; `flags` are those of
+/// the request.
+#[inline]
+fn framing_of(status: StatusCode, length: Option<u64>, flags: u32) -> (Framing, bool) {
+    if !status.may_have_body() {
+        return (Framing::None, false);
+    }
+    let is_head = flags & flag::HEAD != 0;
+    let framing = match length {
+        Some(length) => Framing::Length(length),
+        None if flags & flag::HTTP_10 == 0 => Framing::Chunked,
+        None if is_head => Framing::None,
+        None => Framing::UntilClose,
+    };
+    (framing, !is_head)
+}
+
 impl<H: Handler> Connection<H> {
     /// Writes the answer's head, and as much of its body as is at hand.
     #[inline]
-    pub(super) fn answer(&self, mut response: Response, out: &mut Vec<u8>) {
+    pub(super) fn answer(&self, response: &mut Response, out: &mut Vec<u8>) {
         if self.any(flag::BEGUN) {
             return;
         }
-        if response.status().is_informational() {
-            if response.is_upgrade() {
+        let status = response.status();
+        if status.is_informational()
+            || status == StatusCode::RESET_CONTENT
+            || self.any(flag::CONNECT | flag::EXPECTS_CONTINUE)
+        {
+            if status.is_informational() && response.is_upgrade() {
                 return self.switch(response, out);
             }
-            // An answer that is no answer: the client would wait for the real one.
-            response = Response::error(StatusCode::INTERNAL_SERVER_ERROR);
-        }
-        if response.status().is_success() && self.any(flag::CONNECT) {
-            // It would say that a tunnel begins behind it (RFC 9110 section 9.3.6).
-            response = Response::error(StatusCode::NOT_IMPLEMENTED);
-        }
-        if response.status() == StatusCode::RESET_CONTENT {
-            // RFC 9110 section 15.3.6.
-            response = response.body(Body::default());
+            self.make_fit(response, out);
         }
         let status = response.status();
-        let length = response.length();
-        let (framing, has_body) = self.framing(status, length);
-        if self.worker.draining.get()
-            || response.closes()
-            || self.body_is_too_long()
-            || framing == Framing::UntilClose
-        {
-            self.clear(flag::KEEP_ALIVE);
-        }
-        let after = match (self.any(flag::KEEP_ALIVE), self.any(flag::HTTP_10)) {
+        let flags = self.flags.get();
+        let short = response.short_body(COPY_LIMIT);
+        let length = match short {
+            Some(bytes) => Some(bytes.len() as u64),
+            None => response.length(),
+        };
+        let (framing, has_body) = framing_of(status, length, flags);
+        let stays = flags & flag::KEEP_ALIVE != 0
+            && !self.worker.draining.get()
+            && !response.closes()
+            && !self.body_is_too_long()
+            && framing != Framing::UntilClose;
+        let after = match (stays, flags & flag::HTTP_10 != 0) {
             (false, _) => After::Closes,
             (true, false) => After::Stays,
             (true, true) => After::StaysSaid,
         };
+        // `100 Continue` behind the head would be taken for the next answer's.
+        let flags = flags & !(flag::CONTINUE_DUE | flag::KEEP_ALIVE) | flag::BEGUN;
+        self.flags
+            .set(flags | if stays { flag::KEEP_ALIVE } else { 0 });
+        self.worker.tally.answered(self.asked.get().method, status);
+        self.worker
+            .with_date(|date| encode::head(out, response, framing, after, date));
+        if self.worker.log.is_some() {
+            let sent = if has_body { length.unwrap_or(0) } else { 0 };
+            self.with_record(|record| record.answered(status.as_u16(), sent));
+        }
+        match short {
+            Some(bytes) if has_body => out.extend_from_slice(bytes),
+            None if has_body => {
+                let content = response.take_content();
+                if self.send(content, framing == Framing::Chunked, out) {
+                    return;
+                }
+            }
+            _ => {}
+        }
+        self.set(flag::ANSWERED);
+    }
+
+    /// What few answers and few requests ask for, before the head is written.
+    #[cold]
+    fn make_fit(&self, response: &mut Response, out: &mut Vec<u8>) {
+        if response.status().is_informational() {
+            // An answer that is no answer: the client would wait for the real one.
+            *response = Response::error(StatusCode::INTERNAL_SERVER_ERROR);
+        }
+        if response.status().is_success() && self.any(flag::CONNECT) {
+            // It would say that a tunnel begins behind it (RFC 9110 section 9.3.6).
+            *response = Response::error(StatusCode::NOT_IMPLEMENTED);
+        }
+        if response.status() == StatusCode::RESET_CONTENT {
+            // RFC 9110 section 15.3.6.
+            drop(response.take_content());
+        }
         if self.any(flag::EXPECTS_CONTINUE) && self.body_is_wanted() {
             // The body is still to be read, for the answer; this has to come before its head.
             self.clear(flag::EXPECTS_CONTINUE);
             out.extend_from_slice(bucle_http::encode::CONTINUE);
         }
-        // Behind the head it would be taken for the next answer's.
-        self.clear(flag::CONTINUE_DUE);
-        self.set(flag::BEGUN);
-        self.worker.tally.answered(self.asked.get().method, status);
-        self.worker
-            .with_date(|date| encode::head(out, &response, framing, after, date));
-        if self.worker.log.is_some() {
-            let sent = if has_body { length.unwrap_or(0) } else { 0 };
-            self.with_record(|record| record.answered(status.as_u16(), sent));
-        }
-        let content = response.into_content();
-        if has_body && self.send(content, framing == Framing::Chunked, out) {
-            return;
-        }
-        self.set(flag::ANSWERED);
     }
 
-    /// How the client is to know where the body ends, and whether there is one at all.
-    #[inline]
-    fn framing(&self, status: StatusCode, length: Option<u64>) -> (Framing, bool) {
-        if !status.may_have_body() {
-            return (Framing::None, false);
-        }
-        let is_head = self.any(flag::HEAD);
-        let framing = match length {
-            Some(length) => Framing::Length(length),
-            None if !self.any(flag::HTTP_10) => Framing::Chunked,
-            None if is_head => Framing::None,
-            None => Framing::UntilClose,
-        };
-        (framing, !is_head)
-    }
-
-    /// Sends a body; true if a task goes on with it.
-    #[inline]
+    /// Sends a body that is not short; true if a task goes on with it.
+    #[inline(never)]
     fn send(&self, content: Content, chunked: bool, out: &mut Vec<u8>) -> bool {
         match content {
             Content::Empty | Content::Upgrade(_) => {}
-            Content::Static(bytes) if bytes.len() <= COPY_LIMIT => out.extend_from_slice(bytes),
             Content::Opened(opened) => match (opened.file(), opened.shared_content()) {
                 (None, None) => out.extend_from_slice(opened.content()),
                 (None, Some(bytes)) => self.send_long(bytes.clone(), out),
@@ -121,7 +143,6 @@ impl<H: Handler> Connection<H> {
                 }
             },
             Content::Pieces(pieces, _) => return self.send_pieces(pieces, out),
-            Content::Bytes(bytes) if bytes.len() <= COPY_LIMIT => out.extend_from_slice(&bytes),
             Content::Static(bytes) => self.send_long(Bytes::from_static(bytes), out),
             Content::Bytes(bytes) => self.send_long(bytes, out),
             Content::File { file, length } => {

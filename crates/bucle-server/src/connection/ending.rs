@@ -65,7 +65,7 @@ impl<H: Handler> Connection<H> {
 
     fn give_up_waiting(&self, status: StatusCode) {
         let mut out = Vec::new();
-        let carried = self.take_carry();
+        let carried = self.take_carry().unwrap_or_default();
         let response = Response::error(status);
         self.give_up(BodyError::Incomplete, response, &carried, &mut out);
         self.settle();
@@ -73,7 +73,7 @@ impl<H: Handler> Connection<H> {
 
     /// Ends the connection with `response`, in place of whatever the request under way would have
     /// come to; `input` is what was not used yet.
-    fn give_up(&self, error: BodyError, response: Response, input: &[u8], out: &mut Vec<u8>) {
+    fn give_up(&self, error: BodyError, mut response: Response, input: &[u8], out: &mut Vec<u8>) {
         self.stop_exchange(error);
         if self.phase.get() == Phase::Head {
             self.phase.set(Phase::Exchange);
@@ -95,7 +95,7 @@ impl<H: Handler> Connection<H> {
             self.abort();
             return;
         }
-        self.answer(response, out);
+        self.answer(&mut response, out);
         self.end_exchange();
         self.linger(true, out);
     }
@@ -148,26 +148,37 @@ impl<H: Handler> Connection<H> {
     /// The server is stopping: ends now if no request is under way, else after it.
     pub(crate) fn drain(&self) {
         self.clear(flag::KEEP_ALIVE);
-        if self.phase.get() == Phase::Head && self.carried() == 0 {
-            self.close();
-        }
-        if self.phase.get() == Phase::Upgraded {
-            self.tell_draining();
+        match self.phase.get() {
+            Phase::Head if self.carried() == 0 && !self.is_leaving() => self.close(),
+            Phase::Upgraded => self.tell_draining(),
+            _ => {}
         }
     }
 
     /// The server has been stopping for a while: ends now unless an answer is under way.
     pub(crate) fn hurry(&self) {
         match self.phase.get() {
+            // It goes on when it has its turn, or when the client has read.
+            Phase::Head if self.any(flag::LATER | flag::BLOCKED) => {}
+            // The client may have asked for more, which was not read.
+            Phase::Head if self.is_leaving() => {
+                self.linger(true, &mut Vec::new());
+                self.settle();
+            }
             // Whoever has sent half a head since is told nothing, and may ask elsewhere.
             Phase::Head => {
                 self.phase.set(Phase::Lingering);
                 self.transport().close_now();
                 self.settle();
             }
-            Phase::Lingering => self.transport().close_now(),
-            Phase::Exchange | Phase::Upgraded | Phase::Closed => {}
+            Phase::Lingering if !self.is_leaving() => self.transport().close_now(),
+            Phase::Lingering | Phase::Exchange | Phase::Upgraded | Phase::Closed => {}
         }
+    }
+
+    /// Whether something that was written waits for the client.
+    fn is_leaving(&self) -> bool {
+        self.transport().get_write_buffer_size() > 0
     }
 
     /// Whether an answer is to come, or has not left as a whole. What was upgraded has no end but its
@@ -177,7 +188,7 @@ impl<H: Handler> Connection<H> {
             Phase::Closed => false,
             Phase::Upgraded => true,
             Phase::Exchange if !self.any(flag::ANSWERED) => true,
-            _ => self.transport().get_write_buffer_size() > 0,
+            _ => self.is_leaving(),
         }
     }
 

@@ -88,12 +88,12 @@ impl<H: Handler> Connection<H> {
             worker.heads.give(head);
             drop(body);
             let response = Response::error(StatusCode::MISDIRECTED_REQUEST);
-            return self.answer_when_due(response, out);
+            return self.answer_for_handler(response, out);
         }
         if !whole && self.is_over_limit(head.content_length()) {
             worker.heads.give(head);
             drop(body);
-            return self.answer_when_due(too_large(), out);
+            return self.answer_for_handler(too_large(), out);
         }
         let transport = Some(self.transport());
         let body = RequestBody::new(body);
@@ -102,19 +102,20 @@ impl<H: Handler> Connection<H> {
         // Polled in place; a future that is not ready becomes a task, which polls it again with a
         // waker of its own.
         let mut slot = worker.take_slot();
-        let called = catch_unwind(AssertUnwindSafe(|| {
+        let mut called = catch_unwind(AssertUnwindSafe(|| {
             slot.set(Some(worker.handler.call(request)));
             poll_slot(slot.as_mut(), &mut Context::from_waker(Waker::noop()))
         }));
         match called {
-            Ok(Poll::Ready(response)) => {
+            // Where it is: moving it would cost as much as writing it.
+            Ok(Poll::Ready(ref mut response)) => {
                 worker.give_slot(slot);
                 self.answer_when_due(response, out);
             }
             Ok(Poll::Pending) => self.spawn_handler(slot),
             Err(payload) => {
                 self.report_panic(payload);
-                self.answer_when_due(self.panicked(), out);
+                self.answer_for_handler(self.panicked(), out);
             }
         }
     }
@@ -200,14 +201,26 @@ impl<H: Handler> Connection<H> {
         self.drive(&[]);
     }
 
+    /// Answers in the handler's place.
+    #[cold]
+    fn answer_for_handler(&self, mut response: Response, out: &mut Vec<u8>) {
+        self.answer_when_due(&mut response, out);
+    }
+
     /// Answers now, or once the request's body is through.
     #[inline]
-    fn answer_when_due(&self, response: Response, out: &mut Vec<u8>) {
+    fn answer_when_due(&self, response: &mut Response, out: &mut Vec<u8>) {
         if response.closes() || self.answer_is_due() {
             self.answer(response, out);
         } else {
-            self.with_exchange(|exchange| exchange.response = Some(response));
+            self.answer_later(response);
         }
+    }
+
+    #[inline(never)]
+    fn answer_later(&self, response: &mut Response) {
+        let response = std::mem::replace(response, Response::new(StatusCode::OK));
+        self.with_exchange(|exchange| exchange.response = Some(response));
     }
 
     /// Whether an answer may leave. One that has no use for the body waits until the body is whole,
@@ -296,10 +309,13 @@ impl<H: Handler> Connection<H> {
     }
 
     /// Whether the rest of a body nobody reads is not worth reading to keep the connection.
+    #[inline]
     pub(super) fn body_is_too_long(&self) -> bool {
-        if self.any(flag::RECEIVED) {
-            return false;
-        }
+        !self.any(flag::RECEIVED) && self.rest_is_too_long()
+    }
+
+    #[inline(never)]
+    fn rest_is_too_long(&self) -> bool {
         let Some(body) = self.body() else {
             return false;
         };
@@ -347,9 +363,9 @@ impl<H: Handler> Connection<H> {
     #[inline]
     pub(super) fn end_exchange(&self) {
         self.phase.set(Phase::Head);
-        self.drop_parser();
-        let exchange = self.take_exchange();
-        drop(exchange);
+        if let Some(exchange) = self.end_work() {
+            drop(exchange);
+        }
         // While much of the answer waits for the client its line does too: how much will leave isn't
         // known.
         if !self.any(flag::BLOCKED) {

@@ -40,9 +40,10 @@ mod work;
 
 use std::cell::Cell;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use bucle_http::{Event, Method};
+use bucle_http::{Event, Method, RequestHead, ServerConnection};
 use bucle_net::{Embedded, Transport};
 
 use crate::handler::Handler;
@@ -151,6 +152,18 @@ pub(crate) struct Inner<H: Handler> {
     asked: Cell<Asked>,
 }
 
+/// Held while a connection goes on: where a panic ends that (in the destructor of a handler's body, for one), nothing else
+/// would go on with it, nor wait for it.
+struct CutByPanic<'a, H: Handler>(&'a Connection<H>);
+
+impl<H: Handler> Drop for CutByPanic<'_, H> {
+    #[cold]
+    fn drop(&mut self) {
+        self.0.clear(flag::DRIVING | flag::AGAIN);
+        self.0.abort();
+    }
+}
+
 /// What is kept of the head of the request under way.
 #[derive(Clone, Copy, Default)]
 struct Asked {
@@ -160,10 +173,26 @@ struct Asked {
     takes_trailers: bool,
 }
 
+/// What a step through the input came to.
+enum Received {
+    /// A request, to be begun.
+    Head(Box<RequestHead>),
+    /// Something else, which was dealt with.
+    Other,
+    /// No more can be told without more input.
+    Nothing,
+}
+
 impl<H: Handler> Clone for Connection<H> {
     #[inline]
     fn clone(&self) -> Connection<H> {
         Connection(self.0.clone())
+    }
+}
+
+impl<H: Handler> From<Rc<Embedded<Inner<H>>>> for Connection<H> {
+    fn from(embedded: Rc<Embedded<Inner<H>>>) -> Connection<H> {
+        Connection(embedded)
     }
 }
 
@@ -223,10 +252,19 @@ impl<H: Handler> Connection<H> {
 
     /// Its turn has come. Where it has gone on meanwhile, for another reason, to a request that is under way,
     /// to another protocol or to its end, that goes its own way.
-    pub(crate) fn go_on(this: Rc<Embedded<Inner<H>>>) {
-        this.clear(flag::LATER);
-        if this.phase.get() == Phase::Head {
-            Connection(this).drive(&[]);
+    pub(crate) fn go_on(&self) {
+        self.clear(flag::LATER);
+        if self.phase.get() == Phase::Head {
+            self.drive(&[]);
+        }
+    }
+
+    /// Does something with one of many connections: a panic, in the destructor of a handler's body for one, ends this one, and
+    /// the others don't notice.
+    pub(crate) fn by_itself(&self, something: impl FnOnce(&Connection<H>)) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| something(self))) {
+            self.abort();
+            self.report_panic(payload);
         }
     }
 
@@ -241,24 +279,24 @@ impl<H: Handler> Connection<H> {
             return;
         }
         self.set(flag::DRIVING);
+        let cut = CutByPanic(self);
         let mut out = self.worker.out.take();
-        let mut carried = self.take_carry();
-        if carried.is_empty() {
-            let used = self.advance(input, &mut out);
-            self.carry_over(&input[used..]);
-        } else {
-            carried.extend_from_slice(input);
-            let used = self.advance(&carried, &mut out);
-            if used < carried.len() {
-                carried.drain(..used);
-                self.with_work(|work| work.carry = carried);
+        match self.take_carry() {
+            None => {
+                let used = self.advance(input, &mut out);
+                if used < input.len() {
+                    self.carry_over(&input[used..]);
+                }
             }
+            Some(carried) => self.advance_carried(carried, input, &mut out),
         }
         self.write_out(&mut out);
         self.worker.give_out(out);
-        self.clear(flag::DRIVING);
-        if self.any(flag::AGAIN) {
-            self.clear(flag::AGAIN);
+        std::mem::forget(cut);
+        let again = self.any(flag::AGAIN);
+        self.clear(flag::DRIVING | flag::AGAIN);
+        // Who waits for his turn goes on in it, and with all there is to do.
+        if again && !(self.phase.get() == Phase::Head && self.any(flag::LATER)) {
             self.drive(&[]);
         } else {
             self.settle();
@@ -266,12 +304,20 @@ impl<H: Handler> Connection<H> {
     }
 
     /// Keeps what could not be used.
-    #[inline]
+    #[inline(never)]
     fn carry_over(&self, rest: &[u8]) {
-        if rest.is_empty() {
-            return;
-        }
         self.with_work(|work| work.carry.extend_from_slice(rest));
+    }
+
+    /// [`advance`](Connection::advance) where something was kept before.
+    #[inline(never)]
+    fn advance_carried(&self, mut carried: Vec<u8>, input: &[u8], out: &mut Vec<u8>) {
+        carried.extend_from_slice(input);
+        let used = self.advance(&carried, out);
+        if used < carried.len() {
+            carried.drain(..used);
+            self.with_work(|work| work.carry = carried);
+        }
     }
 
     /// Goes through `input` as far as it can, and returns how much of it was used; answers are
@@ -284,8 +330,8 @@ impl<H: Handler> Connection<H> {
                 Phase::Lingering | Phase::Closed => return input.len(),
                 Phase::Upgraded => return used,
                 Phase::Exchange => {
-                    if let Some(response) = self.take_response() {
-                        self.answer(response, out);
+                    if let Some(mut response) = self.take_response() {
+                        self.answer(&mut response, out);
                         continue;
                     }
                     if self.any(flag::CONTINUE_DUE) {
@@ -295,7 +341,9 @@ impl<H: Handler> Connection<H> {
                     if self.is_through() {
                         self.end_exchange();
                         if !self.any(flag::KEEP_ALIVE) {
-                            self.linger(used < input.len() || !self.any(flag::RECEIVED), out);
+                            // Where we don't read, there may be more than has come in.
+                            let more = used < input.len() || self.any(flag::PAUSED);
+                            self.linger(more || !self.any(flag::RECEIVED), out);
                         }
                         continue;
                     }
@@ -326,58 +374,92 @@ impl<H: Handler> Connection<H> {
                     }
                 }
             }
-            let mut head = self.worker.heads.take();
-            let limits = &self.worker.options.limits;
-            let mut parser = self.take_parser();
-            let received = parser.receive(&input[used..], &mut head, limits);
-            let progress = match received {
-                Ok(progress) => progress,
-                Err(error) => {
-                    self.worker.heads.give(head);
-                    self.refuse(error, &input[used..], out);
-                    continue;
+            match self.receive(input, &mut used, out) {
+                Received::Head(head) => {
+                    let whole = !head.has_body();
+                    self.begin(head, whole, out);
+                    begun += 1;
                 }
-            };
-            let base = used;
-            used += progress.consumed;
-            if progress.event == Event::Head {
-                let whole = !head.has_body();
-                if !whole {
-                    self.keep_parser(parser);
-                }
-                self.begin(head, whole, out);
-                begun += 1;
-                continue;
-            }
-            // Behind its end, nothing is left of a request but whether there may be another, which is
-            // known here.
-            if progress.event != Event::End {
-                self.keep_parser(parser);
-            }
-            if progress.event == Event::Trailers {
-                self.trailers_received(head);
-                continue;
-            }
-            self.worker.heads.give(head);
-            match progress.event {
-                Event::Body(range) => {
-                    self.body_received(&input[base + range.start..base + range.end]);
-                    if self.body_is_over_limit() {
-                        self.too_large(&input[used..], out);
-                    }
-                }
-                Event::End => self.request_received(),
-                Event::NeedInput if self.any(flag::EOF) => self.cut_short(out),
-                Event::NeedInput | Event::Paused => return used,
-                Event::Head | Event::Trailers => {}
+                Received::Other => {}
+                Received::Nothing => return used,
             }
         }
+    }
+
+    /// Takes one step through what of `input` is not `used`.
+    #[inline]
+    fn receive(&self, input: &[u8], used: &mut usize, out: &mut Vec<u8>) -> Received {
+        let parser = self.take_parser();
+        let mut head = self.worker.heads.take();
+        if parser.is_none() {
+            let limits = &self.worker.options.limits;
+            let rest = &input[*used..];
+            if let Ok(Some(length)) = ServerConnection::receive_at_once(rest, &mut head, limits) {
+                *used += length;
+                if head.has_body() {
+                    self.keep_parser(ServerConnection::behind(&head));
+                }
+                return Received::Head(head);
+            }
+        }
+        self.receive_piece(parser.unwrap_or_default(), head, input, used, out)
+    }
+
+    /// [`receive`](Connection::receive) of what is not a whole head: a piece of one or of a body, or what
+    /// is no request.
+    #[inline(never)]
+    fn receive_piece(
+        &self,
+        mut parser: ServerConnection,
+        mut head: Box<RequestHead>,
+        input: &[u8],
+        used: &mut usize,
+        out: &mut Vec<u8>,
+    ) -> Received {
+        let limits = &self.worker.options.limits;
+        let progress = match parser.receive(&input[*used..], &mut head, limits) {
+            Ok(progress) => progress,
+            Err(error) => {
+                self.worker.heads.give(head);
+                self.refuse(error, &input[*used..], out);
+                return Received::Other;
+            }
+        };
+        let base = *used;
+        *used += progress.consumed;
+        // Behind its end, nothing is left of a request but whether there may be another, which is known
+        // here.
+        let whole = progress.event == Event::Head && !head.has_body();
+        if progress.event != Event::End && !whole {
+            self.keep_parser(parser);
+        }
+        match progress.event {
+            Event::Head => return Received::Head(head),
+            Event::Trailers => {
+                self.trailers_received(head);
+                return Received::Other;
+            }
+            _ => self.worker.heads.give(head),
+        }
+        match progress.event {
+            Event::Body(range) => {
+                self.body_received(&input[base + range.start..base + range.end]);
+                if self.body_is_over_limit() {
+                    self.too_large(&input[*used..], out);
+                }
+            }
+            Event::End => self.request_received(),
+            Event::NeedInput if self.any(flag::EOF) => self.cut_short(out),
+            Event::NeedInput | Event::Paused => return Received::Nothing,
+            Event::Head | Event::Trailers => {}
+        }
+        Received::Other
     }
 
     #[inline]
     fn write_out(&self, out: &mut Vec<u8>) {
         if !out.is_empty() {
-            self.transport().write(out);
+            self.0.write(out);
             out.clear();
         }
     }
@@ -395,6 +477,14 @@ impl<H: Handler> Connection<H> {
     /// After every step: reads or doesn't, and sets the end of its patience.
     #[inline]
     fn settle(&self) {
+        if !self.rests() {
+            self.settle_otherwise();
+        }
+    }
+
+    /// All that [`settle`](Connection::settle) may have to do.
+    #[inline(never)]
+    fn settle_otherwise(&self) {
         if self.any(flag::DRIVING) {
             return;
         }

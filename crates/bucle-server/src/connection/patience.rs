@@ -58,7 +58,7 @@ impl Patience {
         // Who gets no more than that can read no more.
         let most = options.limit_rate.map_or(u64::MAX, |rate| rate / 2);
         let rate = options.min_send_rate.unwrap_or(0).min(most);
-        let send = u128::from(rate) * options.write_timeout.as_nanos() / NANOS;
+        let send = u128::from(rate).saturating_mul(options.write_timeout.as_nanos()) / NANOS;
         let send = send / u128::from(READING_UNIT);
         Patience {
             header: options.ticks(options.header_timeout),
@@ -70,6 +70,11 @@ impl Patience {
             receive: options.min_receive_rate.map(per_tick),
             send: u32::try_from(send).unwrap_or(u32::MAX / 2).max(1),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn send(&self) -> u32 {
+        self.send
     }
 
     /// The ticks that were earned by bytes of a body; what is over is left in `earned`, which is
@@ -111,6 +116,25 @@ impl<H: Handler> Connection<H> {
             Phase::Exchange if self.any(flag::BEGUN) => Waits::Nobody,
             Phase::Exchange => Waits::Handler,
         }
+    }
+
+    /// Where a step has come to what most come to, a request is answered and nothing came behind it,
+    /// settles the connection: it waits for the next request. False if there may be more to do, and
+    /// nothing was done.
+    #[inline]
+    pub(super) fn rests(&self) -> bool {
+        let busy = flag::DRIVING | flag::BLOCKED | flag::LATER | flag::PAUSED;
+        if self.phase.get() != Phase::Head
+            || self.any(busy)
+            || self.waits.get() != Waits::Nobody
+            || self.has_work()
+        {
+            return false;
+        }
+        self.waits.set(Waits::NextRequest);
+        self.deadline
+            .set(self.worker.after(self.worker.patience.idle));
+        true
     }
 
     /// Sets the end of patience, after a step.

@@ -24,12 +24,13 @@ impl<H: Handler> Connection<H> {
     /// Answers with 101. No more requests are taken; what was sent behind this one is left for the
     /// streams.
     #[cold]
-    pub(super) fn switch(&self, response: Response, out: &mut Vec<u8>) {
+    pub(super) fn switch(&self, response: &mut Response, out: &mut Vec<u8>) {
         let whole = self.any(flag::RECEIVED) && !self.any(flag::HTTP_10);
         self.clear(flag::KEEP_ALIVE);
         if !whole {
             // Made for another request.
-            return self.answer(Response::error(StatusCode::INTERNAL_SERVER_ERROR), out);
+            *response = Response::error(StatusCode::INTERNAL_SERVER_ERROR);
+            return self.answer(response, out);
         }
         self.set(flag::BEGUN | flag::ANSWERED);
         let tally = &self.worker.tally;
@@ -43,7 +44,7 @@ impl<H: Handler> Connection<H> {
         if self.worker.log.is_some() {
             self.with_record(|record| record.answered(response.status().as_u16(), 0));
         }
-        let Content::Upgrade(start) = response.into_content() else {
+        let Content::Upgrade(start) = response.take_content() else {
             return;
         };
         let draining = Draining::default();
@@ -76,8 +77,7 @@ impl<H: Handler> Connection<H> {
             transport.resume_reading();
         }
         let (mut streams, reader, writer) = StreamProtocol::attach(&transport, DEFAULT_LIMIT);
-        let carried = self.take_carry();
-        if !carried.is_empty() {
+        if let Some(carried) = self.take_carry() {
             streams.data_received(&carried);
         }
         if self.any(flag::BLOCKED) {

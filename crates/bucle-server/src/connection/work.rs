@@ -81,11 +81,10 @@ impl<H: Handler> Inner<H> {
         }
     }
 
-    /// The parser, as far as it is.
+    /// The parser, where it is in the middle of something.
     #[inline]
-    pub(super) fn take_parser(&self) -> ServerConnection {
-        let parser = self.if_work(|work| work.parser.take());
-        parser.flatten().unwrap_or_default()
+    pub(super) fn take_parser(&self) -> Option<ServerConnection> {
+        self.if_work(|work| work.parser.take())?
     }
 
     #[inline]
@@ -106,21 +105,26 @@ impl<H: Handler> Inner<H> {
         }
     }
 
-    pub(super) fn drop_parser(&self) {
-        self.if_work(|work| work.parser = None);
-    }
-
     /// How much input waits.
     #[inline]
     pub(super) fn carried(&self) -> usize {
         self.if_work(|work| work.carry.len()).unwrap_or(0)
     }
 
-    /// The input that waits.
+    /// The input that waits, if any does.
     #[inline]
-    pub(super) fn take_carry(&self) -> Vec<u8> {
-        let carry = self.if_work(|work| std::mem::take(&mut work.carry));
-        carry.unwrap_or_default()
+    pub(super) fn take_carry(&self) -> Option<Vec<u8>> {
+        let carry = self.if_work(|work| std::mem::take(&mut work.carry))?;
+        (!carry.is_empty()).then_some(carry)
+    }
+
+    /// Whether anything is under way.
+    #[inline]
+    pub(super) fn has_work(&self) -> bool {
+        let work = self.work.take();
+        let has_work = work.is_some();
+        self.work.set(work);
+        has_work
     }
 
     /// Lends the exchange, begun if there is none. Nobody else's code may run in `body`.
@@ -134,9 +138,14 @@ impl<H: Handler> Inner<H> {
         self.if_work(|work| work.exchange.as_deref_mut().map(body))?
     }
 
+    /// Ends what is under way with a request: the parser starts anew, and the exchange is given out, to
+    /// be dropped.
     #[inline]
-    pub(super) fn take_exchange(&self) -> Option<Box<Exchange>> {
-        self.if_work(|work| work.exchange.take())?
+    pub(super) fn end_work(&self) -> Option<Box<Exchange>> {
+        self.if_work(|work| {
+            work.parser = None;
+            work.exchange.take()
+        })?
     }
 
     /// Lends the record of the request under way, or of the one before, if a log is kept.

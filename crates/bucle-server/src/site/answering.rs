@@ -185,7 +185,7 @@ impl Desk {
             self.turn_began(turn);
         }
         let here = self.here();
-        match here.files.kept(path, turn, || self.now()) {
+        match self.kept(&here, path) {
             Some(opened) => {
                 request.tally().kept_files.add(1);
                 let chosen = Chosen {
@@ -205,6 +205,18 @@ impl Desk {
                 }
             }
         }
+    }
+
+    /// The file that is kept for a path, however that is spelled: each spelling would else be another file to keep, and to
+    /// compress.
+    #[inline]
+    fn kept(&self, here: &Here, raw: &str) -> Option<Rc<Opened>> {
+        let turn = self.turn.get();
+        let kept = |name: &str| here.files.kept(name, turn, || self.now());
+        kept(raw).or_else(|| {
+            let name = SitePath::decode(raw).ok()?.url();
+            (name != raw).then(|| kept(&name))?
+        })
     }
 
     /// What may be asked of a path, whether there is anything at it or not; of the whole server for
@@ -442,14 +454,14 @@ impl Desk {
             Err(Refused::Hidden) => return Ok(Step::Done(error(StatusCode::NOT_FOUND))),
             Err(Refused::Malformed(why)) => return Ok(Step::Done(malformed(why))),
         };
-        let moment = self.moment();
-        let open = |name: &str, path: &CString| here.files.open(name, path, moment, leave.disk);
+        let (name, moment) = (path.url(), self.moment());
+        let open = |path: &CString| here.files.open(&name, path, moment, leave.disk);
         let mut looked = vec![path.relative()];
         let mut folder = None;
         if path.slash {
             let index = path.join(INDEX);
             looked.push(index.clone());
-            match open(raw, &index) {
+            match open(&index) {
                 Ok(Found::File(opened)) => {
                     let chosen = Chosen {
                         opened,
@@ -472,7 +484,7 @@ impl Desk {
                 Err(errno) => return Err(errno),
             }
         } else {
-            match open(raw, &relative) {
+            match open(&relative) {
                 Ok(Found::File(opened)) => {
                     let chosen = Chosen {
                         opened,

@@ -1,6 +1,6 @@
 //! [`Files`]: the files of a site, opened once and kept as long as they do not change.
 //!
-//! A file is kept under the path that was asked for. What is kept is given out only after a look
+//! A file is kept under the path that was asked for, in one spelling. What is kept is given out only after a look
 //! at the disk: once a turn of the loop and file, one `stat` compares the kept state with what the
 //! path leads to now; once a second the path is resolved beneath the root anew. So a file that
 //! was changed, replaced or removed is seen by the next request.
@@ -406,14 +406,12 @@ impl Files {
         }
     }
 
-    /// Keeps what a file was compressed to.
-    pub(crate) fn made(
-        &self,
-        opened: &Rc<Opened>,
-        coding: Coding,
-        bytes: Vec<u8>,
-        moment: Moment,
-    ) -> Rc<Opened> {
+    /// Keeps what a file was compressed to. Where that is too much to be kept with the file, what was made was of no use: it
+    /// would have to be made again for each who asks.
+    pub(crate) fn made(&self, opened: &Rc<Opened>, coding: Coding, bytes: Vec<u8>, moment: Moment) {
+        let Some(variants) = &opened.variants else {
+            return;
+        };
         let label = Label {
             name: b"",
             path: opened.path(),
@@ -423,12 +421,12 @@ impl Files {
         };
         let strong = opened.is_settled();
         let variant = assemble(opened.facts, strong, &label, moment, Bytes::from(bytes));
-        let variant = Rc::new(variant);
-        if let Some(variants) = &opened.variants {
-            variants.set(coding, Variant::Made(variant.clone()));
-            self.recount(opened);
+        if opened.weight().0 + variant.weight().0 > self.bounds.bytes / 2 {
+            variants.set(coding, Variant::Useless);
+            return;
         }
-        variant
+        variants.set(coding, Variant::Made(Rc::new(variant)));
+        self.recount(opened);
     }
 
     /// How many files, bytes and descriptors are kept.

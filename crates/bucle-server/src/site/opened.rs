@@ -126,6 +126,15 @@ impl Opened {
         }
     }
 
+    /// The bytes, where they are few enough to be kept behind the lines.
+    #[inline]
+    pub(crate) fn small(&self) -> Option<&[u8]> {
+        match &self.store {
+            Store::Small => Some(&self.buffer[self.content..]),
+            Store::Memory(_) | Store::File(_) => None,
+        }
+    }
+
     /// The bytes, to be shared, of what is held in memory and not small.
     #[inline]
     pub(crate) fn shared_content(&self) -> Option<&Bytes> {

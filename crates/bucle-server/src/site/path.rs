@@ -115,6 +115,19 @@ impl SitePath {
             .filter(|segment| !segment.is_empty())
     }
 
+    /// The path in a URL, spelled in one of the ways in which it may be.
+    pub(crate) fn url(&self) -> String {
+        let mut url = String::new();
+        for segment in self.segments() {
+            url.push('/');
+            url.extend(encode_segment(segment));
+        }
+        if self.slash || url.is_empty() {
+            url.push('/');
+        }
+        url
+    }
+
     /// The path of this folder in a URL below `prefix`: percent-encoded, with exactly one slash at
     /// its beginning, so that it can't be taken for another host, and one at its end.
     pub(crate) fn folder_url(&self, prefix: &str) -> String {
@@ -239,6 +252,24 @@ mod tests {
         }
         assert_eq!(decoded("/.well-known/x").0, b".well-known/x");
         assert_eq!(decoded("/%2ewell-known/").0, b".well-known");
+    }
+
+    #[test]
+    fn of_all_spellings_there_is_one_that_means_the_same() {
+        for (raws, url) in [
+            (&["/", "//", "///"][..], "/"),
+            (&["/a.txt", "//a.txt", "/%61.txt", "/%61%2etxt"], "/a.txt"),
+            (&["/a/b/", "/a//b//", "/%61/b/"], "/a/b/"),
+            (&["/%2561", "/%25%36%31"], "/%2561"),
+            (&["/a b", "/a%20b"], "/a%20b"),
+            (&["/%c3%a9", "/%C3%A9", "/%c3%A9"], "/%C3%A9"),
+            (&["/a&b", "/a%26b"], "/a%26b"),
+        ] {
+            for raw in raws {
+                assert_eq!(SitePath::decode(raw).unwrap().url(), url, "{raw}");
+            }
+            assert_eq!(decoded(url), decoded(raws[0]));
+        }
     }
 
     #[test]

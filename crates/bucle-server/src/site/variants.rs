@@ -29,7 +29,7 @@ pub(crate) enum Variant {
     Made(Rc<Opened>),
     /// Being compressed; set when that has ended.
     Making(Rc<Event>),
-    /// Compressed it would not be shorter.
+    /// Compressed it would not be shorter, or is too long to be kept beside what is.
     Useless,
 }
 

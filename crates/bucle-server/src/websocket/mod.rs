@@ -14,7 +14,7 @@ mod message;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io::{self, Read, Write};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -113,11 +113,13 @@ impl WebSocket {
     /// [`Lost`](WebSocketError::Lost), [`TooLong`](WebSocketError::TooLong),
     /// [`Malformed`](WebSocketError::Malformed); nothing follows any of them.
     pub async fn recv(&mut self) -> Option<Result<Message, WebSocketError>> {
+        let draining = self.draining.clone();
+        let mut stopping = pin!(draining.begun());
         loop {
             let (_, writer) = self.streams.as_ref()?;
             // Where that fails, what was received before is still given out.
             let _ = writer.drain().await;
-            let error = match poll_fn(|cx| self.poll_read(cx)).await {
+            let error = match poll_fn(|cx| self.poll_read(cx, stopping.as_mut())).await {
                 Ok(message) => match Message::from_wire(message) {
                     Some(message) => return Some(Ok(message)),
                     None => continue,
@@ -199,11 +201,13 @@ impl WebSocket {
         Ok(())
     }
 
+    /// Reads a message; where the server is `stopping`, which is polled until it is, closes first.
     fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
+        stopping: Pin<&mut impl Future<Output = ()>>,
     ) -> Poll<Result<tungstenite::Message, WebSocketError>> {
-        if self.context.can_write() && self.draining.poll_begun(cx).is_ready() {
+        if self.context.can_write() && (self.draining.has_begun() || stopping.poll(cx).is_ready()) {
             let _ = self.begin_to_close(Some(CloseFrame {
                 code: 1001,
                 reason: "the server is stopping".into(),

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use bucle_server::{Options, Outcome, Request, Response};
+use bucle_server::{Options, Outcome, Request, Response, STOP_GRACE};
 
 use crate::support::{Answer, WATCHDOG, read_answers, read_to_end, serve};
 
@@ -295,4 +295,64 @@ fn a_stop_ends_at_its_deadline_or_when_forced() {
         let error = stream.read_to_end(&mut Vec::new()).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     }
+}
+
+/// What has begun to leave leaves as a whole, also to a client that asks on and on: closing a socket whose input was not read
+/// would destroy what is on its way.
+#[test]
+fn a_stop_finishes_answers_whose_client_has_asked_for_more() {
+    for requests in [10, 20_000] {
+        let server = serve(Options::default(), || {
+            |_: Request| Response::text("x".repeat(100_000))
+        });
+        let mut stream = server.connect();
+        let mut writer = stream.try_clone().unwrap();
+        let asking = thread::spawn(move || {
+            let sent = "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(requests);
+            // The end may come before all of it is taken.
+            let _ = writer.write_all(sent.as_bytes());
+        });
+        let mut first = [0];
+        stream.read_exact(&mut first).unwrap();
+        // By then the answers fill all there is between the two.
+        thread::sleep(Duration::from_millis(300));
+        server.begin_to_stop();
+        // Longer than the stop's grace.
+        thread::sleep(3 * STOP_GRACE);
+        let mut received = first.to_vec();
+        received.append(&mut read_to_end(&mut stream));
+        let answers = Answer::all(&received);
+        assert!(!answers.is_empty());
+        assert!(answers.iter().all(|answer| answer.body.len() == 100_000));
+        drop(stream);
+        asking.join().unwrap();
+        assert_eq!(server.stop(), Outcome::Drained, "{requests}");
+    }
+}
+
+/// The last answer of a connection arrives, although its client has asked for more than was read by then.
+#[test]
+fn the_last_answer_is_not_destroyed_by_requests_behind_it() {
+    const LENGTH: usize = 10_000_000;
+    let mut options = Options::default();
+    options.max_requests = Some(3);
+    let server = serve(options, || |_: Request| Response::text("x".repeat(LENGTH)));
+    let mut stream = server.connect();
+    stream.write_all(&REQUEST.repeat(3)).unwrap();
+    let mut first = [0];
+    stream.read_exact(&mut first).unwrap();
+    let mut writer = stream.try_clone().unwrap();
+    let asking = thread::spawn(move || {
+        // The end may come before all of it is taken.
+        let _ = writer.write_all(&REQUEST.repeat(10_000));
+    });
+    // The client reads late.
+    thread::sleep(Duration::from_millis(300));
+    let mut received = first.to_vec();
+    received.append(&mut read_to_end(&mut stream));
+    let answers = Answer::all(&received);
+    let lengths: Vec<_> = answers.iter().map(|answer| answer.body.len()).collect();
+    assert_eq!(lengths, [LENGTH; 3]);
+    drop(stream);
+    asking.join().unwrap();
 }

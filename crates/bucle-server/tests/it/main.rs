@@ -4,6 +4,7 @@ mod admission;
 mod bodies;
 mod codings;
 mod conversations;
+mod destructors;
 mod endings;
 #[path = "../../../bucle-http/examples/mutate/generator.rs"]
 #[allow(dead_code)]

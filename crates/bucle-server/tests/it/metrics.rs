@@ -227,6 +227,12 @@ fn kept_files_are_told_from_others() {
         assert_eq!(server.get("/a").text(), "a");
         hits() >= 1.0
     });
+    // However its path is spelled.
+    let before = hits();
+    for spelled in ["/%61", "//a", "/%61?x"] {
+        assert_eq!(server.get(spelled).text(), "a");
+    }
+    assert_eq!(hits(), before + 3.0);
     assert_eq!(server.get("/b").status, 404);
     let page = read_page(&metrics.render());
     let misses = page["bucle_file_cache_lookups_total{result=\"miss\"}"];

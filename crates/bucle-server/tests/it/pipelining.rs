@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::sync::mpsc;
 use std::thread;
 
 use bucle_server::{Method, Options, Request, Response};
@@ -148,4 +149,31 @@ fn answers_of_one_input_leave_together() {
         .unwrap();
     let answers = read_answers(&mut stream, 16);
     assert!(answers.iter().all(|answer| answer.text() == "/a"));
+}
+
+/// Whoever asks for much at once has sixteen requests begun in a turn, also where they have bodies that their handler lets
+/// go.
+#[test]
+fn a_turn_has_sixteen_requests_of_a_connection() {
+    let (sender, turns) = mpsc::channel();
+    let server = serve(Options::default(), move || {
+        move |request: Request| {
+            let turn = bucle_loop::get_running_loop().turn_number();
+            sender.send(turn).unwrap();
+            Response::text(request.path().to_owned())
+        }
+    });
+    for request in [
+        "GET /a HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
+    ] {
+        let mut stream = server.connect();
+        stream.write_all(request.repeat(200).as_bytes()).unwrap();
+        assert_eq!(read_answers(&mut stream, 200).len(), 200);
+        let turns: Vec<u64> = turns.try_iter().collect();
+        assert_eq!(turns.len(), 200);
+        // Two go on in a turn, and here both are the same one.
+        let most = turns.chunk_by(|one, other| one == other).map(<[u64]>::len);
+        assert_eq!(most.max(), Some(32), "{request}");
+    }
 }

@@ -5,7 +5,8 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use bucle_server::{
-    Metrics, Options, Peer, Request, Response, Routes, Server, TowerHandler, TrustedProxies,
+    Metrics, Options, Outcome, Peer, Request, Response, Routes, Server, TowerHandler,
+    TrustedProxies,
 };
 
 use crate::support::{Answer, Running, WATCHDOG, read_answers, read_to_end, serve_with};
@@ -221,4 +222,34 @@ fn the_protocol_without_proxies_is_a_mistake() {
     let error = server.options(options).bind().unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
     assert!(error.to_string().contains("trusted"), "{error}");
+}
+
+/// A connection that has not come as far as HTTP when the server ends is none of those that are finished or cut then, and must
+/// not be served later.
+#[test]
+fn who_tells_it_after_the_end_is_not_answered() {
+    for shut_down in [true, false] {
+        let answer = bucle_loop::run(async move {
+            let mut options = Options::default();
+            options.trusted_proxies = TrustedProxies::nobody().and("127.0.0.1").unwrap();
+            options.proxy_protocol = true;
+            let handler = |_: Request| Response::text("still here");
+            let server = Server::bind("127.0.0.1:0", handler, options).unwrap();
+            let address = server.addresses()[0].clone();
+            let (mut reader, writer) = bucle_net::open_connection(&address).await.unwrap();
+            writer.write(b"PROXY TCP4 ");
+            bucle_loop::sleep(Duration::from_millis(50)).await;
+            if shut_down {
+                assert_eq!(server.shutdown(WATCHDOG).await, Outcome::Drained);
+            } else {
+                drop(server);
+            }
+            writer.write(b"192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n");
+            bucle_loop::timeout(WATCHDOG, reader.read(100))
+                .await
+                .unwrap()
+        });
+        let answer = answer.unwrap().unwrap_or_default();
+        assert_eq!(String::from_utf8_lossy(&answer), "", "{shut_down}");
+    }
 }

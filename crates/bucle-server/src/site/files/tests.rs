@@ -300,20 +300,25 @@ fn a_variant_counts_with_its_file_and_within_the_bounds() {
     world.files.bounds.bytes = 200_000;
     world.write("a.js", &[b'x'; 5_000]);
     let opened = world.ask("a.js", LATER).unwrap();
-    let make = |size: usize| {
+    let variants = opened.variants.as_ref().unwrap();
+    let make = |coding, size: usize| {
         let moment = world.moment(LATER);
-        world
-            .files
-            .made(&opened, Coding::Gzip, vec![b'y'; size], moment)
+        world.files.made(&opened, coding, vec![b'y'; size], moment);
+        variants.get(coding)
     };
-    let variant = make(30_000);
+    let Variant::Made(variant) = make(Coding::Gzip, 30_000) else {
+        panic!("it fits");
+    };
     assert_eq!(variant.content().len(), 30_000);
     assert!(variant.etag().ends_with(b"-gzip\""));
-    assert_eq!(world.files.held().1, opened.weight().0);
-    assert!(world.files.held().1 > 35_000);
-    // Too much for half the bounds: it is given out, and nothing is kept.
-    make(150_000);
-    assert_eq!(world.files.held(), (0, 0, 0));
+    let held = world.files.held();
+    assert_eq!(held.1, opened.weight().0);
+    assert!(held.1 > 35_000);
+    // Too much for half the bounds: it is not made again for each who asks, and what is kept stays.
+    assert!(matches!(make(Coding::Brotli, 70_000), Variant::Useless));
+    assert!(!variants.can_make(Coding::Brotli));
+    assert_eq!(world.files.held(), held);
+    assert!(matches!(variants.get(Coding::Gzip), Variant::Made(_)));
 }
 
 #[test]
