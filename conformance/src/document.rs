@@ -186,8 +186,8 @@ or byte that is not ASCII; dots in a path are refused instead of resolved.
 **Where we are more lenient, and why.** A higher minor version counts as 1.1 (RFC 9110 section 2.5; hyper refuses it). White
 space is SP and HTAB everywhere (nginx takes only SP). OPTIONS is answered. A host may be whatever RFC 3986 allows, and a port
 may be empty (Apache refuses some). An expectation means nothing in HTTP/1.0, and is a list (Apache refuses both). Dates that
-are none, or more than one, are ignored as RFC 9110 section 13.1.4 asks (nginx answers 412). A chunk of up to 2^63-1 bytes is
-waited for; targets and heads are as long as the limits in the [manual](manual/serve.md) say. The other rows that count here
+are none, or more than one, are ignored as RFC 9110 section 13.1.4 asks (nginx answers 412). A chunk is waited for as long as
+the body may have so much; targets and heads are as long as the limits in the [manual](manual/serve.md) say. The other rows that count here
 have the same status, but the connection is kept: after 405, 412, 501 and a malformed path it is not in doubt where the
 request ends.
 

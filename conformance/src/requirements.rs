@@ -311,7 +311,8 @@ pub const ALL: &[Requirement] = &[
         By(&[
             "chunk-size-2-*",
             "chunk-size-max",
-            "chunk-waits-huge",
+            "chunk-waits-large",
+            "chunk-over-limit-huge",
             "fault-chunk-wrap*",
             "fault-chunk-sign-bit",
         ]),

@@ -90,7 +90,7 @@ pub(super) const ALL: &[Mutant] = &[
         &[(
             ENDING,
             "if sending && !self.any(flag::EOF) {",
-            "if sending && !self.any(flag::EOF) && !bucle_http::off(\"linger\") {",
+            "if sending && bucle_http::off(\"linger\") {\n            self.transport().write(out);\n            self.transport().abort();\n        } else if sending && !self.any(flag::EOF) {",
         )],
     ),
     mutant(
@@ -164,6 +164,14 @@ pub(super) const ALL: &[Mutant] = &[
             EXCHANGE,
             "limit.is_some_and(|limit| length",
             "!bucle_http::off(\"body-max\") && limit.is_some_and(|limit| length",
+        )],
+    ),
+    mutant(
+        "body-announced",
+        &[(
+            CONNECTION,
+            "let announced = parser.announced();",
+            "let announced = if bucle_http::off(\"body-announced\") { 0 } else { parser.announced() };",
         )],
     ),
     mutant(

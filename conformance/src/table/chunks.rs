@@ -102,12 +102,26 @@ pub(super) fn cases() -> Vec<Case> {
         )
         .waits(&[]),
         chunked(
-            "chunk-waits-huge",
+            "chunk-waits-large",
             "9112 7.1",
-            "2^63-1, which is waited for",
-            "7fffffffffffffff\r\nhello",
+            "as much as a body may have, which is waited for",
+            "40000000\r\n",
         )
         .waits(&[]),
+        chunked(
+            "chunk-over-limit",
+            "9110 15.5.14",
+            "one byte more than a body may have, none of which has come",
+            "40000001\r\n",
+        )
+        .last(&[413]),
+        chunked(
+            "chunk-over-limit-huge",
+            "9112 7.1",
+            "2^63-1, which is more than a body may have",
+            "7fffffffffffffff\r\nhello",
+        )
+        .last(&[413]),
         chunked(
             "chunk-cut",
             "9112 8",

@@ -57,6 +57,15 @@ pub(crate) enum Step {
 }
 
 impl Chunks {
+    /// How many bytes of data are sure to follow: what is missing of the chunk under way.
+    #[inline]
+    pub(crate) fn announced(&self) -> u64 {
+        match self.state {
+            State::Data => self.left,
+            _ => 0,
+        }
+    }
+
     pub(crate) fn advance(&mut self, input: &[u8], limits: &Limits) -> Result<Step, Error> {
         let mut at = 0;
         while let Some(&byte) = input.get(at) {

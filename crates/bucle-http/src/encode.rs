@@ -12,6 +12,10 @@ pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// The interim answer that a client waits for that expects it.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
+/// The interim answer that says that the request was received and is being worked on (RFC 2518 section
+/// 10.1). Every client of HTTP/1.1 reads past those that it doesn't expect (RFC 9110 section 15.2).
+pub const PROCESSING: &[u8] = b"HTTP/1.1 102 Processing\r\n\r\n";
+
 /// Why something can't be written into a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

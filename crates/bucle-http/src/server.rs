@@ -145,6 +145,17 @@ impl ServerConnection {
         };
     }
 
+    /// How many bytes of the body under way have been announced and have not come: the rest of its
+    /// length, or of the chunk. A body that can only become too long is so before it has come.
+    #[inline]
+    pub fn announced(&self) -> u64 {
+        match &self.state {
+            State::Body(Body::Length(left)) => *left,
+            State::Body(Body::Chunks(chunks)) => chunks.announced(),
+            _ => 0,
+        }
+    }
+
     /// Whether nothing of a request has come yet, so that a new one may take its place: who has many
     /// connections at rest need not keep this for each.
     #[inline]

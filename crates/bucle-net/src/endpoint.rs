@@ -25,6 +25,7 @@
 //! | `METERED` | by `limit_sending`: no more leaves than was allowed | never |
 //! | `COUNTED` | when it joined a server that counts what goes in and out | never |
 //! | `UNWATCHED` | by `start_reading`: the socket is read from once before it is watched | by that read |
+//! | `IN_LINE` | while what is long waits for its turn at a turn's end | when it is |
 //! | `LET_GO` | when an embedded protocol was told that it is called no more | never |
 
 mod embedded;
@@ -52,8 +53,8 @@ pub use embedded::{Embedded, EmbeddedProtocol};
 pub(crate) use embedded::{around, embedded};
 pub(crate) use state::State;
 use state::{
-    BLOCKED, CLOSING, COUNTED, ENDED, EOF_SEEN, EOF_WANTED, FLUSHING, IN_CALLBACK, LET_GO, LOST,
-    METERED, NOT_READING, OFFERING, PAUSE_TOLD, READING_PAUSED, REPLACED, RESET, UNWATCHED,
+    BLOCKED, CLOSING, COUNTED, ENDED, EOF_SEEN, EOF_WANTED, FLUSHING, IN_CALLBACK, IN_LINE, LET_GO,
+    LOST, METERED, NOT_READING, OFFERING, PAUSE_TOLD, READING_PAUSED, REPLACED, RESET, UNWATCHED,
     WRITING_PAUSED,
 };
 

@@ -121,4 +121,4 @@ pub use stream::{
     start_server_with,
 };
 pub use traffic::Traffic;
-pub use transport::{ExtraInfo, HIGH_WATER, LOW_WATER, SEND_LIMIT, Transport};
+pub use transport::{ExtraInfo, HIGH_WATER, LINE_LIMIT, LOW_WATER, SEND_LIMIT, Transport};

@@ -23,10 +23,14 @@ pub const HIGH_WATER: usize = 64 * 1024;
 /// The low water mark until changed, in bytes; asyncio's.
 pub const LOW_WATER: usize = 16 * 1024;
 
-/// Most bytes one connection sends in one turn of the loop, lest it starve the others. About as much
-/// as Linux asks for at a time, once a third of a loopback socket's room is free: sent in smaller
-/// pieces, a file of 10 MiB takes two thirds more time.
-pub const SEND_LIMIT: usize = 768 * 1024;
+/// Most bytes that a connection sends in one go. What is longer goes on at the end of the turn of the
+/// loop, in line with all that is long, within [`LINE_LIMIT`].
+pub const SEND_LIMIT: usize = 256 * 1024;
+
+/// Most bytes that the connections with more than [`SEND_LIMIT`] to send may send at the end of one
+/// turn of the loop, all together. Who has waited longest comes first and fills its socket, which has
+/// room for about as much on Linux: shared out in small pieces, the same bytes cost more.
+pub const LINE_LIMIT: usize = 4 * 1024 * 1024;
 
 /// One end of a connection: where its [`Protocol`] writes, and everyone controls it. asyncio's
 /// `Transport`.
@@ -41,8 +45,11 @@ pub const SEND_LIMIT: usize = 768 * 1024;
 /// The first write of a turn of the loop, if nothing is queued, goes to the system before it
 /// returns. Further writes of the same turn are queued and leave in one vectored call at the end
 /// of the turn, after all callbacks and tasks of the turn have run. What the system does not take
-/// stays queued until the socket has room. A connection sends at most [`SEND_LIMIT`] bytes a turn
-/// and goes on in the next.
+/// stays queued until the socket has room.
+///
+/// No connection makes the others wait for what is long: it sends at most [`SEND_LIMIT`] bytes in its
+/// turn. Those who have more stand in line, and what all of them send at the end of a turn of the loop
+/// is at most [`LINE_LIMIT`] bytes; who is not served by then is the first in the next.
 #[doc(alias("BaseTransport", "ReadTransport", "WriteTransport"))]
 pub struct Transport {
     carrier: Rc<dyn Carrier>,

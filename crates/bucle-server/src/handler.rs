@@ -34,7 +34,9 @@ use crate::{Request, Response};
 /// One handler serves one loop, so neither it nor its futures need be `Send`. The future is polled
 /// at once, in place; if it is ready, the answer leaves in the same turn, and no task was made for
 /// it. If it isn't, it becomes a task of its own. It is dropped when the client goes away first:
-/// when the connection is lost, not when the client has ended only its side.
+/// when the connection is lost, not when the client has ended only its side. Which of the two it is
+/// shows when something is sent, so two seconds after such an end, and now and then from then on, the
+/// client is sent `102 Processing`, which means nothing to one that waits (RFC 9110 section 15.2).
 ///
 /// A panic in a handler is answered with 500 and closes that connection; it goes to the loop's
 /// exception handler, and the server goes on.

@@ -147,6 +147,7 @@ impl EventLoop {
                 fds: RefCell::new(parts.fds),
                 signals: RefCell::default(),
                 to_flush: RefCell::default(),
+                spent_at_end: Cell::new(0),
                 read_buffer: Cell::new(None),
                 events: RefCell::default(),
                 messages: RefCell::default(),

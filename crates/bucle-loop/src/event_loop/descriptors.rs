@@ -167,6 +167,19 @@ impl LoopRef {
         }
     }
 
+    /// How much of what they share sources have spent in the end of this turn, in a unit of theirs:
+    /// see [`spend_at_end`](LoopRef::spend_at_end).
+    pub fn spent_at_end(&self) -> usize {
+        self.core.spent_at_end.get()
+    }
+
+    /// Notes that a source has spent so much in its [`Source::flush`], so that those that come after
+    /// it in this turn can leave what is left for the next. Every turn begins with nothing spent.
+    pub fn spend_at_end(&self, count: usize) {
+        let spent = self.core.spent_at_end.get();
+        self.core.spent_at_end.set(spent.saturating_add(count));
+    }
+
     /// Lends the one buffer that all reads of this loop go through, so that idle connections need
     /// none of their own. A nested call gets a buffer of its own.
     pub fn with_read_buffer<R>(&self, body: impl FnOnce(&mut [u8]) -> R) -> R {

@@ -90,6 +90,8 @@ pub(crate) struct Core {
     fds: RefCell<FdTable>,
     signals: RefCell<Signals>,
     to_flush: RefCell<Vec<Rc<dyn Source>>>,
+    /// What sources have spent in the flush of this turn, of what they share.
+    spent_at_end: Cell<usize>,
     read_buffer: Cell<Option<Box<[u8]>>>,
     /// Scratch of `select` and `dispatch`.
     events: RefCell<Vec<Event>>,

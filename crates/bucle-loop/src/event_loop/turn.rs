@@ -398,6 +398,7 @@ impl LoopRef {
     fn flush_sources(&self) {
         let core = &*self.core;
         let mut sources = core.to_flush.take();
+        core.spent_at_end.set(0);
         for source in sources.drain(..) {
             self.guard_source(&*source, || source.flush());
             self.let_go("transport", source);

@@ -27,7 +27,7 @@ pub(super) fn on_ready<E: Endpoint>(endpoint: &E, readiness: Readiness) {
         }
     }
     if readiness.writable() && state.any(BLOCKED) && !state.any(LOST) {
-        endpoint.shared().send_queue();
+        endpoint.shared().on_room();
     }
 }
 

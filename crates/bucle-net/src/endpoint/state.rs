@@ -12,7 +12,7 @@ use crate::group::Group;
 use crate::protocol::Protocol;
 use crate::socket::Socket;
 use crate::traffic::Traffic;
-use crate::transport::{HIGH_WATER, LOW_WATER, SEND_LIMIT, Transport};
+use crate::transport::{HIGH_WATER, LOW_WATER, Transport};
 use crate::waiters::Waiters;
 use crate::write_queue::WriteQueue;
 
@@ -34,6 +34,7 @@ pub(super) const METERED: u32 = 1 << 14;
 pub(super) const COUNTED: u32 = 1 << 15;
 pub(super) const UNWATCHED: u32 = 1 << 16;
 pub(super) const LET_GO: u32 = 1 << 17;
+pub(super) const IN_LINE: u32 = 1 << 18;
 
 /// With any of them, nothing is read.
 pub(super) const NOT_READING: u32 = READING_PAUSED | EOF_SEEN | CLOSING | LOST;
@@ -50,13 +51,7 @@ pub(crate) struct State {
     /// The turn in which something was sent last, cut to 16 bits: once in 65,536 turns it is taken
     /// for another, and then a write goes by way of the queue without need.
     pub(super) turn: Cell<u16>,
-    /// How much was sent in it, in [`SENT_UNIT`]s.
-    pub(super) sent: Cell<u16>,
 }
-
-/// In what is counted how much was sent in a turn, in bytes: 16 bits of it are four times as much as
-/// may be.
-pub(super) const SENT_UNIT: usize = 16;
 
 /// What few connections have, and only for a while.
 pub(super) struct Rare {
@@ -124,7 +119,6 @@ impl State {
             group: Cell::new(None),
             flags: Cell::new(0),
             turn: Cell::new((event_loop.turn_number() as u16).wrapping_sub(1)),
-            sent: Cell::new(0),
         }
     }
 
@@ -195,14 +189,9 @@ impl State {
         self.turn.get() == self.event_loop.turn_number() as u16
     }
 
-    /// How much of this turn's share is left to send.
+    /// How much of `share` may be sent.
     #[inline]
-    pub(super) fn budget(&self) -> usize {
-        let share = if self.sent_in_this_turn() {
-            SEND_LIMIT.saturating_sub(usize::from(self.sent.get()) * SENT_UNIT)
-        } else {
-            SEND_LIMIT
-        };
+    pub(super) fn budget(&self, share: usize) -> usize {
         if self.any(METERED) {
             share.min(usize::try_from(self.allowed()).unwrap_or(usize::MAX))
         } else {
@@ -223,24 +212,16 @@ impl State {
     }
 
     pub(super) fn note_sent(&self, count: usize) {
-        let before = if self.sent_in_this_turn() {
-            self.sent.get()
-        } else {
-            0
-        };
-        self.note_first_sent(count);
-        self.sent.set(before.saturating_add(self.sent.get()));
+        self.note_unmetered(count);
         if self.any(METERED) {
             self.with_rare(|rare| rare.allowed = rare.allowed.saturating_sub(count as u64));
         }
     }
 
-    /// [`note_sent`](State::note_sent) where nothing was sent in this turn before, and it is not metered.
+    /// [`note_sent`](State::note_sent) where it is not metered.
     #[inline]
-    pub(super) fn note_first_sent(&self, count: usize) {
+    pub(super) fn note_unmetered(&self, count: usize) {
         self.turn.set(self.event_loop.turn_number() as u16);
-        let count_of_units = u16::try_from(count.div_ceil(SENT_UNIT)).unwrap_or(u16::MAX);
-        self.sent.set(count_of_units);
         self.with_traffic(|traffic| traffic.count_sent(count));
     }
 

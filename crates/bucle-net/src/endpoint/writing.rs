@@ -1,4 +1,5 @@
-//! Writing: at once when nothing is queued, gathered at the end of the turn otherwise; water marks.
+//! Writing: at once when nothing is queued, gathered at the end of the turn otherwise, in line with
+//! others where it is long; water marks.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -9,11 +10,11 @@ use bucle_loop::ExceptionContext;
 use bytes::Bytes;
 
 use super::{
-    BLOCKED, CLOSING, ENDED, EOF_WANTED, Endpoint, FLUSHING, IN_CALLBACK, LOST, METERED,
+    BLOCKED, CLOSING, ENDED, EOF_WANTED, Endpoint, FLUSHING, IN_CALLBACK, IN_LINE, LOST, METERED,
     PAUSE_TOLD, WRITING_PAUSED,
 };
 use crate::socket::Sink;
-use crate::transport::SEND_LIMIT;
+use crate::transport::{LINE_LIMIT, SEND_LIMIT};
 use crate::waiters::Seat;
 use crate::write_queue::{FileRange, Progress};
 
@@ -49,7 +50,7 @@ fn send_at_once<E: Endpoint + ?Sized>(
         Ok(sent) => sent,
         Err(error) => endpoint.shared().sent_nothing(error)?,
     };
-    state.note_first_sent(sent);
+    state.note_unmetered(sent);
     let progress = if sent == bytes.len() {
         Progress::Drained
     } else if sent == offered.len() {
@@ -184,7 +185,7 @@ impl dyn Endpoint {
             head = &head[sent..];
             progress = stopped;
         }
-        let limit = state.budget();
+        let limit = state.budget(SEND_LIMIT);
         if progress != Progress::Blocked && head.is_empty() && limit > 0 {
             let asked = range.length.min(limit as u64);
             let result = match &*state.socket.borrow() {
@@ -226,7 +227,7 @@ impl dyn Endpoint {
     /// Something was queued: it leaves at once or with the rest of this turn.
     fn send_or_queue(&self, at_once: bool) {
         if at_once {
-            self.send_queue();
+            self.send_queue(SEND_LIMIT, Progress::Spent);
             self.check_high_water();
         } else {
             self.queued();
@@ -255,8 +256,7 @@ impl dyn Endpoint {
                     self.update_interest();
                 }
             }
-            // Where the socket is watched already, its next event goes on.
-            Progress::Spent => self.flush_later(),
+            Progress::Spent => self.stand_in_line(),
         }
         self.check_high_water();
     }
@@ -274,18 +274,59 @@ impl dyn Endpoint {
         }
     }
 
-    pub(super) fn on_flush(&self) {
+    /// Has the queue go on when it is its turn among those that are long, whether the socket has said
+    /// that it has room or not.
+    fn stand_in_line(&self) {
         let state = self.state();
-        state.clear(FLUSHING);
-        if !state.any(BLOCKED | LOST) {
-            self.send_queue();
+        if state.any(FLUSHING) {
+            state.set(IN_LINE);
+        } else if !state.any(LOST)
+            && let Some(this) = self.this()
+        {
+            state.set(FLUSHING | IN_LINE);
+            state.event_loop.flush_soon(this);
         }
     }
 
-    /// Sends from the queue, within this turn's budget.
-    pub(super) fn send_queue(&self) {
+    /// The socket has room: what is long waits for its turn, lest it go before what is short.
+    pub(super) fn on_room(&self) {
         let state = self.state();
-        let budget = state.budget();
+        if state.any(IN_LINE) {
+            return;
+        }
+        if state.queued() > SEND_LIMIT as u64 && !state.is_held_back() {
+            self.stand_in_line();
+        } else {
+            self.send_queue(SEND_LIMIT, Progress::Spent);
+        }
+    }
+
+    pub(super) fn on_flush(&self) {
+        let state = self.state();
+        let in_line = state.any(IN_LINE);
+        state.clear(FLUSHING | IN_LINE);
+        if state.any(LOST) || (state.any(BLOCKED) && !in_line) {
+            return;
+        }
+        if state.queued() <= SEND_LIMIT as u64 {
+            self.send_queue(SEND_LIMIT, Progress::Spent);
+            return;
+        }
+        let left = LINE_LIMIT.saturating_sub(state.event_loop.spent_at_end());
+        if left < SEND_LIMIT {
+            return self.stand_in_line();
+        }
+        // Whoever has had all that was left comes behind those that had nothing: it waits for the socket
+        // to say that it has room, and they do not.
+        let sent = self.send_queue(left, Progress::Blocked);
+        state.event_loop.spend_at_end(sent);
+    }
+
+    /// Sends from the queue, at most `share` bytes; how many it was. What to do next where that was
+    /// the limit is `at_limit`.
+    fn send_queue(&self, share: usize, at_limit: Progress) -> usize {
+        let state = self.state();
+        let budget = state.budget(share);
         let (sent, result) = {
             let socket = state.socket.borrow();
             let sent = socket
@@ -312,10 +353,12 @@ impl dyn Endpoint {
             Ok(progress) => {
                 self.check_low_water();
                 if !state.any(LOST) {
-                    self.stopped(progress);
+                    let spent = progress == Progress::Spent && !state.is_held_back();
+                    self.stopped(if spent { at_limit } else { progress });
                 }
             }
         }
+        sent
     }
 
     fn drained(&self) {

@@ -39,7 +39,7 @@ pub(crate) enum Malformed {
     Line,
     /// Neither LOCAL nor PROXY, or not of version 2.
     Command,
-    /// An address family that is none, or not for a stream.
+    /// An address family or a protocol that is none.
     Family,
     /// Shorter than its addresses.
     Addresses,
@@ -145,9 +145,10 @@ fn parse_binary(input: &[u8]) -> Result<Option<(Told, usize)>, Malformed> {
     let size = match family {
         _ if local => 0,
         0x00 => 0,
-        0x11 => 12,
-        0x21 => 36,
-        0x31 => 216,
+        // Streams, and datagrams that the proxy made a stream of: the client is who sends either.
+        0x11 | 0x12 => 12,
+        0x21 | 0x22 => 36,
+        0x31 | 0x32 => 216,
         _ => return Err(Malformed::Family),
     };
     let begin = SIGNATURE.len() + 4;

@@ -125,7 +125,7 @@ impl Layer {
         self.stop_timer();
         if let Some(transport) = self.transport.take() {
             self.options.tell(&transport, error);
-            transport.abort();
+            transport.close();
         }
     }
 
@@ -173,7 +173,7 @@ impl Protocol for Layer {
                 options.timeout
             );
             options.tell(&waiting, &io::Error::new(io::ErrorKind::TimedOut, message));
-            waiting.abort();
+            waiting.close();
         });
         self.timer = Some(timer);
     }

@@ -23,7 +23,7 @@
 //! | `WRITING_PAUSED` | when more than the high water mark waits | at the low one |
 //! | `PAUSE_TOLD` | when the protocol was told of `WRITING_PAUSED` | when it was told of its end |
 //! | `IN_CALLBACK` | while the protocol runs | when it has returned |
-//! | `LINGERING` | when everything was sent after `close`, and the peer's end is waited for | never |
+//! | `LINGERING` | when everything was sent after `close` (or to a client that speaks no TLS), and the peer's end is waited for | never |
 //! | `DROPPED` | when it ends without having sent everything | never |
 //! | `SCHEDULED` | when `resume_reading` has asked the loop for a callback | in that callback |
 
@@ -299,6 +299,22 @@ impl TlsTransport {
                 below.abort();
             }
         }
+    }
+
+    /// Ends with an error, after `answer` to a client that sends text where TLS is spoken. It may go on
+    /// sending, and gets to read the answer all the same: what comes is thrown away for a while.
+    fn fail_in_plain_text(&self, error: io::Error, answer: &[u8]) {
+        let below = self.below();
+        let Some(below) =
+            below.filter(|below| !self.any(LOST | CUT) && below.get_write_buffer_size() == 0)
+        else {
+            return self.fail_with(error, answer);
+        };
+        self.set(LOST | CLOSING | DROPPED | LINGERING);
+        self.error.borrow_mut().get_or_insert(error);
+        below.write(answer);
+        below.write_eof();
+        self.linger();
     }
 
     /// What a client is told that sends text where TLS is spoken.

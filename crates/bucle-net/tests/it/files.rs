@@ -6,8 +6,10 @@ use std::net::TcpListener;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bucle_loop::{sleep, timeout};
-use bucle_net::{HIGH_WATER, SEND_LIMIT, open_connection, open_write_pipe, sendfile};
+use bucle_loop::{sleep, timeout, yield_now};
+use bucle_net::{
+    HIGH_WATER, LINE_LIMIT, SEND_LIMIT, Transport, open_connection, open_write_pipe, sendfile,
+};
 
 use crate::support::*;
 
@@ -27,7 +29,7 @@ fn small_and_large_files_with_and_without_heads() {
             HIGH_WATER,
             SEND_LIMIT,
             SEND_LIMIT + 1,
-            5_000_000,
+            LINE_LIMIT + SEND_LIMIT + 1,
         ] {
             let content = pattern(length);
             let record = Record::new();
@@ -82,6 +84,87 @@ fn a_queued_file_counts_for_the_water_marks() {
         transport.close();
         record.lost().await;
         assert!(received.join().unwrap().unwrap() == pattern(length));
+    });
+}
+
+/// How much is left to send of all these.
+fn left_of(transports: &[Transport]) -> usize {
+    transports
+        .iter()
+        .map(Transport::get_write_buffer_size)
+        .sum()
+}
+
+#[test]
+fn long_files_share_what_is_sent_in_a_turn_and_nobody_is_left_out() {
+    const FILES: usize = 8;
+    const LENGTH: usize = 12_000_000;
+    run(|| async {
+        let content = Rc::new(pattern(LENGTH));
+        let file = file(&content);
+        let mut transports = Vec::new();
+        let mut readers = Vec::new();
+        for _ in 0..FILES {
+            let record = Record::new();
+            let (transport, peer) = pair(&record).await;
+            readers.push((record, drain(peer)));
+            transports.push(transport);
+        }
+        // All in one turn, whose end sends for them all together.
+        for transport in &transports {
+            transport.send_file(file.clone(), 0, LENGTH as u64);
+        }
+        let mut left = left_of(&transports);
+        assert!(left >= FILES * (LENGTH - SEND_LIMIT));
+        while left > 0 {
+            yield_now().await;
+            let now = left_of(&transports);
+            // The last pieces of files are short, and don't stand in line.
+            let most = LINE_LIMIT + FILES * SEND_LIMIT;
+            assert!(left - now <= most, "{} bytes in a turn", left - now);
+            left = now;
+        }
+        for transport in &transports {
+            transport.close();
+        }
+        for (record, reader) in readers {
+            record.lost().await;
+            let received = reader.join().unwrap().unwrap();
+            assert!(received == *content, "{} bytes", received.len());
+        }
+    });
+}
+
+#[test]
+fn what_is_short_does_not_stand_in_line_behind_long_files() {
+    const FILES: usize = 8;
+    const LENGTH: usize = 12_000_000;
+    run(|| async {
+        let file = file(&pattern(LENGTH));
+        let mut transports = Vec::new();
+        let mut peers = Vec::new();
+        for _ in 0..FILES {
+            let (transport, peer) = pair(&Record::new()).await;
+            transports.push(transport);
+            peers.push(peer);
+        }
+        let record = Record::new();
+        let (short, peer) = pair(&record).await;
+        for transport in &transports {
+            transport.send_file(file.clone(), 0, LENGTH as u64);
+        }
+        short.write(b"at once, ");
+        short.write(b"and at the end of the turn");
+        assert!(short.get_write_buffer_size() > 0, "it is gathered");
+        yield_now().await;
+        assert_eq!(short.get_write_buffer_size(), 0);
+        short.close();
+        record.lost().await;
+        let received = drain(peer).join().unwrap().unwrap();
+        assert_eq!(received, b"at once, and at the end of the turn");
+        for transport in &transports {
+            transport.abort();
+        }
     });
 }
 

@@ -137,18 +137,25 @@ fn a_client_that_sends_text_is_answered_in_text() {
             .build()
             .unwrap();
         let (_server, address) = echo(context);
-        let client = std::thread::spawn(move || {
-            let mut client = TcpStream::connect(address).unwrap();
-            client.set_read_timeout(Some(WATCHDOG)).unwrap();
-            client.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
-            let mut answer = Vec::new();
-            client.read_to_end(&mut answer).unwrap();
-            answer
-        });
-        while !client.is_finished() {
-            sleep(Duration::from_millis(1)).await;
+        // One that goes on sending reads the answer to its end, too.
+        for pieces in [0, 100] {
+            let client = std::thread::spawn(move || {
+                let mut client = TcpStream::connect(address).unwrap();
+                client.set_read_timeout(Some(WATCHDOG)).unwrap();
+                client.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+                let mut answer = vec![0; 21];
+                client.read_exact(&mut answer).unwrap();
+                for _ in 0..pieces {
+                    client.write_all(&[b'x'; 1000]).unwrap();
+                }
+                client.read_to_end(&mut answer).unwrap();
+                answer
+            });
+            while !client.is_finished() {
+                sleep(Duration::from_millis(1)).await;
+            }
+            assert_eq!(client.join().unwrap(), b"this port speaks TLS\n");
         }
-        assert_eq!(client.join().unwrap(), b"this port speaks TLS\n");
     });
 }
 

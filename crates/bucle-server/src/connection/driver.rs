@@ -53,6 +53,7 @@ impl<H: Handler> EmbeddedProtocol for Inner<H> {
         connection.set(flag::EOF);
         // A client may end its side and still wait for the answers to all that it has asked.
         connection.drive(&[]);
+        connection.look_for_client();
         !matches!(connection.phase.get(), Phase::Lingering | Phase::Closed)
     }
 

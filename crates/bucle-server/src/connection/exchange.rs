@@ -11,6 +11,7 @@ use bucle_http::{Method, RequestHead, StatusCode, Version};
 use bucle_loop::{ExceptionContext, TaskHandle};
 use bucle_net::Embedded;
 
+use super::presence::Presence;
 use super::upgrade::Upgrade;
 use super::{Asked, Connection, Inner, Phase, Waits, flag};
 use crate::access_log::Record;
@@ -39,6 +40,8 @@ pub(super) struct Exchange {
     pub(super) drained: Option<Waker>,
     /// The connection leaves HTTP, or has left it.
     pub(super) upgrade: Option<Upgrade>,
+    /// Looks for a client that has ended its side.
+    pub(super) presence: Option<Presence>,
 }
 
 impl<H: Handler> Connection<H> {
@@ -158,6 +161,9 @@ impl<H: Handler> Connection<H> {
             });
         self.with_exchange(|exchange| exchange.task = Some(task.handle()));
         task.detach();
+        if self.any(flag::EOF) {
+            self.look_for_client();
+        }
     }
 
     #[cold]
@@ -295,9 +301,10 @@ impl<H: Handler> Connection<H> {
         limit.is_some_and(|limit| length.is_some_and(|length| length > limit))
     }
 
-    /// Whether more of the body came than any may have.
-    pub(super) fn body_is_over_limit(&self) -> bool {
-        self.is_over_limit(self.if_exchange(|exchange| exchange.received))
+    /// Whether more of the body came than any may have, or will have come with what is `announced`.
+    pub(super) fn body_is_over_limit(&self, announced: u64) -> bool {
+        let received = self.if_exchange(|exchange| exchange.received);
+        self.is_over_limit(Some(received.unwrap_or(0).saturating_add(announced)))
     }
 
     /// Keeps what came behind the body, if it is wanted.

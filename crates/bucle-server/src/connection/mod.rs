@@ -23,6 +23,7 @@
 //! | `pieces` | parts of files, and files that a disk has to be waited for |
 //! | `ending` | refusals, the end of patience, stopping, lingering |
 //! | `upgrade` | leaving HTTP for another protocol |
+//! | `presence` | whether a client that has ended its side is still there |
 //! | `patience` | what is waited for, and how long |
 //! | `work` | what is held only while something is under way |
 //! | `driver` | the transport's callbacks |
@@ -33,6 +34,7 @@ mod ending;
 mod exchange;
 mod patience;
 mod pieces;
+mod presence;
 #[cfg(test)]
 mod tests;
 mod upgrade;
@@ -427,6 +429,7 @@ impl<H: Handler> Connection<H> {
         };
         let base = *used;
         *used += progress.consumed;
+        let announced = parser.announced();
         // Behind its end, nothing is left of a request but whether there may be another, which is known
         // here.
         let whole = progress.event == Event::Head && !head.has_body();
@@ -444,11 +447,15 @@ impl<H: Handler> Connection<H> {
         match progress.event {
             Event::Body(range) => {
                 self.body_received(&input[base + range.start..base + range.end]);
-                if self.body_is_over_limit() {
+                if self.body_is_over_limit(announced) {
                     self.too_large(&input[*used..], out);
                 }
             }
             Event::End => self.request_received(),
+            // A chunk's size came, and nothing of the chunk.
+            Event::NeedInput if announced > 0 && self.body_is_over_limit(announced) => {
+                self.too_large(&input[*used..], out);
+            }
             Event::NeedInput if self.any(flag::EOF) => self.cut_short(out),
             Event::NeedInput | Event::Paused => return Received::Nothing,
             Event::Head | Event::Trailers => {}

@@ -11,13 +11,32 @@ use crate::site::root::Facts;
 /// not kept.
 pub(crate) const SETTLED: Duration = Duration::from_secs(2);
 
-/// Whether a file's state at `now` can be told from any later one.
+/// The same where the file system has the kernel's clock, which ticks at least a hundred times a second.
+const SETTLED_SOON: Duration = Duration::from_millis(50);
+
+/// What a file is written with at the least, in bytes a second: its times are those of the beginning of
+/// a call that may write all of it.
+const WRITE_RATE: u64 = 50_000_000;
+
+/// Whether a file's state at `now` can be told from any later one, whatever keeps it.
 pub(crate) fn settled(facts: &Facts, now: SystemTime) -> bool {
-    // By the time of the last change of anything: the other one can be set by anybody.
+    age(facts, now).is_some_and(|age| age >= SETTLED)
+}
+
+/// Whether it can be, if the file system has the kernel's clock: sooner, for a file that is not large.
+pub(crate) fn settled_soon(facts: &Facts, now: SystemTime) -> bool {
+    let writing = Duration::from_nanos(facts.size.saturating_mul(1_000_000_000 / WRITE_RATE));
+    let span = (SETTLED_SOON.saturating_add(writing)).min(SETTLED);
+    // Whole milliseconds are those of a coarse clock, most likely.
+    let fine = !facts.changed.1.is_multiple_of(1_000_000);
+    fine && age(facts, now).is_some_and(|age| age >= span)
+}
+
+/// How long ago a file was changed; by the time of the last change of anything, since the other one can
+/// be set by anybody.
+fn age(facts: &Facts, now: SystemTime) -> Option<Duration> {
     let (seconds, nanoseconds) = facts.changed;
-    time_of(seconds, nanoseconds)
-        .and_then(|changed| now.duration_since(changed).ok())
-        .is_some_and(|age| age >= SETTLED)
+    now.duration_since(time_of(seconds, nanoseconds)?).ok()
 }
 
 fn time_of(seconds: i64, nanoseconds: u32) -> Option<SystemTime> {
@@ -32,13 +51,17 @@ fn time_of(seconds: i64, nanoseconds: u32) -> Option<SystemTime> {
 }
 
 /// The entity tag of a state: `"size-mark"` in hexadecimal, where the mark mixes device, inode, size
-/// and time of modification without telling them; in a coding `"size-mark-br"`, since the bytes are
-/// others.
+/// and both times without telling them; in a coding `"size-mark-br"`, since the bytes are others.
+///
+/// The time of modification alone is not enough: who writes can set it back to what it was, and then
+/// other bytes would have the tag of those before.
 pub(crate) fn etag(facts: &Facts, coding: Option<Coding>, strong: bool) -> String {
-    let (seconds, nanoseconds) = facts.modified;
-    let parts = [facts.inode, facts.size, seconds as u64, nanoseconds.into()];
-    let mark = parts
+    let (modified, changed) = (facts.modified, facts.changed);
+    let times = [modified.0 as u64, changed.0 as u64];
+    let fractions = [modified.1, changed.1].map(u64::from);
+    let mark = [[facts.inode, facts.size], times, fractions]
         .into_iter()
+        .flatten()
         .fold(facts.device, |mark, part| mix(mark ^ part));
     let weak = if strong { "" } else { "W/" };
     let (dash, coding) = coding.map_or(("", ""), |coding| ("-", coding.name()));
@@ -62,17 +85,44 @@ pub(crate) fn last_modified(facts: &Facts, now: SystemTime) -> Option<SystemTime
 
 /// The `Content-Type` of a file by its name; text is UTF-8.
 pub(crate) fn content_type(path: &Path) -> String {
-    let kind = match mime_guess::from_path(path).first_raw() {
-        // RFC 9239.
-        Some("application/javascript") => "text/javascript",
-        Some(kind) => kind,
-        None => "application/octet-stream",
-    };
+    let kind = registered(path)
+        .or_else(|| mime_guess::from_path(path).first_raw())
+        .unwrap_or("application/octet-stream");
     if kind.starts_with("text/") {
         format!("{kind}; charset=utf-8")
     } else {
         kind.to_owned()
     }
+}
+
+/// The type of endings for which our list has none, or one from before it was registered.
+fn registered(path: &Path) -> Option<&'static str> {
+    let mut ending = [0; 4];
+    let written = path.extension()?.as_encoded_bytes();
+    let ending = ending.get_mut(..written.len())?;
+    ending.copy_from_slice(written);
+    ending.make_ascii_lowercase();
+    Some(match &*ending {
+        // RFC 9239.
+        b"js" | b"mjs" | b"cjs" => "text/javascript",
+        // RFC 8081.
+        b"woff" => "font/woff",
+        b"otf" => "font/otf",
+        // RFC 8216 and RFC 3555.
+        b"m3u8" => "application/vnd.apple.mpegurl",
+        b"ts" => "video/mp2t",
+        b"m4a" => "audio/mp4",
+        b"mid" | b"midi" => "audio/midi",
+        // RFC 8878 and RFC 6713.
+        b"zst" => "application/zstd",
+        b"tgz" => "application/gzip",
+        b"rpm" => "application/x-rpm",
+        b"stl" => "model/stl",
+        b"obj" => "model/obj",
+        // ECMA-426: a source map is JSON.
+        b"map" => "application/json",
+        _ => return None,
+    })
 }
 
 /// What a type gains by content codings.
@@ -100,14 +150,14 @@ pub(crate) fn gain(content_type: &str) -> Gain {
             "application",
             "json" | "xml" | "wasm" | "javascript" | "x-javascript" | "manifest+json"
             | "vnd.ms-fontobject" | "x-font-ttf" | "rtf" | "x-sh" | "toml" | "yaml" | "x-yaml"
-            | "sql" | "graphql" | "postscript",
+            | "sql" | "graphql" | "postscript" | "vnd.apple.mpegurl",
         ) => Gain::Text,
         ("application", form) if form.ends_with("+xml") || form.ends_with("+json") => Gain::Text,
         (
             "application",
             "gzip" | "x-gzip" | "zip" | "zstd" | "x-brotli" | "x-bzip2" | "x-bzip" | "x-xz"
             | "x-7z-compressed" | "vnd.rar" | "x-rar-compressed" | "java-archive" | "epub+zip"
-            | "pdf" | "x-compressed" | "font-woff",
+            | "pdf" | "x-compressed",
         ) => Gain::Packed,
         _ => Gain::Unknown,
     }
@@ -147,6 +197,22 @@ mod tests {
     }
 
     #[test]
+    fn by_the_kernel_s_clock_it_is_settled_sooner_unless_it_is_large() {
+        let changed = (1_000_000_000, 500_000_001);
+        let small = Facts { changed, ..facts() };
+        assert!(!settled_soon(&small, at(550)));
+        assert!(settled_soon(&small, at(551)));
+        assert!(!settled_soon(&small, at(0)));
+        // A clock of milliseconds may be one of seconds.
+        assert!(!settled_soon(&facts(), at(551)));
+        for (size, milliseconds) in [(50_000_000, 1_550), (97_500_000, 2_500), (u64::MAX, 2_500)] {
+            let large = Facts { size, ..small };
+            assert!(!settled_soon(&large, at(milliseconds)), "{size}");
+            assert!(settled_soon(&large, at(milliseconds + 1)), "{size}");
+        }
+    }
+
+    #[test]
     fn a_tag_changes_with_every_part_and_says_how_sure_it_is() {
         let tag = etag(&facts(), None, true);
         assert!(tag.starts_with("\"1f-") && tag.ends_with('"'), "{tag}");
@@ -172,6 +238,15 @@ mod tests {
             },
             Facts {
                 modified: (1_000_000_000, 6),
+                ..facts()
+            },
+            // Written, and the time of modification set back.
+            Facts {
+                changed: (1_000_000_001, 500_000_000),
+                ..facts()
+            },
+            Facts {
+                changed: (1_000_000_000, 500_000_001),
                 ..facts()
             },
         ] {
@@ -204,7 +279,11 @@ mod tests {
             ("a.woff2", Gain::Packed),
             ("a.gz", Gain::Packed),
             ("a.br", Gain::Unknown),
-            ("a.zst", Gain::Unknown),
+            ("a.zst", Gain::Packed),
+            ("a.woff", Gain::Packed),
+            ("a.otf", Gain::Text),
+            ("a.m3u8", Gain::Text),
+            ("a.ts", Gain::Packed),
             ("a.zip", Gain::Packed),
             ("a.pdf", Gain::Packed),
         ] {
@@ -229,6 +308,16 @@ mod tests {
             ("a.woff2", "font/woff2"),
             ("a.wasm", "application/wasm"),
             ("a.tar.gz", "application/gzip"),
+            ("a.woff", "font/woff"),
+            ("a.OTF", "font/otf"),
+            ("a.js.map", "application/json"),
+            ("a.cjs", "text/javascript; charset=utf-8"),
+            ("live.m3u8", "application/vnd.apple.mpegurl"),
+            ("1.ts", "video/mp2t"),
+            ("a.m4a", "audio/mp4"),
+            ("a.zst", "application/zstd"),
+            ("a.tgz", "application/gzip"),
+            ("a.unheard-of", "application/octet-stream"),
             ("a", "application/octet-stream"),
             ("html", "application/octet-stream"),
         ] {

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use crate::site::Policy;
 use crate::site::coding::Coding;
 use crate::site::entity;
-use crate::site::root::Facts;
+use crate::site::root::{self, Facts};
 use crate::site::variants::Variants;
 
 /// Files up to this many bytes are kept as bytes, and leave in one write with their head.
@@ -243,7 +243,8 @@ pub(crate) fn read(
     moment: Moment,
     wait: bool,
 ) -> Result<Opened, Errno> {
-    let mut strong = entity::settled(&facts, moment.wall);
+    let mut strong = entity::settled(&facts, moment.wall)
+        || entity::settled_soon(&facts, moment.wall) && root::has_kernel_s_clock(&file);
     let file = fs::File::from(file);
     let mut reads_left = MOST_READS;
     while facts.size <= SMALL_FILE {

@@ -98,6 +98,31 @@ impl Facts {
     }
 }
 
+/// Whether a file's times are told by this kernel's own clock, to its tick: on the common local file
+/// systems, and not on one that is shared over a network, or made by another program.
+#[cfg(target_os = "linux")]
+pub(crate) fn has_kernel_s_clock(file: impl AsFd) -> bool {
+    // linux/magic.h: ext2 to ext4, XFS, Btrfs, F2FS, bcachefs, ZFS, tmpfs, ramfs, overlayfs.
+    const LOCAL: [u64; 9] = [
+        0xef53,
+        0x5846_5342,
+        0x9123_683e,
+        0xf2f5_2010,
+        0xca45_1a4e,
+        0x2fc1_2fc1,
+        0x0102_1994,
+        0x8584_58f6,
+        0x794c_7630,
+    ];
+    rustix::fs::fstatfs(file).is_ok_and(|it| LOCAL.contains(&(it.f_type as u64 & 0xffff_ffff)))
+}
+
+/// On other systems we don't know.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn has_kernel_s_clock(_: impl AsFd) -> bool {
+    false
+}
+
 impl Root {
     /// Opens the folder at `path`.
     pub(crate) fn open(path: &Path) -> io::Result<Root> {

@@ -1,12 +1,16 @@
 //! Handlers: ready at once or later, panicking, dropped when nobody waits for them any more.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
+use bucle_http::encode::PROCESSING;
 use bucle_server::{Options, Request, Response, StatusCode};
 
-use crate::support::{Answer, WATCHDOG, read_answers, serve};
+use crate::support::{Answer, WATCHDOG, read_answers, read_to_end, serve};
 
 /// Says so when it is dropped.
 struct Tells(Sender<&'static str>);
@@ -43,6 +47,73 @@ fn a_handler_that_waits_is_dropped_when_the_client_goes() {
     socket.unwrap();
     drop(stream);
     assert_eq!(told.recv_timeout(WATCHDOG), Ok("dropped"));
+}
+
+#[test]
+fn a_client_that_closes_and_no_more_is_found_to_be_gone() {
+    let (sender, told) = mpsc::channel();
+    let server = serve(Options::default(), move || {
+        move |_: Request| {
+            let tells = Tells(sender.clone());
+            async move {
+                tells.0.send("begun").unwrap();
+                std::future::pending::<()>().await;
+                Response::text("never")
+            }
+        }
+    });
+    let mut stream = server.connect();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    assert_eq!(told.recv_timeout(WATCHDOG), Ok("begun"));
+    drop(stream);
+    assert_eq!(told.recv_timeout(WATCHDOG), Ok("dropped"));
+}
+
+#[test]
+fn a_client_that_ends_its_side_gets_its_answers_all_the_same() {
+    let (sender, told) = mpsc::channel();
+    let go_on = Arc::new(AtomicBool::new(false));
+    let may_go_on = go_on.clone();
+    let server = serve(Options::default(), move || {
+        move |request: Request| {
+            let (sender, may_go_on) = (sender.clone(), may_go_on.clone());
+            async move {
+                sender.send(()).unwrap();
+                while request.path() != "/fast" && !may_go_on.load(Ordering::Relaxed) {
+                    bucle_loop::sleep(Duration::from_millis(1)).await;
+                }
+                Response::text(request.path().to_owned())
+            }
+        }
+    });
+    for version in ["HTTP/1.1", "HTTP/1.0"] {
+        go_on.store(false, Ordering::Relaxed);
+        let mut stream = server.connect();
+        let keep = "Host: x\r\nConnection: keep-alive";
+        let requests =
+            format!("GET /slow {version}\r\n{keep}\r\n\r\nGET /fast {version}\r\n{keep}\r\n\r\n");
+        stream.write_all(requests.as_bytes()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        told.recv_timeout(WATCHDOG).unwrap();
+        if version == "HTTP/1.1" {
+            // It is looked for by what it reads past.
+            let mut interim = [0; PROCESSING.len()];
+            stream.read_exact(&mut interim).unwrap();
+            assert_eq!(interim, PROCESSING);
+        } else {
+            // There it would be no answer that anybody knows.
+            std::thread::sleep(Duration::from_millis(2_200));
+        }
+        go_on.store(true, Ordering::Relaxed);
+        let received = read_to_end(&mut stream);
+        assert!(version == "HTTP/1.1" || !received.starts_with(PROCESSING));
+        let answers = Answer::all(&received);
+        assert_eq!(answers.len(), 2);
+        assert_eq!((answers[0].text(), answers[1].text()), ("/slow", "/fast"));
+        told.recv_timeout(WATCHDOG).unwrap();
+    }
 }
 
 #[test]

@@ -185,7 +185,10 @@ fn a_folder_of_many_names_shows_the_first_of_them() {
     );
     let etag = page.field("etag").unwrap();
     let again = server.request("GET", "/", &format!("If-None-Match: {etag}\r\n"));
-    assert_eq!((again.status, again.field("etag")), (304, Some(etag)));
+    // It may have become a strong one meanwhile.
+    let strong = etag.trim_start_matches("W/");
+    assert_eq!(again.status, 304);
+    assert!(again.field("etag").unwrap().ends_with(strong));
     let head = server.request("HEAD", "/", "");
     assert_eq!(head.field("content-length"), page.field("content-length"));
     // Many at once, some of whom leave.

@@ -317,6 +317,11 @@ fn what_may_not_be_read_is_forbidden() {
     assert_eq!(world.server.get("/a.txt").status, wanted);
 }
 
+/// The entity tag of a file that may have been changed just now: weak until it can't change unseen.
+fn mark(answer: &Answer) -> &str {
+    answer.field("etag").unwrap().trim_start_matches("W/")
+}
+
 #[test]
 fn heads_tell_what_a_cache_needs() {
     let world = world();
@@ -329,14 +334,12 @@ fn heads_tell_what_a_cache_needs() {
     assert_eq!(get.field("vary"), Some("Accept-Encoding"));
     assert!(get.field("last-modified").is_some() && get.field("etag").is_some());
     let head = world.server.request("HEAD", "/a.txt", "");
-    assert_eq!(head.field("etag"), get.field("etag"));
+    assert_eq!(mark(&head), mark(&get));
     assert_eq!(head.field("content-length"), Some("1"));
     assert_eq!(
         world.server.get("/").field("cache-control"),
         Some("no-cache")
     );
-    // It was changed just now.
-    assert!(get.field("etag").unwrap().starts_with("W/\""));
 }
 
 #[test]
@@ -355,7 +358,7 @@ fn who_has_it_already_gets_304() {
         for method in ["GET", "HEAD"] {
             let answer = world.server.request(method, "/a.txt", &lines);
             assert_eq!(answer.status, 304, "{lines}");
-            assert_eq!(answer.field("etag"), Some(etag));
+            assert_eq!(mark(&answer), mark(&get));
             assert_eq!(answer.field("content-length"), None);
             assert_eq!(answer.field("content-type"), None);
         }

@@ -8,6 +8,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
+use bucle_http::encode::PROCESSING;
 use bucle_server::{Handler, Options, Outcome, Server};
 
 /// No wait in these tests is shorter; none of them is about speed.
@@ -180,8 +181,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The answer that `bytes` begins with, if it is whole, and what follows it.
-    pub(crate) fn take(bytes: &[u8], no_body: bool) -> Option<(Answer, &[u8])> {
+    /// The answer that `bytes` begins with, if it is whole, and what follows it. Whoever has ended his
+    /// side and waits may be sent [`PROCESSING`] before.
+    pub(crate) fn take(mut bytes: &[u8], no_body: bool) -> Option<(Answer, &[u8])> {
+        while let Some(rest) = bytes.strip_prefix(PROCESSING) {
+            bytes = rest;
+        }
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
         assert!(head.starts_with("HTTP/1.1 "), "{head}");

@@ -43,6 +43,7 @@ fn good() -> Vec<(Vec<u8>, Told)> {
     let path = Address::Unix(Some("/run/x".into()));
     good.extend([
         (binary(0x21, 0x11, &FOUR), tcp("192.0.2.1:56324")),
+        (binary(0x21, 0x12, &FOUR), tcp("192.0.2.1:56324")),
         (binary(0x21, 0x11, &fields), tcp("192.0.2.1:56324")),
         (binary(0x21, 0x11, &longest), tcp("192.0.2.1:56324")),
         (
@@ -114,7 +115,9 @@ fn what_is_no_header_is_refused() {
         (b"PROXY TCP4 1.1.1.\xff 1.1.1.1 1 1\r\n".to_vec(), Line),
         (binary(0x11, 0x11, &FOUR), Command),
         (binary(0x22, 0x11, &FOUR), Command),
-        (binary(0x21, 0x12, &FOUR), Family),
+        (binary(0x21, 0x01, &FOUR), Family),
+        (binary(0x21, 0x10, &FOUR), Family),
+        (binary(0x21, 0x13, &FOUR), Family),
         (binary(0x21, 0x41, &FOUR), Family),
         (binary(0x21, 0x11, &FOUR[..11]), Addresses),
         (binary(0x21, 0x21, &FOUR), Addresses),

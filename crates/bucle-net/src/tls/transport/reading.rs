@@ -56,7 +56,7 @@ impl TlsTransport {
                     }
                     let text = is_no_record(&error) && data[0].is_ascii_alphabetic();
                     return match self.plain_text_answer() {
-                        Some(answer) if text => self.fail_with(error, &answer),
+                        Some(answer) if text => self.fail_in_plain_text(error, &answer),
                         _ => self.fail(error),
                     };
                 }

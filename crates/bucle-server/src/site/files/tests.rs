@@ -76,7 +76,16 @@ const LATER: Duration = Duration::from_secs(60);
 fn a_settled_file_is_kept_and_a_fresh_one_is_not() {
     let world = world();
     world.write("a", b"one");
-    let fresh = world.ask("a", Duration::ZERO).unwrap();
+    // As if it had been changed only now.
+    let moment = Moment {
+        wall: SystemTime::UNIX_EPOCH,
+        ..world.moment(Duration::ZERO)
+    };
+    let path = CString::new("a").unwrap();
+    let fresh = world.files.open("a", &path, moment, true).unwrap();
+    let Found::File(fresh) = fresh else {
+        panic!("{fresh:?}");
+    };
     assert!(fresh.etag().starts_with(b"W/\""));
     assert_eq!(world.kept(), 0);
     let settled = world.ask("a", LATER).unwrap();
