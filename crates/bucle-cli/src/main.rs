@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `serve` | `bucle serve [DIR]`: serves a folder over HTTP |
+//! | `certificate` | the one of `--tls-self-signed` |
 //! | `bench` | `bucle bench`: measures the machine, the loop, servers and executors (the feature `bench`) |
 //! | `limits` | its limits, one flag each |
 //! | `units` | times and sizes as people write them |
@@ -13,13 +14,16 @@
 
 #[cfg(all(feature = "bench", target_os = "linux"))]
 mod bench;
+mod certificate;
 mod limits;
 mod serve;
 mod units;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// A wrong command line.
@@ -93,7 +97,6 @@ fn named_command() -> String {
 
 /// What clap has to say, on one line: what is wrong, what was meant perhaps, where to read on.
 fn one_line(error: &clap::Error, command: &str) -> String {
-    use clap::error::ErrorKind;
     if matches!(
         error.kind(),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
@@ -103,6 +106,12 @@ fn one_line(error: &clap::Error, command: &str) -> String {
         }
         return "no command was given; to serve a folder: bucle serve DIR".into();
     }
+    if let Some(folder) = named(error, ContextKind::InvalidSubcommand)
+        && command == "bucle"
+        && Path::new(folder).is_dir()
+    {
+        return format!("`{folder}` is no command; to serve that folder: bucle serve {folder}");
+    }
     let text = error.to_string();
     let said = text
         .lines()
@@ -110,9 +119,39 @@ fn one_line(error: &clap::Error, command: &str) -> String {
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
         .map(|line| line.trim_start_matches("error: "))
+        // Hardly ever what was meant.
+        .filter(|line| !(line.starts_with("tip: to pass ") && line.contains("as a value")))
         .collect::<Vec<_>>()
         .join("; ")
         // A list follows.
         .replace(":; ", ": ");
+    let unknown = named(error, ContextKind::InvalidArg).filter(|_| command == "bucle serve");
+    if error.kind() == ErrorKind::UnknownArgument
+        && unknown.is_some_and(|flag| PORTS.contains(&flag))
+    {
+        return format!(
+            "{said}; the port goes with --listen, such as --listen 8080; see: {command} --help"
+        );
+    }
     format!("{said}; see: {command} --help")
+}
+
+/// How other servers' flags are called that say where to listen.
+const PORTS: [&str; 8] = [
+    "--port",
+    "-p",
+    "--bind",
+    "-b",
+    "--address",
+    "-a",
+    "--addr",
+    "--host",
+];
+
+/// What the command line has there that clap has no use for.
+fn named(error: &clap::Error, kind: ContextKind) -> Option<&str> {
+    match error.get(kind)? {
+        ContextValue::String(name) => Some(name),
+        _ => None,
+    }
 }

@@ -2,14 +2,15 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bucle::net::{Address, ToAddresses};
 use bucle::server::{Compression, LogFormat, Outcome, Server, Site, Tls, TrustedProxies};
 use clap::{Args, ValueEnum};
 
+use crate::certificate;
 use crate::limits::Limits;
-use crate::units::Time;
+use crate::units::{Time, within};
 
 /// The address without `--listen`.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
@@ -20,13 +21,13 @@ pub(crate) struct Serve {
     #[arg(default_value = ".", value_name = "DIR")]
     root: PathBuf,
 
-    /// Where to listen: ADDRESS:PORT (port 0: any free one, which is printed), or unix:PATH. May be
-    /// given several times. With a certificate, http://ADDRESS:PORT speaks plain HTTP all the same.
+    /// Where to listen: PORT (of 127.0.0.1), ADDRESS:PORT (port 0: any free one, which is printed), or
+    /// unix:PATH. May be given several times. With a certificate, http://ADDRESS:PORT speaks plain HTTP all the same.
     #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_ADDRESS, value_parser = address)]
     listen: Vec<String>,
 
     /// How many threads serve, each with a loop of its own.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = within(1u16..=1024), allow_hyphen_values = true)]
     workers: u16,
 
     /// Speak HTTPS with this chain of certificates, the server's own first (PEM). It is read again
@@ -98,7 +99,7 @@ enum AccessLog {
     Off,
     /// A line as Apache's "combined".
     Combined,
-    /// A JSON object a line.
+    /// A JSON object a line, and nothing else: where the server is stands on standard error.
     Json,
 }
 
@@ -144,17 +145,25 @@ fn address(text: &str) -> Result<String, String> {
              --tls-cert and --tls-key, or --tls-self-signed"
         ));
     }
-    checked(bare)?;
-    Ok(text.to_owned())
+    let scheme = &text[..text.len() - bare.len()];
+    Ok(format!("{scheme}{}", with_host(bare)?))
 }
 
-/// The same, of which a port alone is one of this machine's own.
+/// The same, for administrators: without a scheme, and `:PORT` is one of this machine's own too.
 fn admin_address(text: &str) -> Result<String, String> {
-    let port = text.strip_prefix(':').unwrap_or(text);
-    if port.parse::<u16>().is_ok() {
+    match text.strip_prefix(':') {
+        Some(port) if port.parse::<u16>().is_ok() => with_host(port),
+        _ => with_host(text),
+    }
+}
+
+/// An address, of which a port alone is one of this machine's own.
+fn with_host(text: &str) -> Result<String, String> {
+    if let Ok(port) = text.parse::<u16>() {
         return Ok(format!("127.0.0.1:{port}"));
     }
-    if port.contains([':', '/']) {
+    let port = text.strip_prefix(':').unwrap_or(text);
+    if text.contains('/') || port.contains(':') || text.starts_with(':') {
         checked(text)?;
         return Ok(text.to_owned());
     }
@@ -164,7 +173,7 @@ fn admin_address(text: &str) -> Result<String, String> {
         "is no port"
     };
     Err(format!(
-        "`{port}` {why}; write PORT (of 127.0.0.1), such as 9090, ADDRESS:PORT, or unix:PATH"
+        "`{port}` {why}; write PORT (of 127.0.0.1), such as 8080, ADDRESS:PORT, or unix:PATH"
     ))
 }
 
@@ -252,7 +261,7 @@ impl Serve {
         } else if self.tls_self_signed {
             server = server.tls(self_signed(&self.listen)?);
         }
-        let root = self.root;
+        let (root, log) = (self.root, self.access_log);
         let bound = server.bind().map_err(|error| error.to_string())?;
         let mut told: Vec<_> = bound
             .urls()
@@ -264,7 +273,11 @@ impl Serve {
             address => format!("metrics at http://{address}/metrics"),
         }));
         let outcome = bound
-            .when_ready(move |_| announce(&told))
+            .when_ready(move |_| match log {
+                // Whoever reads JSON line by line is to find nothing else there.
+                AccessLog::Json => tell_apart(&told),
+                AccessLog::Off | AccessLog::Combined => announce(&told),
+            })
             .when_waiting(|answers, limit| say(&waiting(answers, limit)))
             .run(move || site.handler())
             .map_err(|error| format!("the server failed: {error}"))?;
@@ -321,23 +334,14 @@ fn cannot_serve(root: &Path, error: &io::Error) -> String {
 
 /// A certificate for development: for this machine's own names, and the addresses listened at.
 fn self_signed(listen: &[String]) -> Result<Tls, String> {
-    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(String::from).into();
-    for address in listen {
+    let addresses = listen.iter().flat_map(|address| {
         let address = address.strip_prefix(PLAIN).unwrap_or(address);
-        for address in address.to_addresses().unwrap_or_default() {
-            let host = address.as_tcp().map(|address| address.ip());
-            names.extend(
-                host.filter(|ip| !ip.is_unspecified())
-                    .map(|ip| ip.to_string()),
-            );
-        }
-    }
-    let made = rcgen::generate_simple_self_signed(names)
+        address.to_addresses().unwrap_or_default()
+    });
+    let hosts = addresses.filter_map(|address| Some(address.as_tcp()?.ip()));
+    let (certificate, key) = certificate::made(hosts, SystemTime::now())
         .map_err(|error| format!("can't make a certificate: {error}"))?;
-    Ok(Tls::from_pem(
-        made.cert.pem(),
-        made.signing_key.serialize_pem(),
-    ))
+    Ok(Tls::from_pem(certificate, key))
 }
 
 /// Says where the server is, for people and for scripts, line by line: on standard error, where
@@ -354,6 +358,11 @@ fn announce(lines: &[String]) {
     let _ = writeln!(io::stderr(), "bucle: {why}\n{text}");
 }
 
+/// The same, beside standard output.
+fn tell_apart(lines: &[String]) {
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
+}
+
 /// Whether standard output was closed when the program began: then it was opened on `/dev/null`, for
 /// reading and writing, by the runtime. (Whoever sends it there himself opens it for writing.)
 fn is_closed() -> bool {
@@ -365,4 +374,28 @@ fn is_closed() -> bool {
         .next()
         .and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
     leads_nowhere && flags.is_some_and(|flags| flags & 3 == 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_alone_is_one_of_this_machine() {
+        for (text, meant) in [
+            ("8080", "127.0.0.1:8080"),
+            ("0", "127.0.0.1:0"),
+            ("http://8080", "http://127.0.0.1:8080"),
+            ("0.0.0.0:80", "0.0.0.0:80"),
+            ("http://[::1]:80", "http://[::1]:80"),
+            ("unix:8080", "unix:8080"),
+        ] {
+            assert_eq!(address(text).as_deref(), Ok(meant));
+        }
+        assert_eq!(admin_address("9090").as_deref(), Ok("127.0.0.1:9090"));
+        assert_eq!(admin_address(":9090").as_deref(), Ok("127.0.0.1:9090"));
+        // Whoever writes that elsewhere means all the addresses.
+        assert!(address(":8080").unwrap_err().contains("0.0.0.0:8080"));
+        assert!(address("99999").unwrap_err().contains("out of range"));
+    }
 }

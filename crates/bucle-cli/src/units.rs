@@ -4,6 +4,8 @@
 //! with what would be right.
 
 use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// A time: `500ms`, `10s`, `2m`, `1h`; a number alone is seconds.
@@ -103,6 +105,20 @@ pub(crate) fn count(text: &str) -> Result<u32, String> {
         Ok(0) => Err("it must be above 0".into()),
         Ok(number) => Ok(number),
         Err(_) => Err("it must be a whole number such as 100".into()),
+    }
+}
+
+/// A whole number within these.
+pub(crate) fn within<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone
+where
+    T: FromStr + PartialOrd + fmt::Display + Clone,
+{
+    move |text| match text.parse() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        _ => {
+            let (least, most) = (range.start(), range.end());
+            Err(format!("it must be a whole number from {least} to {most}"))
+        }
     }
 }
 
@@ -230,6 +246,17 @@ mod tests {
             assert_eq!(size(text).unwrap().0, bytes);
         }
         assert_eq!(Rate(240).to_string(), "240/s");
+    }
+
+    #[test]
+    fn numbers_are_within_their_limits() {
+        let workers = within(1u16..=1024);
+        assert_eq!(workers("1"), Ok(1));
+        assert_eq!(workers("1024"), Ok(1024));
+        for text in ["0", "1025", "65537", "-1", "1.5", "many", ""] {
+            let told = workers(text).unwrap_err();
+            assert_eq!(told, "it must be a whole number from 1 to 1024", "{text}");
+        }
     }
 
     #[test]

@@ -13,7 +13,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use bucle_net::Address;
-use bucle_sys::socket;
+use bucle_sys::socket::{self, UNIX_PATH_BYTES};
+use rustix::io::Errno;
 use rustix::net::sockopt;
 
 /// The sockets of all workers.
@@ -104,13 +105,25 @@ fn explain<'a>(
         && let Some(ours) = ours.find(|ours| overlap(address, ours))
     {
         let message = match ours == address {
-            true => format!("{address} was given twice, and can be listened at once"),
+            true => format!("{address} was given twice; leave one of the two out"),
             false => format!(
                 "can't listen at {address}: {ours} was given too, which is the same port; leave one \
                  of them out, or choose another port"
             ),
         };
         return io::Error::new(error.kind(), message);
+    }
+    if error.raw_os_error() == Some(Errno::NAMETOOLONG.raw_os_error())
+        && let Address::Unix(Some(path)) = address
+    {
+        let length = path.as_os_str().len();
+        return io::Error::new(
+            error.kind(),
+            format!(
+                "can't listen at {address}: its path has {length} bytes, and that of a Unix socket \
+                 {UNIX_PATH_BYTES} at most; choose a shorter one"
+            ),
+        );
     }
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse => {
@@ -132,7 +145,12 @@ fn explain<'a>(
         _ => "choose another address",
     };
     let kind = error.kind();
-    io::Error::new(kind, format!("can't listen at {address}: {hint} ({error})"))
+    // What the system said; the others are our own, and say nothing more.
+    let said = match error.raw_os_error() {
+        Some(_) => format!(" ({error})"),
+        None => String::new(),
+    };
+    io::Error::new(kind, format!("can't listen at {address}: {hint}{said}"))
 }
 
 /// Whether who listens at one of these listens at the other.
@@ -231,6 +249,16 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_is_too_long_is_told_the_limit() {
+        let path = format!("/tmp/{}", "x".repeat(UNIX_PATH_BYTES));
+        let error = Listening::at(&[Address::Unix(Some(path.into()))], 1, &[]).unwrap_err();
+        let text = error.to_string();
+        let length = UNIX_PATH_BYTES + 5;
+        assert!(text.contains(&format!("has {length} bytes")), "{text}");
+        assert!(text.contains("107 at most"), "{text}");
+    }
+
+    #[test]
     fn a_unix_socket_left_behind_is_replaced_and_ours_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.sock");
@@ -246,6 +274,7 @@ mod tests {
         fs::write(&path, "precious").unwrap();
         let error = Listening::at(&address, 1, &[]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert!(error.to_string().ends_with("or choose another"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"precious");
     }
 

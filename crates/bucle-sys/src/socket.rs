@@ -97,6 +97,15 @@ fn is_tcp(fd: impl AsFd) -> bool {
     )
 }
 
+/// How long the path of a Unix socket may be, in bytes, for all programs to reach it: what
+/// `sockaddr_un` has room for, with a zero at the end.
+#[cfg(target_os = "linux")]
+pub const UNIX_PATH_BYTES: usize = 107;
+/// How long the path of a Unix socket may be, in bytes, for all programs to reach it: what
+/// `sockaddr_un` has room for, with a zero at the end.
+#[cfg(not(target_os = "linux"))]
+pub const UNIX_PATH_BYTES: usize = 103;
+
 /// A Unix stream socket bound to `path`, which must not exist.
 ///
 /// # Errors

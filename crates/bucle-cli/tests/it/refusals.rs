@@ -9,6 +9,8 @@ fn assert_refused(arguments: &[&str], code: i32, words: &[&str]) {
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
     assert_eq!(errors.lines().count(), 1, "{errors}");
     assert!(errors.starts_with("error: "), "{errors}");
+    // Clap's advice how to name a folder like a flag.
+    assert!(!errors.contains("as a value"), "{errors}");
     for word in words {
         assert!(errors.contains(word), "{word:?} is not in {errors}");
     }
@@ -27,9 +29,30 @@ fn a_wrong_command_line() {
         (&["serve", "--listn", "x"], &["--listn", "--listen"]),
         (
             &["serve", folder, "--workers", "0"],
-            &["--workers", "1..=1024"],
+            &["--workers", "from 1 to 1024"],
         ),
-        (&["serve", folder, "--workers", "many"], &["--workers"]),
+        (
+            &["serve", folder, "--workers", "many"],
+            &["--workers", "from 1 to 1024"],
+        ),
+        (
+            &["serve", folder, "--workers", "-1"],
+            &["--workers", "from 1 to 1024"],
+        ),
+        (
+            &["serve", folder, "--port", "8080"],
+            &["'--port'", "--listen 8080; see"],
+        ),
+        (
+            &["serve", folder, "-p", "8080"],
+            &["'-p'", "--listen 8080; see"],
+        ),
+        (&[folder], &["is no command", "bucle serve /"]),
+        (&[".."], &["to serve that folder: bucle serve .."]),
+        (
+            &["serve", folder, "--listen", "99999"],
+            &["--listen", "out of range", "PORT (of 127.0.0.1)"],
+        ),
         (
             &["serve", folder, "--listen", "nowhere"],
             &["--listen", "port"],

@@ -137,7 +137,8 @@ fn a_certificate_for_development_is_made_at_the_start() {
     let site = site();
     let serving = Serving::start(
         site.path(),
-        &["--listen", "127.0.0.1:0", "--tls-self-signed"],
+        // A port alone, of this machine.
+        &["--listen", "0", "--tls-self-signed"],
     );
     assert!(serving.told[0].contains(" at https://127.0.0.1:"));
     let address = serving.address;
@@ -181,6 +182,39 @@ fn what_is_no_certificate_is_named() {
     }
     let output = run(&["serve", folder, "--tls-cert", &certificate]);
     assert_eq!(output.status.code(), Some(2));
+    // And what is wrong, in words.
+    let whole = std::fs::read_to_string(&key).unwrap();
+    let half = &whole[..whole.len() / 2];
+    let encrypted = whole.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    let other = tempfile::tempdir().unwrap();
+    write_pair(other.path());
+    let another = std::fs::read_to_string(other.path().join("key.pem")).unwrap();
+    let certificate_in_it = std::fs::read_to_string(&certificate).unwrap();
+    for (content, words) in [
+        (half, "`-----END PRIVATE KEY-----` is missing"),
+        (encrypted.as_str(), "openssl pkey"),
+        (another.as_str(), "is not that of the first certificate"),
+        (
+            certificate_in_it.as_str(),
+            "are certificate and key swapped?",
+        ),
+    ] {
+        std::fs::write(&key, content).unwrap();
+        let output = run(&[
+            "serve",
+            folder,
+            "--listen",
+            "0",
+            "--tls-cert",
+            &certificate,
+            "--tls-key",
+            &key,
+        ]);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains(words), "{errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The file that knows rustls, with `anybody`: [`ServerContext`] and [`ClientContext`], and the [`Session`] of a
+//! What knows rustls, with `anybody` and `pem`: [`ServerContext`] and [`ClientContext`], and the [`Session`] of a
 //! connection, which turns bytes into other bytes and does no I/O.
 
 use std::fmt;
@@ -18,6 +18,7 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
 use super::TlsInfo;
 use super::anybody::Anybody;
+use super::pem;
 use super::transport::Patience;
 use crate::Address;
 
@@ -49,7 +50,22 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
         .clone()
 }
 
-fn invalid(what: impl fmt::Display) -> io::Error {
+/// Why a certificate and its key can't be used.
+fn unusable(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InconsistentKeys(_) => {
+            "the private key is not that of the first certificate".to_owned()
+        }
+        // It would speak of a peer's, and this one is our own.
+        rustls::Error::InvalidCertificate(why) => {
+            format!("the first certificate can't be used: {why}")
+        }
+        rustls::Error::General(why) => format!("certificate and key can't be used: {why}"),
+        error => format!("certificate and key can't be used: {error}"),
+    }
+}
+
+pub(super) fn invalid(what: impl fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, what.to_string())
 }
 
@@ -61,17 +77,15 @@ struct Identity {
 
 impl Identity {
     fn from_pem(certificates: &[u8], key: &[u8]) -> io::Result<Identity> {
-        let key = PrivateKeyDer::from_pem_slice(key)
-            .map_err(|error| invalid(format!("the private key can't be read: {error}")))?;
         Ok(Identity {
-            chain: certificates_from(certificates)?,
-            key,
+            key: pem::private_key(key)?,
+            chain: pem::certificates(certificates)?,
         })
     }
 
     fn certified(self) -> io::Result<Arc<CertifiedKey>> {
         let certified = CertifiedKey::from_der(self.chain, self.key, &provider())
-            .map_err(|error| invalid(format!("certificate and key can't be used: {error}")))?;
+            .map_err(|error| invalid(unusable(&error)))?;
         Ok(Arc::new(certified))
     }
 }
@@ -87,20 +101,8 @@ impl ResolvesServerCert for Shown {
     }
 }
 
-fn certificates_from(pem: &[u8]) -> io::Result<Vec<CertificateDer<'static>>> {
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| invalid(format!("the certificates can't be read: {error}")))?;
-    if certificates.is_empty() {
-        return Err(invalid(
-            "there is no certificate; PEM with `-----BEGIN CERTIFICATE-----` is expected",
-        ));
-    }
-    Ok(certificates)
-}
-
 fn roots_from(pem: &[u8], roots: &mut RootCertStore) -> io::Result<()> {
-    for certificate in certificates_from(pem)? {
+    for certificate in pem::certificates(pem)? {
         roots
             .add(certificate)
             .map_err(|error| invalid(format!("a root certificate can't be used: {error}")))?;
@@ -536,7 +538,7 @@ impl ClientContextBuilder {
             None => builder.with_no_client_auth(),
             Some(identity) => builder
                 .with_client_auth_cert(identity.chain, identity.key)
-                .map_err(|error| invalid(format!("certificate and key can't be used: {error}")))?,
+                .map_err(|error| invalid(unusable(&error)))?,
         };
         config.alpn_protocols = names(&self.alpn)?;
         Ok(ClientContext {

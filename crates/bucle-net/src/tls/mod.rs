@@ -18,12 +18,13 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `engine`, `anybody` | rustls, and nobody else knows it |
+//! | `engine`, `anybody`, `pem` | rustls, and nobody else knows it: sessions, no check of a peer, certificates and keys in files |
 //! | `transport` | the layer: [`Transport`] upwards, [`Protocol`](crate::Protocol) downwards |
 //! | `start` | how a layer comes to be put in |
 
 mod anybody;
 mod engine;
+mod pem;
 mod start;
 mod transport;
 

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant, SystemTime};
 use bucle_http::{Method, StatusCode};
 use bucle_loop::sync::{Event, Semaphore};
 use bucle_loop::{LoopRef, get_running_loop, to_thread};
+use bytes::Bytes;
 use rustix::io::Errno;
 
 use crate::echo;
-use crate::site::Site;
 use crate::site::coding::{Accepted, Coding};
 use crate::site::compress;
 use crate::site::files::{self, Files, Found};
@@ -27,6 +27,7 @@ use crate::site::preconditions::{Asked, List, Verdict};
 use crate::site::range::{self, Wanted};
 use crate::site::root::{Facts, Root};
 use crate::site::variants::{Variant, Variants};
+use crate::site::{Compression, Site};
 use crate::{Request, Response};
 
 /// What a folder answers with when it is asked for itself.
@@ -80,7 +81,7 @@ pub(crate) enum Step {
     Look(Vec<CString>),
     /// The file is to be compressed first, so that it can be sent in this coding.
     Compress(Chosen, Coding),
-    /// The page of the folder is to be written first.
+    /// The page of the folder is to be written, or compressed, first.
     List(SitePath, Facts),
 }
 
@@ -548,21 +549,82 @@ impl Desk {
         Ok(self.file(here, request, chosen, leave))
     }
 
-    /// Answers with a folder's page, if it is kept.
+    /// Answers with a folder's page, if it is kept and is sent as it is.
     fn listing(&self, here: &Here, request: &Request, path: SitePath, facts: Facts) -> Step {
         match here.listings.kept(&path, &facts, self.now()) {
-            Some(listed) => Step::Done(listed_response(request, &listed)),
-            None => Step::List(path, facts),
+            Some(listed) if self.page_coding(request, &listed).is_none() => {
+                Step::Done(self.listed(request, &listed, None))
+            }
+            _ => Step::List(path, facts),
         }
     }
 
     async fn list(self: Rc<Self>, request: &Request, path: SitePath, facts: Facts) -> Response {
         let here = self.here();
-        let root = here.files.root().clone();
-        let prefix = self.site.prefix.clone();
-        match here.listings.page(root, prefix, path, facts).await {
-            Ok(listed) => listed_response(request, &listed),
-            Err(errno) => refuse(errno),
+        let now = get_running_loop().time();
+        let listed = match here.listings.kept(&path, &facts, now) {
+            Some(listed) => listed,
+            None => {
+                let root = here.files.root().clone();
+                let prefix = self.site.prefix.clone();
+                match here.listings.page(root, prefix, path, facts).await {
+                    Ok(listed) => listed,
+                    Err(errno) => return refuse(errno),
+                }
+            }
+        };
+        let coded = match self.page_coding(request, &listed) {
+            Some(coding) => {
+                let bytes = here.listings.coded(&listed, coding).await;
+                bytes.map(|bytes| (coding, bytes))
+            }
+            None => None,
+        };
+        self.listed(request, &listed, coded)
+    }
+
+    /// The coding to send a folder's page in.
+    fn page_coding(&self, request: &Request, listed: &Listed) -> Option<Coding> {
+        let size = listed.page.len() as u64;
+        if !listed.is_settled() || !self.site.policy.compresses(listing::CONTENT_TYPE, size) {
+            return None;
+        }
+        let accepted = self.accepted(request, &Asked::of(request.head()))?;
+        accepted.choose(|coding| compress::is_there(coding).then_some(0))
+    }
+
+    /// The answer with a folder's page: with these bytes in a coding, or as it is.
+    fn listed(
+        &self,
+        request: &Request,
+        listed: &Listed,
+        coded: Option<(Coding, Bytes)>,
+    ) -> Response {
+        let head = request.head();
+        let coding = coded.as_ref().map(|(coding, _)| *coding);
+        let etag = listed.etag(coding);
+        let response = match Asked::of(head).verdict(head, etag.as_bytes(), None) {
+            Verdict::Send => {
+                let page = coded.map_or_else(|| listed.page.clone(), |(_, bytes)| bytes);
+                let response = plain(Response::html(page))
+                    .field("Content-Security-Policy", listing::CONTENT_SECURITY_POLICY);
+                match coding {
+                    Some(coding) => response.field("Content-Encoding", coding.name()),
+                    None => response,
+                }
+            }
+            Verdict::NotModified => Response::new(StatusCode::NOT_MODIFIED),
+            Verdict::Failed => return self.varying(error(StatusCode::PRECONDITION_FAILED)),
+        };
+        self.varying(response.field("Cache-Control", "no-cache"))
+            .field("ETag", &etag)
+    }
+
+    /// Says of an answer with a folder's page, or in its place, what it depended on.
+    fn varying(&self, response: Response) -> Response {
+        match self.site.policy.compression == Compression::On {
+            true => response.field("Vary", "Accept-Encoding"),
+            false => response,
         }
     }
 }
@@ -658,18 +720,4 @@ fn redirect(folder: String, query: Option<&str>) -> Response {
         // A folder may become a file one day.
         .field("Cache-Control", "no-cache")
         .field("Location", &location)
-}
-
-fn listed_response(request: &Request, listed: &Listed) -> Response {
-    let head = request.head();
-    let verdict = Asked::of(head).verdict(head, listed.etag.as_bytes(), None);
-    let response = match verdict {
-        Verdict::Send => plain(Response::html(listed.page.clone()))
-            .field("Content-Security-Policy", listing::CONTENT_SECURITY_POLICY),
-        Verdict::NotModified => Response::new(StatusCode::NOT_MODIFIED),
-        Verdict::Failed => return error(StatusCode::PRECONDITION_FAILED),
-    };
-    response
-        .field("Cache-Control", "no-cache")
-        .field("ETag", &listed.etag)
 }

@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString};
 use std::fmt::{self, Display, Formatter, Write};
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, Dir, FileType, statat};
+use rustix::fs::{AtFlags, Dir, FileType, fstat, statat};
 use rustix::io::Errno;
 
 use crate::site::path::{SitePath, encode_segment};
@@ -35,6 +35,9 @@ p{color:var(--dim)}\
 pub(crate) const CONTENT_SECURITY_POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
+/// What the page is.
+pub(crate) const CONTENT_TYPE: &str = "text/html; charset=utf-8";
+
 struct Entry {
     name: Vec<u8>,
     folder: bool,
@@ -45,7 +48,8 @@ struct Entry {
 /// The page for `folder`, which `path` led to; the root is at `prefix`.
 ///
 /// It reads the whole folder, so it is for a thread. Of more than [`LISTED_NAMES`], the first in
-/// the order of the page are shown, so that the same folder gives the same page.
+/// the order of the page are shown, so that the same folder gives the same page. A folder that was
+/// removed while it is open is `NOENT`.
 pub(crate) fn page(
     root: &Root,
     prefix: &str,
@@ -53,6 +57,11 @@ pub(crate) fn page(
     folder: OwnedFd,
 ) -> Result<String, Errno> {
     let (names, left_out) = first_names(root, path, &folder)?;
+    // Looked at afterwards: it may have been removed meanwhile. Some file systems count no links of
+    // any folder, so one with names in it is there.
+    if names.is_empty() && fstat(&folder)?.st_nlink == 0 {
+        return Err(Errno::NOENT);
+    }
     let entries: Vec<_> = names
         .into_iter()
         .filter_map(|name| entry(root, path, &folder, name))

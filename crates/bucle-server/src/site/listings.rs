@@ -3,9 +3,10 @@
 //! A folder may have so many names that listing it takes longer than a loop can be without its
 //! other connections. Requests for the same page wait for the same thread, and what it has written
 //! is good for [`KEPT_FOR`], as long as the folder itself doesn't change: what lies in it may, so a
-//! size or time can be as old as that.
+//! size or time can be as old as that. For who takes it, a page is compressed once, and that is kept
+//! with it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
@@ -18,6 +19,8 @@ use bytes::Bytes;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
+use crate::site::coding::{CODINGS, Coding};
+use crate::site::compress::{self, Source};
 use crate::site::entity;
 use crate::site::listing;
 use crate::site::path::SitePath;
@@ -29,7 +32,7 @@ const KEPT_FOR: Duration = Duration::from_secs(1);
 /// How many pages are kept.
 const KEPT: usize = 16;
 
-/// How many threads of a loop write pages at the same time.
+/// How many threads of a loop write or compress pages at the same time.
 const AT_ONCE: usize = 2;
 
 /// The page of a folder.
@@ -37,8 +40,24 @@ pub(crate) struct Listed {
     path: SitePath,
     facts: Facts,
     written: Instant,
+    /// Whether the folder can be told from any later state of it.
+    settled: bool,
     pub(crate) page: Bytes,
-    pub(crate) etag: String,
+    /// A strong tag, without its quotes: of the page itself.
+    mark: String,
+    coded: RefCell<[Coded; CODINGS]>,
+}
+
+/// The page in one coding.
+#[derive(Clone, Default)]
+enum Coded {
+    #[default]
+    None,
+    Made(Bytes),
+    /// Being compressed; set when that has ended.
+    Making(Rc<Event>),
+    /// Compressed it would not be shorter.
+    Useless,
 }
 
 /// A page that is being written.
@@ -57,6 +76,8 @@ struct State {
     kept: RefCell<Vec<Rc<Listed>>>,
     writing: RefCell<Vec<Rc<Writing>>>,
     at_once: Rc<Semaphore>,
+    /// How many compressions were begun and have not ended.
+    compressions: Cell<usize>,
 }
 
 impl Default for State {
@@ -65,6 +86,7 @@ impl Default for State {
             kept: RefCell::default(),
             writing: RefCell::default(),
             at_once: Rc::new(Semaphore::new(AT_ONCE)),
+            compressions: Cell::new(0),
         }
     }
 }
@@ -123,13 +145,7 @@ impl Listings {
         let now = get_running_loop().time();
         let result = match result {
             Ok(Ok((facts, keep, page))) => {
-                let listed = Rc::new(Listed {
-                    path: writing.path.clone(),
-                    facts,
-                    written: now,
-                    etag: tag(&page),
-                    page: page.into(),
-                });
+                let listed = Rc::new(Listed::new(writing.path.clone(), facts, now, page, keep));
                 if keep {
                     self.keep(&listed, now);
                 }
@@ -144,6 +160,60 @@ impl Listings {
             .retain(|other| !Rc::ptr_eq(other, &writing));
         writing.result.replace(Some(result));
         writing.written.set();
+    }
+
+    /// Waits until a page is compressed; `None` where it is sent as it is: it would not get shorter, or
+    /// too many wait for a compression.
+    pub(crate) async fn coded(&self, listed: &Rc<Listed>, coding: Coding) -> Option<Bytes> {
+        let made = match listed.coded(coding) {
+            Coded::Made(bytes) => return Some(bytes),
+            Coded::Useless => return None,
+            Coded::Making(made) => made,
+            Coded::None if self.0.compressions.get() >= compress::WAITING => return None,
+            Coded::None => {
+                let made = Rc::new(Event::new());
+                listed.set(coding, Coded::Making(made.clone()));
+                self.0.compressions.set(self.0.compressions.get() + 1);
+                // A task of its own: who asked first may leave while others wait for it too.
+                let job = self.clone().make(listed.clone(), coding, made.clone());
+                get_running_loop().spawn_named("compression", job).detach();
+                made
+            }
+        };
+        made.wait().await;
+        match listed.coded(coding) {
+            Coded::Made(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Compresses a page in a thread, unless nobody waits for it any more when its turn comes, and
+    /// tells who waits.
+    async fn make(self, listed: Rc<Listed>, coding: Coding, made: Rc<Event>) {
+        let permit = self.0.at_once.clone().acquire_owned().await;
+        // Held here and by the page alone: all who waited have left.
+        let wanted = Rc::strong_count(&made) > 2;
+        let compressed = if wanted {
+            let source = Source::Bytes(listed.page.to_vec());
+            to_thread(move || compress::compress(source, coding))
+                .await
+                .ok()
+        } else {
+            None
+        };
+        drop(permit);
+        self.0.compressions.set(self.0.compressions.get() - 1);
+        let coded = match compressed {
+            Some(Ok(Some(mut bytes))) => {
+                bytes.shrink_to_fit();
+                Coded::Made(bytes.into())
+            }
+            Some(Ok(None)) => Coded::Useless,
+            // It may be tried again.
+            Some(Err(_)) | None => Coded::None,
+        };
+        listed.set(coding, coded);
+        made.set();
     }
 
     fn keep(&self, listed: &Rc<Listed>, now: Instant) {
@@ -168,6 +238,39 @@ impl Listings {
 }
 
 impl Listed {
+    fn new(path: SitePath, facts: Facts, now: Instant, page: String, settled: bool) -> Listed {
+        Listed {
+            path,
+            facts,
+            written: now,
+            settled,
+            mark: mark(&page),
+            page: page.into(),
+            coded: RefCell::default(),
+        }
+    }
+
+    /// Whether it is worth compressing: one of a folder that changed just now is sent once, most
+    /// likely.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// Its tag, in a coding or as it is.
+    pub(crate) fn etag(&self, coding: Option<Coding>) -> String {
+        let (dash, coding) = coding.map_or(("", ""), |coding| ("-", coding.name()));
+        format!("\"{}{dash}{coding}\"", self.mark)
+    }
+
+    fn coded(&self, coding: Coding) -> Coded {
+        self.coded.borrow()[coding.index()].clone()
+    }
+
+    fn set(&self, coding: Coding, coded: Coded) {
+        let before = std::mem::replace(&mut self.coded.borrow_mut()[coding.index()], coded);
+        drop(before);
+    }
+
     fn is_young(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.written) < KEPT_FOR
     }
@@ -187,11 +290,11 @@ fn written(root: &Root, prefix: &str, path: &SitePath) -> Result<(Facts, bool, S
     Ok((facts, keep, page))
 }
 
-/// A strong tag: of the page itself.
-fn tag(page: &str) -> String {
+/// What stands for a page in its tags.
+fn mark(page: &str) -> String {
     let mut hasher = DefaultHasher::new();
     page.hash(&mut hasher);
-    format!("\"{:x}-{:016x}\"", page.len(), hasher.finish())
+    format!("{:x}-{:016x}", page.len(), hasher.finish())
 }
 
 #[cfg(test)]
@@ -203,13 +306,9 @@ mod tests {
         /// Within this it is.
         const WATCHDOG: Duration = Duration::from_secs(60);
         let listed = |now| {
-            Rc::new(Listed {
-                path: SitePath::decode("/folder/").unwrap(),
-                facts: Facts::of_open(std::fs::File::open("/").unwrap()).unwrap(),
-                written: now,
-                page: Bytes::from_static(b"a page"),
-                etag: String::new(),
-            })
+            let path = SitePath::decode("/folder/").unwrap();
+            let facts = Facts::of_open(std::fs::File::open("/").unwrap()).unwrap();
+            Rc::new(Listed::new(path, facts, now, "a page".to_owned(), true))
         };
         bucle_loop::run(async move {
             let listings = Listings::default();

@@ -266,3 +266,54 @@ fn many_clients_at_once_get_the_same_bytes() {
         .request("GET", "/long.js", "Accept-Encoding: gzip\r\n");
     assert!(unpacked(&answer) == text(4_000_000));
 }
+
+#[test]
+fn the_page_of_a_folder_is_compressed_for_who_takes_it() {
+    let world = world(Compression::On);
+    let plain = world.server.get("/");
+    assert_eq!(plain.field("content-encoding"), None);
+    assert_eq!(plain.field("vary"), Some("Accept-Encoding"));
+    let mut tags = vec![plain.field("etag").unwrap().to_owned()];
+    for (accept, coding) in [("gzip", "gzip"), ("gzip, br", "br"), ("br;q=0, *", "gzip")] {
+        let answer = world.get("/", accept);
+        if accept.contains('*') && cfg!(feature = "zstd") {
+            continue;
+        }
+        assert_eq!(answer.field("content-encoding"), Some(coding), "{accept}");
+        assert_eq!(answer.field("content-type"), plain.field("content-type"));
+        assert_eq!(answer.field("vary"), Some("Accept-Encoding"));
+        assert!(unpacked(&answer) == plain.text() && answer.body.len() < plain.body.len());
+        let etag = answer.field("etag").unwrap();
+        assert!(etag.starts_with('"') && etag.ends_with(&format!("-{coding}\"")));
+        tags.push(etag.to_owned());
+        // Of the coding, not of the page as it is; also when the page was written anew.
+        for (tag, status) in [(etag, 304), (&tags[0], 200)] {
+            let lines = format!("Accept-Encoding: {accept}\r\nIf-None-Match: {tag}\r\n");
+            let again = world.server.request("GET", "/", &lines);
+            assert_eq!(again.status, status, "{accept} {tag}");
+            assert_eq!(again.field("etag"), Some(etag));
+            assert_eq!(again.field("vary"), Some("Accept-Encoding"));
+        }
+    }
+    for accept in ["identity", "gzip;q=0", "deflate"] {
+        let answer = world.get("/", accept);
+        assert_eq!(answer.field("content-encoding"), None, "{accept}");
+        assert_eq!(answer.field("etag"), Some(&*tags[0]));
+    }
+    // A folder that changed just now has a page that is sent once, most likely.
+    fs::write(world.root.join("new.txt"), "new").unwrap();
+    let young = world.get("/", "gzip");
+    assert_eq!(young.field("content-encoding"), None);
+    assert_eq!(young.field("vary"), Some("Accept-Encoding"));
+    assert!(young.text().contains("new.txt"));
+}
+
+#[test]
+fn the_page_of_a_folder_is_sent_as_it_is_where_the_server_compresses_nothing() {
+    for compression in [Compression::Off, Compression::Precompressed] {
+        let world = world(compression);
+        let answer = world.get("/", "gzip, br");
+        assert_eq!(answer.field("content-encoding"), None);
+        assert_eq!(answer.field("vary"), None);
+    }
+}

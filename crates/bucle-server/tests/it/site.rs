@@ -431,6 +431,25 @@ fn a_root_put_in_the_place_of_another_is_served_soon() {
 }
 
 #[test]
+fn a_root_that_was_removed_is_not_there_until_it_is_made_again() {
+    let world = world();
+    fs::remove_file(world.root.join("index.html")).unwrap();
+    assert_eq!(world.server.get("/").status, 200);
+    fs::remove_dir_all(&world.root).unwrap();
+    for path in ["/", "/a.txt", "/folder/", "/"] {
+        assert_eq!(world.server.get(path).status, 404, "{path}");
+    }
+    fs::create_dir(&world.root).unwrap();
+    // The watchdog is the test runner's.
+    while world.server.get("/").status != 200 {
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(world.server.get("/").text().contains("empty"));
+    fs::write(world.root.join("a.txt"), "again").unwrap();
+    assert_eq!(world.server.get("/a.txt").text(), "again");
+}
+
+#[test]
 fn large_files_are_sent_whole() {
     let world = world();
     let sizes = [

@@ -22,6 +22,7 @@ use super::report::{Bar, Chart, Output, Report, Table};
 use super::rounds::{Subject, interleaved, pause};
 use super::stats::Spread;
 use super::units::Unit;
+use crate::units::within;
 
 /// Rounds without `--rounds`.
 const ROUNDS: u32 = 3;
@@ -31,7 +32,7 @@ const SPARE_DESCRIPTORS: u64 = 64;
 #[derive(Args)]
 pub(crate) struct Connections {
     /// How many connections are held.
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = within(1u32..=1_000_000))]
     connections: u32,
 
     /// How many of them are busy, in the part where some are; all unless said.
@@ -43,7 +44,7 @@ pub(crate) struct Connections {
     seconds: f64,
 
     /// How often both are measured.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "N", value_parser = within(1u32..=100))]
     rounds: Option<u32>,
 
     #[command(flatten)]

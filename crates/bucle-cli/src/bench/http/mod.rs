@@ -42,6 +42,7 @@ use super::rounds::{Subject, interleaved};
 use super::stats::Spread;
 use super::stop;
 use super::units::Unit;
+use crate::units::within;
 
 /// Rounds without `--rounds`.
 const ROUNDS: u32 = 3;
@@ -53,11 +54,11 @@ pub(crate) struct Http {
     urls: Vec<Target>,
 
     /// How many connections, all together.
-    #[arg(long, short, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, short, value_name = "N", default_value_t = 64, value_parser = within(1u32..=1_000_000))]
     connections: u32,
 
     /// How many requests a connection sends before it is answered.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = within(1u16..=1_000))]
     pipeline: u16,
 
     /// Requests a second, at even intervals, whether or not the server keeps up (an open loop).
@@ -73,11 +74,11 @@ pub(crate) struct Http {
     warm_up: f64,
 
     /// How many rounds, for each URL.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, value_name = "N", value_parser = within(1u32..=1_000))]
     rounds: Option<u32>,
 
     /// How many threads generate the load, each with a loop and its share of the connections.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = within(1u16..=256))]
     threads: u16,
 
     /// How long an answer may take, before its connection is given up, as in 2, 500ms or 1m.
@@ -97,7 +98,7 @@ pub(crate) struct Http {
     body: String,
 
     /// The status that every answer must have; that of the first one unless said.
-    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(200..=599))]
+    #[arg(long, value_name = "STATUS", value_parser = within(200u16..=599))]
     status: Option<u16>,
 
     /// Take answers of any length; else each must be as long as the first.
@@ -115,7 +116,7 @@ pub(crate) struct Http {
 
     /// The server's process, for its CPU time; found by itself if it is on this machine.
     // Linux has no process with a number above that (PID_MAX_LIMIT), and 0 would be this one.
-    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..1 << 22))]
+    #[arg(long, value_name = "PID", value_parser = within(1u32..=(1 << 22) - 1))]
     pid: Option<u32>,
 
     #[command(flatten)]

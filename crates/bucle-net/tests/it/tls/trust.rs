@@ -287,7 +287,7 @@ fn contexts_that_make_no_sense() {
         "needs a certificate",
         "no certificate",
         "private key",
-        "can't be used",
+        "not that of the first certificate",
         "longer than nothing",
         "1 to 255",
         "nobody is trusted",
