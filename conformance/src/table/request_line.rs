@@ -422,6 +422,20 @@ pub(super) fn cases() -> Vec<Case> {
         )
         .refused(400, "too many empty lines"),
         case(
+            "line-empty-before-head",
+            "9112 2.2",
+            "five empty lines before a HEAD, which is not reached",
+            "\r\n\r\n\r\n\r\n\r\nHEAD /a.txt HTTP/1.1\r\nHost: a\r\n\r\n",
+        )
+        .refused(400, "too many empty lines"),
+        case(
+            "line-empty-cr-head",
+            "9112 2.2",
+            "CR before a HEAD, which is not reached",
+            "\rHEAD /a.txt HTTP/1.1\r\nHost: a\r\n\r\n",
+        )
+        .refused(400, "a CR is not followed by LF"),
+        case(
             "line-empty-between",
             "9112 2.2",
             "an empty line between two requests",

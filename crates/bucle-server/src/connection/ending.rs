@@ -14,6 +14,11 @@ impl<H: Handler> Connection<H> {
     #[cold]
     pub(super) fn refuse(&self, error: Error, input: &[u8], out: &mut Vec<u8>) {
         self.worker.tally.unreadable.add(1);
+        let input = match error {
+            // Nothing has begun, and what stands behind them may not have come yet.
+            Error::EmptyLines => &[],
+            _ => input,
+        };
         self.give_up(BodyError::Malformed, refusal(error), input, out);
     }
 
@@ -238,7 +243,9 @@ fn refusal(error: Error) -> Response {
 
 /// Whether a request that was not understood is one of HEAD, whose answer has no body whatever it
 /// says (RFC 9110 section 9.3.2).
-fn asks_for_head(input: &[u8]) -> bool {
-    let begin = input.iter().position(|byte| !b"\r\n".contains(byte));
-    input[begin.unwrap_or(0)..].starts_with(b"HEAD ")
+fn asks_for_head(mut input: &[u8]) -> bool {
+    while let Some(rest) = input.strip_prefix(b"\r\n") {
+        input = rest;
+    }
+    input.starts_with(b"HEAD ")
 }
