@@ -1,16 +1,16 @@
 //! Handlers: ready at once or later, panicking, dropped when nobody waits for them any more.
 
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use bucle_http::encode::PROCESSING;
 use bucle_server::{Options, Request, Response, StatusCode};
 
-use crate::support::{Answer, WATCHDOG, read_answers, read_to_end, serve};
+use crate::support::{Answer, Running, WATCHDOG, read_answers, read_to_end, serve};
 
 /// Says so when it is dropped.
 struct Tells(Sender<&'static str>);
@@ -21,8 +21,8 @@ impl Drop for Tells {
     }
 }
 
-#[test]
-fn a_handler_that_waits_is_dropped_when_the_client_goes() {
+/// A server whose handler never answers, a client that has asked for something, and what its handler says: it has begun.
+fn waiting() -> (Running, TcpStream, Receiver<&'static str>) {
     let (sender, told) = mpsc::channel();
     let server = serve(Options::default(), move || {
         move |_: Request| {
@@ -39,6 +39,12 @@ fn a_handler_that_waits_is_dropped_when_the_client_goes() {
         .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         .unwrap();
     assert_eq!(told.recv_timeout(WATCHDOG), Ok("begun"));
+    (server, stream, told)
+}
+
+#[test]
+fn a_handler_that_waits_is_dropped_when_the_client_goes() {
+    let (_server, mut stream, told) = waiting();
     // More pipelined behind it: what is unread makes the close a reset.
     stream
         .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -51,22 +57,7 @@ fn a_handler_that_waits_is_dropped_when_the_client_goes() {
 
 #[test]
 fn a_client_that_closes_and_no_more_is_found_to_be_gone() {
-    let (sender, told) = mpsc::channel();
-    let server = serve(Options::default(), move || {
-        move |_: Request| {
-            let tells = Tells(sender.clone());
-            async move {
-                tells.0.send("begun").unwrap();
-                std::future::pending::<()>().await;
-                Response::text("never")
-            }
-        }
-    });
-    let mut stream = server.connect();
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        .unwrap();
-    assert_eq!(told.recv_timeout(WATCHDOG), Ok("begun"));
+    let (_server, stream, told) = waiting();
     drop(stream);
     assert_eq!(told.recv_timeout(WATCHDOG), Ok("dropped"));
 }
